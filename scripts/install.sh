@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# install.sh BUILD_DIR DESTDIR PREFIX VERSION
+set -eu -o pipefail
+cd "$(dirname "$0")/.."
+build=$1 dest=$2$3 prefix=$3 version=$4
+
+install -d "$dest/bin" "$dest/lib/pkgconfig" "$dest/include/mlsched" "$dest/share/doc/mlsched"
+install -m 755 "$build/mlsched" "$dest/bin/"
+install -m 755 "$build/libmlsched.so.$version" "$dest/lib/"
+ln -sf "libmlsched.so.$version" "$dest/lib/libmlsched.so.0"
+ln -sf libmlsched.so.0 "$dest/lib/libmlsched.so"
+install -m 644 "$build/libmlsched.a" "$dest/lib/"
+install -m 644 include/mlsched/*.h "$dest/include/mlsched/"
+install -m 644 README.md CHANGELOG.md LICENSE docs/*.md "$dest/share/doc/mlsched/"
+for page in man/*.[1-8]; do
+	[ -e "$page" ] || continue
+	install -D -m 644 "$page" "$dest/share/man/man${page##*.}/${page##*/}"
+done
+sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" packaging/mlsched.pc.in \
+	>"$dest/lib/pkgconfig/mlsched.pc"
+echo "installed mlsched $version in $dest"

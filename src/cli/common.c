@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the subcommands share: common options, messages, JSON.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/cli/cli.h"
+
+enum { OPTION_JSON = 0x100 };
+
+static const struct argp_option options[] = {
+	{ "json", OPTION_JSON, NULL, 0, "Print JSON: one document, or one a line for streams", -2 },
+	{ "quiet", 'q', NULL, 0, "Print no notes and no progress", -2 },
+	{ "verbose", 'v', NULL, 0, "Say more; twice: still more", -2 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct cli_common *common = state->input;
+
+	(void)arg;
+	switch (key) {
+	case OPTION_JSON:
+		common->json = true;
+		return 0;
+	case 'q':
+		common->verbosity = -1;
+		return 0;
+	case 'v':
+		common->verbosity++;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp cli_common_argp = { .options = options, .parser = parse };
+
+int cli_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+	argp_err_exit_status = CLI_USAGE;
+	return argp_parse(argp, argc, argv, 0, NULL, input);
+}
+
+int cli_fail(const struct cli_common *common, const char *format, ...)
+{
+	char message[2 * MLSCHED_ERROR_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	if (common->json)
+		cli_json(json_pack("{s:s}", "error", message));
+	else
+		fprintf(stderr, "%s: %s\n", common->command, message);
+	return CLI_FAILURE;
+}
+
+void cli_note(const struct cli_common *common, const char *format, ...)
+{
+	va_list args;
+
+	if (common->verbosity < 0)
+		return;
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+static void print_json(json_t *document, size_t flags)
+{
+	json_dumpf(document, stdout, flags | JSON_REAL_PRECISION(9) | JSON_ENSURE_ASCII);
+	putchar('\n');
+	fflush(stdout);
+	json_decref(document);
+}
+
+void cli_json(json_t *document)
+{
+	print_json(document, JSON_COMPACT);
+}
+
+void cli_json_pretty(json_t *document)
+{
+	print_json(document, JSON_INDENT(2));
+}

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0
+# How tests are built and run.  Included by the Makefile.
+#
+# A test is a program that prints TAP ("ok N - name", "not ok N - name",
+# "ok N - name # SKIP why"): C files of tests/unit, tests/property and
+# tests/golden are built with cmocka and linked with everything but the
+# program's main(); *.sh and *.py are run as they are.
+
+TEST_C_DIRS := tests/unit tests/property tests/golden
+TEST_LIB    := $(wildcard tests/lib/*.c)
+TEST_LIB_O  := $(TEST_LIB:%.c=$(O)/obj/%.o)
+TEST_SRC    := $(wildcard $(addsuffix /test_*.c,$(TEST_C_DIRS)))
+TEST_BIN    := $(TEST_SRC:%.c=$(O)/%)
+TEST_OBJ    := $(TEST_SRC:%.c=$(O)/obj/%.o)
+TEST_CLI_O  := $(filter-out $(O)/obj/src/cli/main.o,$(CLI_OBJ))
+
+$(TEST_OBJ) $(TEST_LIB_O): | $(PROTO_H) $(SKELS)
+
+$(TEST_BIN): $(O)/tests/%: $(O)/obj/tests/%.o $(TEST_LIB_O) $(LIB_A) $(HOST_OBJ) $(TEST_CLI_O) $(LIBBPF)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS_$(notdir $@)) -o $@ $< $(TEST_LIB_O) $(TEST_CLI_O) $(HOST_OBJ) $(LIB_A) $(LIBBPF) \
+		-lcmocka $(DEPS_LIBS) -lelf -lz -lm -ldl -pthread
+
+.PHONY: tests-build
+tests-build: build $(TEST_BIN)
+
+# What `make test` runs, in this order.  TESTS="tests/cli/test_predict.sh" runs one.
+TESTS ?= unit property golden cli interop live
+
+.PHONY: test
+test: ## build and run all tests (TESTS="unit cli" or single files)
+	@scripts/ensure-deps.sh "$(O)"
+	@$(MAKE) --no-print-directory tests-build
+	@O="$(O)" tests/run.sh $(TESTS)
+
+-include $(TEST_OBJ:.o=.d) $(TEST_LIB_O:.o=.d)
