@@ -125,21 +125,21 @@ ifeq ($(BY),keras)
 	@scripts/install-deps-tf.sh "$(O)"
 	$(O)/tensorflow/bin/python src/model_dir/model_export.py --output $(MODEL)
 else
-	@scripts/ensure-deps.sh "$(O)"
+	@scripts/ensure-deps.sh "$(O)" build
 	@$(MAKE) --no-print-directory build
 	$(PROGRAM) train --synthetic seed10 --output $(MODEL) $(ARGS)
 endif
 
 .PHONY: run
 run: ## install what is missing, build, make a model if there is none, and schedule (ARGS="--duration 10")
-	@scripts/ensure-deps.sh "$(O)"
+	@scripts/ensure-deps.sh "$(O)" build
 	@$(MAKE) --no-print-directory build
 	@[ -e $(MODEL)/saved_model.pb ] || $(MAKE) --no-print-directory model ARGS=
 	@scripts/as-root.sh "$(PROGRAM)" run --model $(MODEL) $(ARGS)
 
 .PHONY: bench
 bench: ## print the tables of docs/benchmarks.md
-	@scripts/ensure-deps.sh "$(O)"
+	@scripts/ensure-deps.sh "$(O)" test
 	@$(MAKE) --no-print-directory build
 	@scripts/bench.sh "$(PROGRAM)" $(ARGS)
 

@@ -1,16 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# ensure-deps.sh BUILD_DIR: call install-deps.sh if something that a build needs
-# is missing; quick and silent when nothing is.
+# ensure-deps.sh BUILD_DIR [build|test]: call install-deps.sh if something is
+# missing that a build (or, with "test", the tests and benchmarks) needs; quick
+# and silent when nothing is.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build}
+what=${2:-build}
 . scripts/packages.sh
 
-if [ -s "$build/libbpf/lib/libbpf.a" ] &&
-	dpkg-query -W -f '${Status}\n' "${build_packages[@]}" "${test_packages[@]}" 2>/dev/null |
-	awk '!/^install ok installed/ { bad = 1 } END { exit bad || NR != n }' \
-		n=$((${#build_packages[@]} + ${#test_packages[@]})); then
-	exit 0
+packages=("${build_packages[@]}")
+[ "$what" = build ] || packages+=("${test_packages[@]}")
+if [ -s "$build/libbpf/lib/libbpf.a" ]; then
+	# Not a Debian: whoever put libbpf there looks after the rest, too.
+	command -v dpkg-query >/dev/null || exit 0
+	installed=$(dpkg-query -W -f '${Status}\n' "${packages[@]}" 2>/dev/null |
+		grep -c '^install ok installed' || true)
+	[ "$installed" -ne ${#packages[@]} ] || exit 0
 fi
-exec scripts/install-deps.sh "$build"
+exec scripts/install-deps.sh "$build" "$what"

@@ -8,8 +8,9 @@
 set -u -o pipefail
 cd "$(dirname "$0")/.."
 build=${O:-build}
+
+case $build in /*) ;; *) build=$PWD/$build ;; esac
 export O="$build"
-case $build in /*) ;; *) export O="$PWD/$build" ;; esac
 export MLSCHED="$O/mlsched"
 export CMOCKA_MESSAGE_OUTPUT=TAP
 passed=0 failed=0 skipped=0

@@ -30,7 +30,7 @@ TESTS ?= unit property golden cli interop live
 
 .PHONY: test
 test: ## build and run all tests (TESTS="unit cli" or single files)
-	@scripts/ensure-deps.sh "$(O)"
+	@scripts/ensure-deps.sh "$(O)" test
 	@$(MAKE) --no-print-directory tests-build
 	@O="$(O)" tests/run.sh $(TESTS)
 

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# What the Makefile promises: out-of-tree builds, nothing rebuilt without need,
+# everything rebuilt that a header touches and nothing else, a change of flags
+# noticed, a parallel build from clean.
+. "$(dirname "$0")/../lib/tap.sh"
+
+tree=$tap_tmp/tree
+out=$tap_tmp/out
+mkdir -p "$tree" "$out"
+git ls-files -z | xargs -0 cp --parents -t "$tree" || exit 1
+cp -a "$O/libbpf" "$out/"
+cd "$tree" || exit 1
+unset MAKEFLAGS MFLAGS MAKELEVEL
+build() { make --no-print-directory -j2 O="$out" "$@"; }
+compiled() { sed -n 's/^  \(CC\|BPF\) *//p' "$1" | sort; }
+
+started=$SECONDS
+check "out-of-tree parallel build from clean" build
+echo "# from clean in $((SECONDS - started)) s"
+same "the source tree stays clean" "" "$(find . -name '*.o' -o -name build)"
+
+build >"$tap_tmp/log" 2>&1
+same "a second build compiles nothing" "" "$(compiled "$tap_tmp/log")"
+
+for header in include/mlsched/schema.h src/util/crc32c.h src/cli/cli.h; do
+	expected=$(grep -lr --include='*.d' -E "(^| )$header( |\$)" "$out/obj" |
+		sed -e "s|^$out/obj/||" -e 's|\.d$|.c|' | grep -v '^tests/' | sort)
+	touch "$header"
+	build >"$tap_tmp/log" 2>&1
+	same "touching $header rebuilds what includes it and nothing else" "$expected" \
+		"$(compiled "$tap_tmp/log")"
+done
+
+build CFLAGS=-DMLS_SOME_FLAG >"$tap_tmp/log" 2>&1
+same "other flags rebuild every object" \
+	"$(find core src bench -name '*.c' -not -name '*_neon.c' -not -path 'src/model_dir/*' | sort)" \
+	"$(compiled "$tap_tmp/log" | grep -v -e '/gen/' -e 'bpf.c$')"
+check "make help lists every public target" sh -c \
+	'for t in build run test bench model install-deps install-deps-tf lint format install clean help; do
+		make help | grep -q "^  $t " || { echo "$t is missing"; exit 1; }
+	done'
+finish
