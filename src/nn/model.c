@@ -7,8 +7,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __aarch64__
+#include <sys/auxv.h>
+#endif
 
 #include "src/nn/model.h"
+#include "src/nn/simd.h"
 #include "src/util/crc32c.h"
 #include "src/util/error.h"
 
@@ -131,35 +135,48 @@ static const float *take_copy(struct arena *arena, const float *from, size_t n)
 	return to;
 }
 
-static void place_layer(struct arena *arena, const struct mlsched_layer *from, struct mls_layer *to)
+static void place_layer(struct arena *arena, const struct mls_simd *simd,
+			const struct mlsched_layer *from, struct mls_layer *to)
 {
-	uint32_t stride = MLS_PAD(from->n_out);
-	float *padded, *padded_bias;
+	float *padded_bias, *packed = NULL;
 
 	to->n_in = from->n_in;
 	to->n_out = from->n_out;
-	to->stride = stride;
 	to->activation = from->activation;
 	to->alpha = from->alpha;
 	to->weights = take_copy(arena, from->weights, (size_t)from->n_in * from->n_out);
 	to->bias = take_copy(arena, from->bias, from->n_out);
-	padded = take(arena, (size_t)from->n_in * stride * sizeof(*padded));
-	padded_bias = take(arena, stride * sizeof(*padded_bias));
-	to->padded = padded;
+	padded_bias = take(arena, MLS_PAD(from->n_out) * sizeof(*padded_bias));
+	if (simd)
+		packed =
+			take(arena, mls_pack_size(simd, from->n_in, from->n_out) * sizeof(*packed));
 	to->padded_bias = padded_bias;
+	to->packed = packed;
 	if (!arena->base)
 		return;
 	/* The block came zeroed: only what is there is copied. */
-	for (uint32_t i = 0; i < from->n_in; i++)
-		memcpy(padded + (size_t)i * stride, from->weights + (size_t)i * from->n_out,
-		       from->n_out * sizeof(*padded));
 	if (from->bias)
 		memcpy(padded_bias, from->bias, from->n_out * sizeof(*padded_bias));
+	if (simd)
+		mls_pack(simd, from, packed);
+}
+
+/* Whole registers of a normalisation that leaves alone what stands behind the inputs. */
+static const float *take_padded(struct arena *arena, const float *from, size_t n, float padding)
+{
+	float *to;
+
+	if (!from)
+		return NULL;
+	to = take(arena, MLS_PAD(n) * sizeof(*to));
+	for (size_t i = 0; to && i < MLS_PAD(n); i++)
+		to[i] = i < n ? from[i] : padding;
+	return to;
 }
 
 /* Lays the model out behind its struct; the same steps count with arena->base NULL. */
-static void place(struct arena *arena, const struct mlsched_model_desc *desc,
-		  struct mlsched_model *model)
+static void place(struct arena *arena, const struct mls_simd *simd,
+		  const struct mlsched_model_desc *desc, struct mlsched_model *model)
 {
 	static const struct mlsched_meta no_meta = { .threshold = 0.5f };
 	const struct mlsched_meta *meta = desc->meta ? desc->meta : &no_meta;
@@ -168,9 +185,9 @@ static void place(struct arena *arena, const struct mlsched_model_desc *desc,
 	take(arena, sizeof(*model));
 	model->n_layers = desc->n_layers;
 	for (uint32_t l = 0; l < desc->n_layers; l++)
-		place_layer(arena, &desc->layers[l], &model->layers[l]);
-	model->mean = take_copy(arena, desc->mean, n_in);
-	model->deviation = take_copy(arena, desc->deviation, n_in);
+		place_layer(arena, simd, &desc->layers[l], &model->layers[l]);
+	model->mean = take_padded(arena, desc->mean, n_in, 0);
+	model->deviation = take_padded(arena, desc->deviation, n_in, 1);
 	model->meta = *meta;
 	model->meta.schema[sizeof(meta->schema) - 1] = '\0';
 	model->meta.format[sizeof(meta->format) - 1] = '\0';
@@ -212,18 +229,58 @@ static uint32_t checksum_of(const struct mlsched_model *model)
 	return crc;
 }
 
-static mls_forward_fn *forward_for(enum mlsched_isa isa)
+/* NULL: the scalar path, or not in this build. */
+static const struct mls_simd *simd_for(enum mlsched_isa isa)
 {
 	switch (isa) {
-	case MLSCHED_ISA_SCALAR:
-		return mls_forward_scalar;
+#if defined(__x86_64__)
+	case MLSCHED_ISA_AVX2:
+		return &mls_simd_avx2;
+	case MLSCHED_ISA_AVX512:
+		return &mls_simd_avx512;
+#elif defined(__aarch64__)
+	case MLSCHED_ISA_NEON:
+		return &mls_simd_neon;
+#endif
 	default:
 		return NULL;
 	}
 }
 
+/* Whether the processor has it and the operating system keeps its registers. */
+static bool isa_works(enum mlsched_isa isa)
+{
+	switch (isa) {
+	case MLSCHED_ISA_SCALAR:
+		return true;
+#if defined(__x86_64__)
+	case MLSCHED_ISA_AVX2:
+		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+	case MLSCHED_ISA_AVX512:
+		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+		       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+		       __builtin_cpu_supports("fma");
+#elif defined(__aarch64__)
+	case MLSCHED_ISA_NEON:
+		return getauxval(AT_HWCAP) & HWCAP_ASIMD;
+#endif
+	default:
+		return false;
+	}
+}
+
 static enum mlsched_isa best_isa(void)
 {
+	static const enum mlsched_isa best_first[] = {
+		MLSCHED_ISA_AVX512,
+		MLSCHED_ISA_AVX2,
+		MLSCHED_ISA_NEON,
+	};
+
+	for (size_t i = 0; i < sizeof(best_first) / sizeof(best_first[0]); i++) {
+		if (isa_works(best_first[i]))
+			return best_first[i];
+	}
 	return MLSCHED_ISA_SCALAR;
 }
 
@@ -231,18 +288,19 @@ static int create(const struct mlsched_model_desc *desc, enum mlsched_isa isa,
 		  struct mlsched_error *err, struct mlsched_model **out)
 {
 	struct mlsched_model *model, layout;
+	const struct mls_simd *simd = simd_for(isa);
 	struct arena arena = { 0 };
 
 	memset(&layout, 0, sizeof(layout));
-	place(&arena, desc, &layout);
+	place(&arena, simd, desc, &layout);
 	model = aligned_alloc(64, arena.used);
 	if (!model)
 		return mls_error(err, -ENOMEM, "no memory for a model of %zu bytes", arena.used);
 	memset(model, 0, arena.used);
 	arena = (struct arena){ .base = (char *)model };
-	place(&arena, desc, model);
+	place(&arena, simd, desc, model);
 	model->isa = isa;
-	model->forward = forward_for(isa);
+	model->forward = simd ? simd->forward : mls_forward_scalar;
 	model->checksum = checksum_of(model);
 	*out = model;
 	return 0;
@@ -271,7 +329,7 @@ int mlsched_model_clone_for_isa(const struct mlsched_model *model, enum mlsched_
 
 	if (isa == MLSCHED_ISA_BEST)
 		isa = best_isa();
-	if (!forward_for(isa))
+	if (!isa_works(isa))
 		return mls_error(err, -ENOTSUP, "%s: not on this processor or not in this build",
 				 mlsched_isa_name(isa) ? mlsched_isa_name(isa) : "unknown");
 	for (uint32_t l = 0; l < model->n_layers; l++)

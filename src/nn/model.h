@@ -18,13 +18,12 @@ enum mls_forward_end {
 struct mls_layer {
 	uint32_t n_in;
 	uint32_t n_out;
-	uint32_t stride; /* MLS_PAD(n_out): floats from one row of @padded to the next */
 	enum mlsched_activation activation;
 	float alpha;
 	const float *weights; /* [n_in][n_out] as given */
 	const float *bias; /* [n_out] as given, or NULL */
-	const float *padded; /* [n_in][stride], 64-byte aligned, zeros behind n_out */
-	const float *padded_bias; /* [stride], zeros where there is none */
+	const float *padded_bias; /* [MLS_PAD(n_out)], zeros where there is none */
+	const float *packed; /* both once more, ordered for model->isa (simd.h), or NULL */
 };
 
 typedef void mls_forward_fn(const struct mlsched_model *model, const float *rows, size_t n_rows,
@@ -34,8 +33,8 @@ struct mlsched_model {
 	mls_forward_fn *forward;
 	uint32_t n_layers;
 	struct mls_layer layers[MLSCHED_MAX_LAYERS];
-	const float *mean; /* [n_in] or NULL */
-	const float *deviation; /* [n_in] or NULL */
+	const float *mean; /* [MLS_PAD(n_in)], zeros behind n_in, or NULL */
+	const float *deviation; /* [MLS_PAD(n_in)], ones behind n_in, or NULL */
 	enum mlsched_isa isa;
 	uint32_t checksum;
 	struct mlsched_meta meta;
@@ -43,9 +42,6 @@ struct mlsched_model {
 };
 
 mls_forward_fn mls_forward_scalar;
-mls_forward_fn mls_forward_avx2;
-mls_forward_fn mls_forward_avx512;
-mls_forward_fn mls_forward_neon;
 
 /** mls_activate() - one activation in place on [n] sums, portable C with libm */
 void mls_activate(enum mlsched_activation activation, float alpha, float *sums, uint32_t n);
