@@ -123,7 +123,7 @@ BY    ?= c
 model: ## make the default model in src/model_dir/model_path (BY=c, or BY=keras with TensorFlow)
 ifeq ($(BY),keras)
 	@scripts/install-deps-tf.sh "$(O)"
-	$(O)/tensorflow/bin/python src/model_dir/model_export.py --output $(MODEL)
+	$(O)/tensorflow/bin/python src/model_dir/model_export.py --output $(MODEL) $(ARGS)
 else
 	@scripts/ensure-deps.sh "$(O)" build
 	@$(MAKE) --no-print-directory build
