@@ -10,6 +10,7 @@
 
 #include <mlsched/error.h>
 #include <mlsched/model.h>
+#include <mlsched/quantize.h>
 #include <mlsched/schema.h>
 #include <mlsched/version.h>
 
