@@ -138,6 +138,20 @@ int mlsched_model_create(const struct mlsched_model_desc *desc, struct mlsched_e
  */
 int mlsched_model_load(const char *path, struct mlsched_error *err, struct mlsched_model **model);
 
+/**
+ * mlsched_model_expect_inputs() - does a model take rows of this many numbers?
+ * @model:    the model
+ * @n_inputs: how many there will be, as of a schema's n_features
+ * @name:     what the message calls the model, as its path; or NULL
+ * @err:      message on failure ("Expected shape [?, 10], got [?, 5]"), or NULL
+ *
+ * mlsched_model_load() takes a model of any width; who feeds it rows of one
+ * schema asks here first.  Neither allocates nor locks.
+ * Return: 0, or -EINVAL.
+ */
+int mlsched_model_expect_inputs(const struct mlsched_model *model, uint32_t n_inputs,
+				const char *name, struct mlsched_error *err);
+
 /* How mlsched_model_save() stores the weights. */
 enum mlsched_savedmodel_form {
 	MLSCHED_SAVEDMODEL_VARIABLES, /* saved_model.pb and variables/ */

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reading the files of one model.  Nothing is mapped: a file that shrinks
+ * under a mapping would be a SIGBUS, under read() it is an error.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "src/formats/files.h"
+#include "src/util/error.h"
+
+int mls_no_memory(const struct mls_arena *arena, const char *path, struct mlsched_error *err)
+{
+	if (arena->over_limit)
+		return mls_error(err, -EINVAL,
+				 "Invalid SavedModel format: %s: expected a model of its size, "
+				 "found one that unfolds to more than %zu bytes",
+				 path, arena->limit);
+	return mls_error(err, -ENOMEM, "%s: no memory to read it", path);
+}
+
+static int open_in_memory(const struct mls_files *files, const char *name, struct mls_file *file)
+{
+	for (uint32_t i = 0; i < files->n_blobs; i++) {
+		if (strcmp(files->blobs[i].path, name) != 0)
+			continue;
+		file->fd = -1;
+		file->data = files->blobs[i].data;
+		file->size = files->blobs[i].size;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int mls_file_open(const struct mls_files *files, const char *name, struct mls_arena *arena,
+		  struct mlsched_error *err, struct mls_file *file)
+{
+	struct stat st;
+
+	memset(file, 0, sizeof(*file));
+	file->fd = -1;
+	file->path = mls_arena_printf(arena, "%s/%s", files->path, name);
+	if (!file->path)
+		return mls_no_memory(arena, files->path, err);
+	if (files->dir < 0)
+		return open_in_memory(files, name, file);
+	/* O_NONBLOCK: opening a FIFO that somebody put there must not hang. */
+	file->fd = openat(files->dir, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (file->fd < 0)
+		return errno == ENOENT ? -ENOENT :
+					 mls_error(err, -errno, "Cannot read model: %s: %s",
+						   file->path, strerror(errno));
+	if (fstat(file->fd, &st) != 0) {
+		int ret = mls_error(err, -errno, "Cannot read model: %s: %s", file->path,
+				    strerror(errno));
+
+		mls_file_close(file);
+		return ret;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		mls_file_close(file);
+		return mls_error(err, -EINVAL,
+				 "Invalid SavedModel format: %s: expected a regular file, found %s",
+				 file->path, S_ISDIR(st.st_mode) ? "a directory" : "a device");
+	}
+	file->size = (uint64_t)st.st_size;
+	return 0;
+}
+
+void mls_file_close(struct mls_file *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = -1;
+}
+
+int mls_file_read(const struct mls_file *file, uint64_t offset, void *to, size_t size,
+		  struct mlsched_error *err)
+{
+	size_t done = 0;
+
+	if (offset > file->size || size > file->size - offset)
+		return mls_error(err, -EINVAL,
+				 "Invalid SavedModel format: %s: expected %zu bytes at offset "
+				 "%" PRIu64 ", found a file of %" PRIu64 " bytes",
+				 file->path, size, offset, file->size);
+	if (file->fd < 0) {
+		if (size)
+			memcpy(to, file->data + offset, size);
+		return 0;
+	}
+	while (done < size) {
+		ssize_t n = pread(file->fd, (char *)to + done, size - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return mls_error(err, -errno, "Cannot read model: %s: %s", file->path,
+					 strerror(errno));
+		if (n == 0)
+			return mls_error(err, -EIO,
+					 "Cannot read model: %s: expected %" PRIu64
+					 " bytes, found %" PRIu64 ": it shrank while it was read",
+					 file->path, file->size, offset + done);
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int mls_file_slurp(const struct mls_files *files, const char *name, size_t max,
+		   struct mls_arena *arena, struct mlsched_error *err, struct mls_blob *blob)
+{
+	struct mls_file file;
+	uint8_t *data;
+	int ret;
+
+	ret = mls_file_open(files, name, arena, err, &file);
+	if (ret)
+		return ret;
+	blob->path = file.path;
+	blob->size = (size_t)file.size;
+	if (file.size > max) {
+		ret = mls_error(err, -EFBIG,
+				"Invalid SavedModel format: %s: expected at most %zu bytes, "
+				"found %" PRIu64,
+				file.path, max, file.size);
+		goto out_close;
+	}
+	/* What is in the file may be allocated, and what it unfolds to (messages, nodes). */
+	arena->limit += blob->size * 24 + 64;
+	data = mls_arena_alloc(arena, blob->size);
+	if (!data) {
+		ret = mls_no_memory(arena, file.path, err);
+		goto out_close;
+	}
+	ret = mls_file_read(&file, 0, data, blob->size, err);
+	blob->data = data;
+out_close:
+	mls_file_close(&file);
+	return ret;
+}

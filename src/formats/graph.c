@@ -1,0 +1,1057 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Walking a TensorFlow graph backwards from the output of its serving
+ * signature.
+ *
+ * A tensor is one of three things: numbers that the file holds (constants,
+ * weights, and what is computed from them alone), a variable that nobody has
+ * read yet, or a row computed from the input.  Every operation says what its
+ * output is, given its inputs; one that is not in the table below is refused
+ * by name.  Nothing depends on how nodes are called or in which order they
+ * stand, because that changes with every version of every tool.
+ *
+ * Folding the steps into dense layers is network.c's work.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/formats/graph_eval.h"
+#include "src/util/error.h"
+
+/* Far above what a network of 8 layers needs; a graph beyond it is hostile or not ours. */
+#define MAX_DEPTH       400 /* tensors that wait for an input */
+#define MAX_CALL_DEPTH  32
+#define MAX_SCOPES      1000
+#define MAX_WORK        UINT64_C(30000000)
+#define MAX_GRAPH_NODES (1 << 20)
+
+int mls_walk_refuse(struct mls_walk *w, const struct mls_scope *scope, const Mls__Node *node,
+		    int code, const char *format, ...)
+{
+	const char *function = scope && scope->body->name ? scope->body->name : NULL;
+	char detail[MLSCHED_ERROR_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(detail, sizeof(detail), format, args);
+	va_end(args);
+	return mls_error(w->err, code,
+			 "Invalid SavedModel format: %s: %s%.100s%snode %.120s (%.60s): %s",
+			 w->path, function ? "function " : "", function ? function : "",
+			 function ? ": " : "", node->name, node->op, detail);
+}
+
+int mls_walk_memory(struct mls_walk *w)
+{
+	return mls_no_memory(w->arena, w->path, w->err);
+}
+
+bool mls_walk_charge(struct mls_walk *w, uint64_t cost)
+{
+	w->work += cost;
+	return w->work <= MAX_WORK;
+}
+
+struct mls_value *mls_walk_value(struct mls_walk *w, enum mls_value_kind kind, int32_t dtype)
+{
+	struct mls_value *v = mls_arena_alloc(w->arena, sizeof(*v));
+
+	if (v) {
+		v->kind = kind;
+		v->dtype = dtype;
+	}
+	return v;
+}
+
+/* ---- rows: what is computed from the input ------------------------------------ */
+
+/* A new step behind @from; its place is the node, for messages. */
+static struct mls_step *add_step(struct mls_walk *w, const struct mls_here *here,
+				 enum mls_step_kind kind, const struct mls_step *from)
+{
+	const char *function = here->scope->body->name;
+	struct mls_step *step = mls_arena_alloc(w->arena, sizeof(*step));
+
+	if (!step)
+		return NULL;
+	step->kind = kind;
+	step->previous = from;
+	step->width = from ? from->width : 0;
+	step->place = mls_arena_printf(w->arena, "%s%.100s%snode %.120s (%.60s)",
+				       function ? "function " : "", function ? function : "",
+				       function ? ": " : "", here->node->name, here->node->op);
+	return step->place ? step : NULL;
+}
+
+static int row_of(struct mls_walk *w, const struct mls_value *from, struct mls_step *step,
+		  struct mls_value **value)
+{
+	struct mls_value *v = mls_walk_value(w, MLS_VALUE_ROW, from->dtype);
+
+	if (!v || !step)
+		return mls_walk_memory(w);
+	v->flat = from->flat;
+	v->step = step;
+	*value = v;
+	return 0;
+}
+
+static int op_placeholder(struct mls_walk *w, const struct mls_here *here, int argument,
+			  struct mls_value **value)
+{
+	const Mls__AttrValue *dtype =
+		mls_node_attr(here->node, "dtype", MLS__ATTR_VALUE__VALUE_TYPE);
+	const Mls__AttrValue *attr =
+		mls_node_attr(here->node, "shape", MLS__ATTR_VALUE__VALUE_SHAPE);
+	const Mls__Shape *shape = attr ? attr->shape : NULL;
+	struct mls_value input = { .dtype = dtype ? dtype->type : MLS_DT_FLOAT };
+	struct mls_step *step;
+	char text[128];
+
+	(void)argument;
+	if (here->scope != w->main || strcmp(here->node->name, w->input_name) != 0)
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected the signature's only input %s, found a second "
+				       "input",
+				       w->input_name);
+	if (!mls_is_float(input.dtype))
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected an input of float numbers, found %s",
+				       mls_dtype_name(input.dtype));
+	step = add_step(w, here, MLS_STEP_INPUT, NULL);
+	if (step && shape && !shape->unknown_rank) {
+		int64_t dims[MLS_MAX_RANK] = { 0 };
+		int rank = shape->n_dim < MLS_MAX_RANK ? (int)shape->n_dim : MLS_MAX_RANK;
+
+		for (int i = 0; i < rank; i++)
+			dims[i] = shape->dim[i]->size;
+		if (rank != 2 || dims[1] == 0 || dims[1] > MLSCHED_MAX_WIDTH)
+			return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+					       "Expected shape [?, n] with n up to %d, got %s",
+					       MLSCHED_MAX_WIDTH,
+					       mls_shape_text(dims, rank, text, sizeof(text)));
+		step->width = dims[1] > 0 ? (uint32_t)dims[1] : 0;
+	}
+	return row_of(w, &input, step, value);
+}
+
+/* One number for all columns, or one for each. */
+static int row_vector(struct mls_walk *w, const struct mls_here *here, const struct mls_value *row,
+		      const struct mls_value *tensor)
+{
+	bool fits = tensor->n == 1 ||
+		    (!row->flat && (row->step->width == 0 || tensor->n == row->step->width));
+	char text[128];
+
+	/* All but the last dimension must be 1: each row gets the same. */
+	for (int d = 0; d + 1 < tensor->rank; d++)
+		fits = fits && tensor->dims[d] == 1;
+	if (fits && tensor->rank <= (row->flat ? 1 : 2) && tensor->n >= 1 &&
+	    tensor->n <= MLSCHED_MAX_WIDTH)
+		return 0;
+	return mls_walk_refuse(w, here->scope, here->node, -EINVAL,
+			       "expected one number or %u of them, found shape %s",
+			       row->step->width,
+			       mls_shape_text(tensor->dims, tensor->rank, text, sizeof(text)));
+}
+
+static int row_binary(struct mls_walk *w, const struct mls_here *here, enum mls_step_kind kind,
+		      const struct mls_value *row, const struct mls_value *tensor,
+		      struct mls_value **value)
+{
+	struct mls_step *step;
+	int ret = row_vector(w, here, row, tensor);
+
+	if (ret)
+		return ret;
+	step = add_step(w, here, kind, row->step);
+	if (step) {
+		step->numbers = tensor->numbers;
+		step->n = (uint32_t)tensor->n;
+		if (tensor->n > 1)
+			step->width = (uint32_t)tensor->n;
+	}
+	return row_of(w, row, step, value);
+}
+
+/* ---- operations ----------------------------------------------------------------- */
+
+static int op_const(struct mls_walk *w, const struct mls_here *here, int argument,
+		    struct mls_value **value)
+{
+	(void)argument;
+	return mls_const_value(w, here, value);
+}
+
+static int op_handle(struct mls_walk *w, const struct mls_here *here, int argument,
+		     struct mls_value **value)
+{
+	(void)argument;
+	if (here->scope != w->main)
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected variables in the main graph, found one in a "
+				       "function");
+	*value = mls_walk_value(w, MLS_VALUE_HANDLE, MLS_DT_RESOURCE);
+	if (!*value)
+		return mls_walk_memory(w);
+	(*value)->handle = here->ref->node_index;
+	return 0;
+}
+
+static int op_read(struct mls_walk *w, const struct mls_here *here, int argument,
+		   struct mls_value **value)
+{
+	struct mls_value *handle;
+	int ret = mls_walk_input(w, here, 0, &handle);
+
+	(void)argument;
+	if (ret)
+		return ret;
+	if (handle->kind != MLS_VALUE_HANDLE)
+		return mls_walk_refuse(w, here->scope, here->node, -EINVAL,
+				       "expected a variable to read, found something else");
+	return mls_read_variable(w, here, handle->handle, value);
+}
+
+/* A variable of the first TensorFlow: the node is its own value. */
+static int op_old_variable(struct mls_walk *w, const struct mls_here *here, int argument,
+			   struct mls_value **value)
+{
+	struct mls_value *handle;
+	int ret = op_handle(w, here, argument, &handle);
+
+	return ret ? ret : mls_read_variable(w, here, handle->handle, value);
+}
+
+static int op_pass(struct mls_walk *w, const struct mls_here *here, int argument,
+		   struct mls_value **value)
+{
+	(void)argument;
+	return mls_walk_input(w, here, here->ref->index, value);
+}
+
+static int op_call(struct mls_walk *w, const struct mls_here *here, int argument,
+		   struct mls_value **value)
+{
+	const Mls__Function *function;
+	const char *output = NULL;
+	struct mls_scope *inside;
+	int ret = mls_walk_enter(w, here, &inside);
+
+	(void)argument;
+	if (ret)
+		return ret;
+	function = inside->body->function;
+	if (!mls_walk_charge(w, function->signature->n_output_arg + function->n_ret))
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected a small network, found too many calls");
+	if (here->ref->index < function->signature->n_output_arg)
+		output = function->signature->output_arg[here->ref->index]->name;
+	for (size_t i = 0; output && i < function->n_ret; i++) {
+		if (strcmp(function->ret[i]->key, output) == 0)
+			return mls_walk_eval(w, inside, function->ret[i]->value, value);
+	}
+	return mls_walk_refuse(w, here->scope, here->node, -EINVAL,
+			       "expected output %u of function %.100s, found none",
+			       here->ref->index, inside->body->name);
+}
+
+static bool is_row(const struct mls_value *v)
+{
+	return v->kind == MLS_VALUE_ROW;
+}
+
+static bool is_tensor(const struct mls_value *v)
+{
+	return v->kind == MLS_VALUE_TENSOR;
+}
+
+static int two_inputs(struct mls_walk *w, const struct mls_here *here, struct mls_value **a,
+		      struct mls_value **b)
+{
+	int ret = mls_walk_input(w, here, 0, a);
+
+	if (!ret)
+		ret = mls_walk_input(w, here, 1, b);
+	if (ret)
+		return ret;
+	if (is_row(*a) && is_row(*b))
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected weights as one input, found two inputs that are "
+				       "both computed: not a chain of dense layers");
+	if ((*a)->kind == MLS_VALUE_HANDLE || (*b)->kind == MLS_VALUE_HANDLE)
+		return mls_walk_refuse(w, here->scope, here->node, -EINVAL,
+				       "expected numbers, found a variable that is not read");
+	return 0;
+}
+
+static int op_binary(struct mls_walk *w, const struct mls_here *here, int argument,
+		     struct mls_value **value)
+{
+	/* With the row on the left and on the right; INPUT: not possible. */
+	static const enum mls_step_kind steps[][2] = {
+		[MLS_ADD] = { MLS_STEP_ADD, MLS_STEP_ADD },
+		[MLS_SUB] = { MLS_STEP_SUBTRACT, MLS_STEP_SUBTRACT_FROM },
+		[MLS_MUL] = { MLS_STEP_MULTIPLY, MLS_STEP_MULTIPLY },
+		[MLS_DIV] = { MLS_STEP_DIVIDE, MLS_STEP_INPUT },
+		[MLS_MAX] = { MLS_STEP_INPUT, MLS_STEP_INPUT },
+		[MLS_MIN] = { MLS_STEP_INPUT, MLS_STEP_INPUT },
+	};
+	struct mls_value *a, *b;
+	int ret = two_inputs(w, here, &a, &b);
+	enum mls_step_kind kind;
+
+	if (ret)
+		return ret;
+	if (is_tensor(a) && is_tensor(b))
+		return mls_fold_binary(w, here, (enum mls_binary)argument, a, b, value);
+	kind = steps[argument][is_row(b)];
+	if (kind == MLS_STEP_INPUT)
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected an operation of dense layers, found one that "
+				       "is none on computed values");
+	return row_binary(w, here, kind, is_row(a) ? a : b, is_row(a) ? b : a, value);
+}
+
+static int op_unary(struct mls_walk *w, const struct mls_here *here, int argument,
+		    struct mls_value **value)
+{
+	struct mls_value *a;
+	int ret = mls_walk_input(w, here, 0, &a);
+
+	if (ret)
+		return ret;
+	if (!is_tensor(a))
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected it on weights only, found it on a computed "
+				       "value");
+	return mls_fold_unary(w, here, (enum mls_unary)argument, a, value);
+}
+
+static int row_activate(struct mls_walk *w, const struct mls_here *here,
+			enum mlsched_activation activation, const char *alpha_name,
+			float alpha_default, const struct mls_value *row, struct mls_value **value)
+{
+	const Mls__AttrValue *alpha =
+		mls_node_attr(here->node, alpha_name, MLS__ATTR_VALUE__VALUE_F);
+	struct mls_step *step;
+
+	if (!is_row(row))
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected an activation of computed values, found one of "
+				       "weights");
+	if (activation == MLSCHED_SOFTMAX && row->flat)
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "Expected shape [?, n], got [?]");
+	step = add_step(w, here, MLS_STEP_ACTIVATE, row->step);
+	if (step) {
+		step->activation = activation;
+		if (activation == MLSCHED_LEAKY_RELU)
+			step->alpha = alpha ? alpha->f : alpha_default;
+		if (activation == MLSCHED_ELU)
+			step->alpha = 1;
+	}
+	return row_of(w, row, step, value);
+}
+
+static int op_activation(struct mls_walk *w, const struct mls_here *here, int argument,
+			 struct mls_value **value)
+{
+	struct mls_value *a;
+	int ret = mls_walk_input(w, here, 0, &a);
+
+	/* 0.2: TensorFlow's default of LeakyRelu's alpha, which may be left out. */
+	return ret ? ret :
+		     row_activate(w, here, (enum mlsched_activation)argument, "alpha", 0.2f, a,
+				  value);
+}
+
+static int row_matmul(struct mls_walk *w, const struct mls_here *here, struct mls_value *row,
+		      struct mls_value *weights, struct mls_value **value)
+{
+	struct mls_step *step;
+	char text[128];
+	int ret;
+
+	if (!is_row(row) || !is_tensor(weights))
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected x W with weights on the right, found %s",
+				       is_row(weights) ? "W x" : "a product of weights");
+	if (mls_node_flag(here->node, "transpose_a") || row->flat)
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected rows [?, n], found them transposed");
+	if (mls_node_flag(here->node, "transpose_b")) {
+		ret = mls_fold_transpose(w, here, weights, &weights);
+		if (ret)
+			return ret;
+	}
+	if (weights->rank != 2 || weights->dims[0] < 1 || weights->dims[1] < 1 ||
+	    weights->dims[0] > MLSCHED_MAX_WIDTH || weights->dims[1] > MLSCHED_MAX_WIDTH)
+		return mls_walk_refuse(
+			w, here->scope, here->node, -ENOTSUP,
+			"expected weights of at most %d inputs and %d units, found shape %s",
+			MLSCHED_MAX_WIDTH, MLSCHED_MAX_WIDTH,
+			mls_shape_text(weights->dims, weights->rank, text, sizeof(text)));
+	if (row->step->width && row->step->width != weights->dims[0])
+		return mls_walk_refuse(
+			w, here->scope, here->node, -EINVAL,
+			"expected weights of %u inputs, found shape %s", row->step->width,
+			mls_shape_text(weights->dims, weights->rank, text, sizeof(text)));
+	step = add_step(w, here, MLS_STEP_MATMUL, row->step);
+	if (step) {
+		step->numbers = weights->numbers;
+		step->n = (uint32_t)weights->n;
+		step->width = (uint32_t)weights->dims[1];
+	}
+	return row_of(w, row, step, value);
+}
+
+static int op_matmul(struct mls_walk *w, const struct mls_here *here, int argument,
+		     struct mls_value **value)
+{
+	struct mls_value *a, *b;
+	int ret = two_inputs(w, here, &a, &b);
+
+	(void)argument;
+	return ret ? ret : row_matmul(w, here, a, b, value);
+}
+
+static const struct {
+	const char *op;
+	enum mlsched_activation activation;
+} fused_activations[] = {
+	{ "Relu", MLSCHED_RELU },
+	{ "Relu6", MLSCHED_RELU6 },
+	{ "LeakyRelu", MLSCHED_LEAKY_RELU },
+	{ "Elu", MLSCHED_ELU },
+	{ "Sigmoid", MLSCHED_SIGMOID },
+	{ "Tanh", MLSCHED_TANH },
+};
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static bool bytes_are(const ProtobufCBinaryData *bytes, const char *text)
+{
+	return bytes->len == strlen(text) && memcmp(bytes->data, text, bytes->len) == 0;
+}
+
+static int fused_step(struct mls_walk *w, const struct mls_here *here,
+		      const ProtobufCBinaryData *name, uint32_t *argument, struct mls_value **value)
+{
+	struct mls_value *bias;
+	int ret;
+
+	if (bytes_are(name, "BiasAdd")) {
+		ret = mls_walk_input(w, here, (*argument)++, &bias);
+		if (ret)
+			return ret;
+		if (!is_tensor(bias))
+			return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+					       "expected a constant bias, found a computed one");
+		return row_binary(w, here, MLS_STEP_ADD, *value, bias, value);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(fused_activations); i++) {
+		if (bytes_are(name, fused_activations[i].op))
+			return row_activate(w, here, fused_activations[i].activation,
+					    "leakyrelu_alpha", 0.2f, *value, value);
+	}
+	return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+			       "expected BiasAdd and an activation, found fused operation %.*s",
+			       (int)(name->len < 60 ? name->len : 60), (const char *)name->data);
+}
+
+/* What TensorFlow's optimizer makes of MatMul, BiasAdd and an activation. */
+static int op_fused_matmul(struct mls_walk *w, const struct mls_here *here, int argument,
+			   struct mls_value **value)
+{
+	const Mls__AttrValue *ops =
+		mls_node_attr(here->node, "fused_ops", MLS__ATTR_VALUE__VALUE_LIST);
+	uint32_t next = 2;
+	int ret = op_matmul(w, here, argument, value);
+
+	for (size_t i = 0; !ret && ops && ops->list && i < ops->list->n_s; i++)
+		ret = fused_step(w, here, &ops->list->s[i], &next, value);
+	return ret;
+}
+
+static int op_cast(struct mls_walk *w, const struct mls_here *here, int argument,
+		   struct mls_value **value)
+{
+	const Mls__AttrValue *to = mls_node_attr(here->node, "DstT", MLS__ATTR_VALUE__VALUE_TYPE);
+	struct mls_value *from, *v;
+	int ret = mls_walk_input(w, here, 0, &from);
+
+	(void)argument;
+	if (ret)
+		return ret;
+	if (!to || from->kind == MLS_VALUE_HANDLE || !mls_is_float(to->type))
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected a cast to float numbers, found one to %s",
+				       to ? mls_dtype_name(to->type) : "nothing");
+	v = mls_walk_value(w, from->kind, to->type);
+	if (!v)
+		return mls_walk_memory(w);
+	*v = *from;
+	v->dtype = to->type;
+	*value = v;
+	return 0;
+}
+
+/* Small integers: shapes and axes. */
+static int integers(struct mls_walk *w, const struct mls_here *here, uint32_t input, int64_t *to,
+		    int *n)
+{
+	struct mls_value *v;
+	int ret = mls_walk_input(w, here, input, &v);
+
+	if (ret)
+		return ret;
+	if (!is_tensor(v) || v->n > MLS_MAX_RANK || v->rank > 1 ||
+	    (v->dtype != MLS_DT_INT32 && v->dtype != MLS_DT_INT64))
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected constant integers as input %u, found something "
+				       "else",
+				       input);
+	*n = (int)v->n;
+	for (size_t i = 0; i < v->n; i++) {
+		float x = v->numbers[i];
+
+		to[i] = x < -1 ? -2 : x > MLS_MAX_ELEMENTS ? MLS_MAX_ELEMENTS + 1 : (int64_t)x;
+	}
+	return 0;
+}
+
+/* A row that only changes between [?, 1] and [?], or not at all. */
+static int row_shape(struct mls_walk *w, const struct mls_here *here, const struct mls_value *row,
+		     bool flat, struct mls_value **value)
+{
+	struct mls_value *v = mls_walk_value(w, MLS_VALUE_ROW, row->dtype);
+
+	(void)here;
+	if (!v)
+		return mls_walk_memory(w);
+	*v = *row;
+	v->flat = flat;
+	*value = v;
+	return 0;
+}
+
+static int row_reshape(struct mls_walk *w, const struct mls_here *here, const struct mls_value *row,
+		       const int64_t *dims, int rank, struct mls_value **value)
+{
+	uint32_t width = row->step->width;
+	char text[128];
+
+	if (rank == 1 && dims[0] == -1 && width == 1)
+		return row_shape(w, here, row, true, value);
+	if (rank == 2 && width && (dims[0] == -1 || dims[1] == -1) &&
+	    (dims[1] == width || (dims[1] == -1 && dims[0] == -1)))
+		return row_shape(w, here, row, false, value);
+	return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+			       "expected rows of %u numbers to stay such rows, found a reshape "
+			       "to %s",
+			       width, mls_shape_text(dims, rank, text, sizeof(text)));
+}
+
+static int op_reshape(struct mls_walk *w, const struct mls_here *here, int argument,
+		      struct mls_value **value)
+{
+	int64_t dims[MLS_MAX_RANK];
+	struct mls_value *from;
+	int rank, ret = mls_walk_input(w, here, 0, &from);
+
+	(void)argument;
+	if (!ret)
+		ret = integers(w, here, 1, dims, &rank);
+	if (ret)
+		return ret;
+	if (is_row(from))
+		return row_reshape(w, here, from, dims, rank, value);
+	return mls_fold_reshape(w, here, from, dims, rank, value);
+}
+
+static int op_expand_dims(struct mls_walk *w, const struct mls_here *here, int argument,
+			  struct mls_value **value)
+{
+	int64_t axis[MLS_MAX_RANK], dims[MLS_MAX_RANK];
+	struct mls_value *from;
+	int n, ret = mls_walk_input(w, here, 0, &from);
+
+	(void)argument;
+	if (!ret)
+		ret = integers(w, here, 1, axis, &n);
+	if (ret)
+		return ret;
+	if (is_row(from) && from->flat && n == 1 && (axis[0] == 1 || axis[0] == -1))
+		return row_shape(w, here, from, false, value);
+	if (!is_tensor(from) || n != 1 || from->rank >= MLS_MAX_RANK || axis[0] < -1 ||
+	    axis[0] > from->rank)
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected rows [?, n] to stay such rows, found one more "
+				       "dimension");
+	if (axis[0] < 0)
+		axis[0] = from->rank;
+	for (int d = 0; d <= from->rank; d++)
+		dims[d] = d == axis[0] ? 1 : from->dims[d > axis[0] ? d - 1 : d];
+	return mls_fold_reshape(w, here, from, dims, from->rank + 1, value);
+}
+
+static int op_squeeze(struct mls_walk *w, const struct mls_here *here, int argument,
+		      struct mls_value **value)
+{
+	const Mls__AttrValue *attr =
+		mls_node_attr(here->node, "squeeze_dims", MLS__ATTR_VALUE__VALUE_LIST);
+	const Mls__AttrList *axes = attr ? attr->list : NULL;
+	int64_t dims[MLS_MAX_RANK];
+	struct mls_value *from;
+	int rank = 0, ret = mls_walk_input(w, here, 0, &from);
+
+	(void)argument;
+	if (ret)
+		return ret;
+	if (is_row(from) && !from->flat && from->step->width == 1 && axes && axes->n_i == 1 &&
+	    (axes->i[0] == 1 || axes->i[0] == -1))
+		return row_shape(w, here, from, true, value);
+	/* Of weights: which of several ones goes does not matter unless only some are named. */
+	if (!is_tensor(from) || (axes && axes->n_i > 0))
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected rows [?, n] to stay such rows, found one "
+				       "dimension less");
+	for (int d = 0; d < from->rank; d++) {
+		if (from->dims[d] != 1)
+			dims[rank++] = from->dims[d];
+	}
+	return mls_fold_reshape(w, here, from, dims, rank, value);
+}
+
+static int op_transpose(struct mls_walk *w, const struct mls_here *here, int argument,
+			struct mls_value **value)
+{
+	int64_t order[MLS_MAX_RANK];
+	struct mls_value *from;
+	int n, ret = mls_walk_input(w, here, 0, &from);
+
+	(void)argument;
+	if (!ret)
+		ret = integers(w, here, 1, order, &n);
+	if (ret)
+		return ret;
+	if (!is_tensor(from) || n != 2 || order[0] != 1 || order[1] != 0)
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected a matrix of weights to transpose, found "
+				       "something else");
+	return mls_fold_transpose(w, here, from, value);
+}
+
+typedef int op_fn(struct mls_walk *w, const struct mls_here *here, int argument,
+		  struct mls_value **value);
+
+static const struct operation {
+	const char *op;
+	op_fn *eval;
+	int argument;
+} operations[] = {
+	{ "Add", op_binary, MLS_ADD },
+	{ "AddV2", op_binary, MLS_ADD },
+	{ "BiasAdd", op_binary, MLS_ADD },
+	{ "Cast", op_cast, 0 },
+	{ "CheckNumerics", op_pass, 0 },
+	{ "Const", op_const, 0 },
+	{ "Div", op_binary, MLS_DIV },
+	{ "Elu", op_activation, MLSCHED_ELU },
+	{ "EnsureShape", op_pass, 0 },
+	{ "ExpandDims", op_expand_dims, 0 },
+	{ "Identity", op_pass, 0 },
+	{ "IdentityN", op_pass, 0 },
+	{ "LeakyRelu", op_activation, MLSCHED_LEAKY_RELU },
+	{ "MatMul", op_matmul, 0 },
+	{ "Maximum", op_binary, MLS_MAX },
+	{ "Minimum", op_binary, MLS_MIN },
+	{ "Mul", op_binary, MLS_MUL },
+	{ "Neg", op_unary, MLS_NEG },
+	{ "Placeholder", op_placeholder, 0 },
+	{ "PreventGradient", op_pass, 0 },
+	{ "ReadVariableOp", op_read, 0 },
+	{ "RealDiv", op_binary, MLS_DIV },
+	{ "Reciprocal", op_unary, MLS_RECIPROCAL },
+	{ "Relu", op_activation, MLSCHED_RELU },
+	{ "Relu6", op_activation, MLSCHED_RELU6 },
+	{ "Reshape", op_reshape, 0 },
+	{ "Rsqrt", op_unary, MLS_RSQRT },
+	{ "Sigmoid", op_activation, MLSCHED_SIGMOID },
+	{ "Snapshot", op_pass, 0 },
+	{ "Softmax", op_activation, MLSCHED_SOFTMAX },
+	{ "Sqrt", op_unary, MLS_SQRT },
+	{ "Square", op_unary, MLS_SQUARE },
+	{ "Squeeze", op_squeeze, 0 },
+	{ "StopGradient", op_pass, 0 },
+	{ "Sub", op_binary, MLS_SUB },
+	{ "Tanh", op_activation, MLSCHED_TANH },
+	{ "Transpose", op_transpose, 0 },
+	{ "VarHandleOp", op_handle, 0 },
+	{ "Variable", op_old_variable, 0 },
+	{ "VariableV2", op_old_variable, 0 },
+	{ "_FusedMatMul", op_fused_matmul, 0 },
+};
+
+static const struct operation *find_operation(const char *op)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
+		if (strcmp(operations[i].op, op) == 0)
+			return &operations[i];
+	}
+	return NULL;
+}
+
+/* ---- walking ------------------------------------------------------------------------ */
+
+static int eval_node(struct mls_walk *w, struct mls_scope *scope, const struct mls_ref *ref,
+		     struct mls_value **value)
+{
+	struct mls_here here = { scope, ref->node, ref };
+	struct mls_seen *seen = &scope->seen[ref->node_index];
+	const struct operation *operation;
+	bool many;
+	int ret;
+
+	if (mls_walk_is_call(w, ref->node))
+		return op_call(w, &here, 0, value);
+	operation = find_operation(ref->node->op);
+	if (!operation)
+		return mls_walk_refuse(w, scope, ref->node, -ENOTSUP,
+				       "expected an operation of dense layers, found %.60s",
+				       ref->node->op);
+	many = strcmp(ref->node->op, "IdentityN") == 0;
+	if (ref->index && !many)
+		return mls_walk_refuse(w, scope, ref->node, -EINVAL,
+				       "expected one output, found a use of output %u", ref->index);
+	if (seen->value && !many) {
+		*value = seen->value;
+		return 0;
+	}
+	if (seen->busy)
+		return mls_walk_refuse(w, scope, ref->node, -EINVAL,
+				       "expected no cycle, found that it depends on itself");
+	seen->busy = true;
+	ret = operation->eval(w, &here, operation->argument, value);
+	seen->busy = false;
+	if (!ret)
+		seen->value = *value;
+	return ret;
+}
+
+int mls_walk_eval(struct mls_walk *w, struct mls_scope *scope, const char *text,
+		  struct mls_value **value)
+{
+	const struct mls_body *body = scope->body;
+	struct mls_ref ref;
+	int ret;
+
+	if (!mls_walk_charge(w, body->function ? body->function->signature->n_input_arg : 1) ||
+	    w->depth >= MAX_DEPTH)
+		return mls_error(w->err, -ENOTSUP,
+				 "Invalid SavedModel format: %s: %s%.100s: expected a small "
+				 "network, found more than %d nested operations at %.100s",
+				 w->path, body->name ? "function " : "main graph",
+				 body->name ? body->name : "", MAX_DEPTH, text);
+	if (!mls_ref_parse(body, text, &ref))
+		return mls_error(w->err, -EINVAL,
+				 "Invalid SavedModel format: %s: %s%.100s: expected a node for "
+				 "\"%.100s\", found none",
+				 w->path, body->name ? "function " : "main graph",
+				 body->name ? body->name : "", text);
+	w->depth++;
+	if (ref.node) {
+		mls_walk_charge(w, ref.node->n_input + ref.node->n_attr);
+		ret = eval_node(w, scope, &ref, value);
+	} else {
+		struct mls_ref none = { .node = scope->call };
+		struct mls_here here = { scope->caller, scope->call, &none };
+
+		mls_walk_charge(w, scope->call->n_input);
+		ret = mls_walk_input(w, &here, ref.index, value);
+	}
+	w->depth--;
+	return ret;
+}
+
+int mls_walk_input(struct mls_walk *w, const struct mls_here *here, uint32_t n,
+		   struct mls_value **value)
+{
+	const char *text = mls_node_input(here->node, n);
+
+	if (!text)
+		return mls_walk_refuse(w, here->scope, here->node, -EINVAL,
+				       "expected input %u, found %u inputs", n,
+				       mls_node_inputs(here->node));
+	return mls_walk_eval(w, here->scope, text, value);
+}
+
+static int compare_functions(const void *a, const void *b)
+{
+	const struct mls_named *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static const struct mls_named *find_function(const struct mls_walk *w, const char *name)
+{
+	struct mls_named wanted = { .name = name };
+
+	return w->n_functions ? bsearch(&wanted, w->functions, w->n_functions, sizeof(wanted),
+					compare_functions) :
+				NULL;
+}
+
+static bool is_partitioned_call(const Mls__Node *node)
+{
+	return strcmp(node->op, "StatefulPartitionedCall") == 0 ||
+	       strcmp(node->op, "PartitionedCall") == 0;
+}
+
+bool mls_walk_is_call(const struct mls_walk *w, const Mls__Node *node)
+{
+	return is_partitioned_call(node) ||
+	       (!find_operation(node->op) && find_function(w, node->op));
+}
+
+static int new_scope(struct mls_walk *w, const struct mls_body *body, struct mls_scope *caller,
+		     const Mls__Node *call, struct mls_scope **scope)
+{
+	struct mls_scope *s = mls_arena_alloc(w->arena, sizeof(*s));
+
+	if (!s)
+		return mls_walk_memory(w);
+	s->body = body;
+	s->caller = caller;
+	s->call = call;
+	s->depth = caller ? caller->depth + 1 : 0;
+	s->seen = mls_arena_array(w->arena, body->n_nodes, sizeof(*s->seen));
+	if (!s->seen)
+		return mls_walk_memory(w);
+	*scope = s;
+	return 0;
+}
+
+static int make_body(struct mls_walk *w, const char *name, const Mls__Function *function,
+		     Mls__Node *const *nodes, size_t n_nodes, struct mls_body **body)
+{
+	const char *duplicate;
+
+	*body = mls_body_make(w->arena, name, function, nodes, n_nodes, &duplicate);
+	if (!*body && duplicate)
+		return mls_error(w->err, -EINVAL,
+				 "Invalid SavedModel format: %s: %s%.100s: expected nodes with "
+				 "different names, found two named \"%.150s\"",
+				 w->path, name ? "function " : "main graph", name ? name : "",
+				 duplicate);
+	return *body ? 0 : mls_walk_memory(w);
+}
+
+int mls_walk_enter(struct mls_walk *w, const struct mls_here *here, struct mls_scope **inside)
+{
+	const Mls__AttrValue *f = mls_node_attr(here->node, "f", MLS__ATTR_VALUE__VALUE_FUNC);
+	const char *name = here->node->op;
+	const struct mls_named *named;
+	struct mls_seen *seen;
+	uint32_t index;
+	int ret = 0;
+
+	if (is_partitioned_call(here->node))
+		name = f && f->func ? f->func->name : "";
+	named = find_function(w, name);
+	if (!named)
+		return mls_walk_refuse(w, here->scope, here->node, -EINVAL,
+				       "expected function \"%.100s\" in the library, found none",
+				       name);
+	if (!mls_body_find(here->scope->body, here->node->name, strlen(here->node->name), &index))
+		return -EINVAL;
+	seen = &here->scope->seen[index];
+	*inside = seen->inside;
+	if (*inside)
+		return 0;
+	if (here->scope->depth >= MAX_CALL_DEPTH || ++w->n_scopes > MAX_SCOPES)
+		return mls_walk_refuse(w, here->scope, here->node, -EINVAL,
+				       "expected at most %d nested calls, found more: does "
+				       "function %.100s call itself?",
+				       MAX_CALL_DEPTH, name);
+	if (!w->bodies[named->index]) {
+		const Mls__Function *function = w->meta->graph->library->function[named->index];
+
+		ret = make_body(w, function->signature->name, function, function->node,
+				function->n_node, &w->bodies[named->index]);
+	}
+	if (!ret)
+		ret = new_scope(w, w->bodies[named->index], here->scope, here->node, &seen->inside);
+	*inside = seen->inside;
+	return ret;
+}
+
+static int index_functions(struct mls_walk *w)
+{
+	const Mls__Library *library = w->meta->graph->library;
+	size_t n = library ? library->n_function : 0;
+	struct mls_named *functions = mls_arena_array(w->arena, n, sizeof(*functions));
+
+	w->bodies = mls_arena_array(w->arena, n, sizeof(*w->bodies));
+	if (!functions || !w->bodies)
+		return mls_walk_memory(w);
+	for (size_t i = 0; i < n; i++) {
+		if (!library->function[i]->signature)
+			return mls_error(w->err, -EINVAL,
+					 "Invalid SavedModel format: %s: library: expected a "
+					 "signature of function %zu, found none",
+					 w->path, i);
+		functions[i].name = library->function[i]->signature->name;
+		functions[i].index = (uint32_t)i;
+	}
+	qsort(functions, n, sizeof(*functions), compare_functions);
+	for (size_t i = 1; i < n; i++) {
+		if (compare_functions(&functions[i - 1], &functions[i]) == 0)
+			return mls_error(w->err, -EINVAL,
+					 "Invalid SavedModel format: %s: library: expected "
+					 "functions with different names, found two named "
+					 "\"%.150s\"",
+					 w->path, functions[i].name);
+	}
+	w->functions = functions;
+	w->n_functions = (uint32_t)n;
+	return 0;
+}
+
+/* ---- the signature ---------------------------------------------------------------- */
+
+static const Mls__SignatureEntry *find_signature(const Mls__MetaGraph *meta, const char *name)
+{
+	for (size_t i = 0; i < meta->n_signature; i++) {
+		if (meta->signature[i]->value && strcmp(meta->signature[i]->key, name) == 0)
+			return meta->signature[i];
+	}
+	return NULL;
+}
+
+static int choose_signature(struct mls_walk *w, const Mls__SignatureEntry **chosen)
+{
+	const Mls__MetaGraph *meta = w->meta;
+	const Mls__SignatureEntry *only = NULL;
+	size_t n = 0;
+
+	*chosen = find_signature(meta, "serving_default");
+	if (!*chosen)
+		*chosen = find_signature(meta, "serve");
+	if (*chosen)
+		return 0;
+	for (size_t i = 0; i < meta->n_signature; i++) {
+		const Mls__SignatureEntry *entry = meta->signature[i];
+
+		if (!entry->value || entry->value->n_inputs == 0 ||
+		    strcmp(entry->key, "__saved_model_init_op") == 0)
+			continue;
+		only = entry;
+		n++;
+	}
+	if (n == 0)
+		return mls_error(w->err, -EINVAL,
+				 "Invalid SavedModel format: %s: signatures: expected "
+				 "\"serving_default\" or \"serve\", found none",
+				 w->path);
+	if (n > 1)
+		return mls_error(w->err, -EINVAL,
+				 "Invalid SavedModel format: %s: signatures: expected "
+				 "\"serving_default\" or \"serve\", found %zu others",
+				 w->path, n);
+	*chosen = only;
+	return 0;
+}
+
+static const char *entry_name(const Mls__TensorInfoEntry *entry)
+{
+	return entry->value ? entry->value->name : "";
+}
+
+static int check_signature(struct mls_walk *w, const Mls__SignatureEntry *entry)
+{
+	const Mls__Signature *s = entry->value;
+	const char *what = s->n_inputs == 1 ? "output" : "input";
+	size_t n = s->n_inputs == 1 ? s->n_outputs : s->n_inputs;
+
+	if (n != 1)
+		return mls_error(w->err, -ENOTSUP,
+				 "Invalid SavedModel format: %s: signature %.60s: expected one "
+				 "%s, found %zu",
+				 w->path, entry->key, what, n);
+	if (!entry_name(s->inputs[0])[0] || !entry_name(s->outputs[0])[0])
+		return mls_error(w->err, -ENOTSUP,
+				 "Invalid SavedModel format: %s: signature %.60s: expected dense "
+				 "tensors as input and output, found another kind",
+				 w->path, entry->key);
+	return 0;
+}
+
+static int start(struct mls_walk *w)
+{
+	const Mls__Graph *graph = w->meta->graph;
+	struct mls_body *body;
+	int ret;
+
+	if (!graph)
+		return mls_error(w->err, -EINVAL,
+				 "Invalid SavedModel format: %s: expected a graph, found none",
+				 w->path);
+	if (graph->n_node > MAX_GRAPH_NODES)
+		return mls_error(w->err, -ENOTSUP,
+				 "Invalid SavedModel format: %s: expected at most %d nodes, "
+				 "found %zu",
+				 w->path, MAX_GRAPH_NODES, graph->n_node);
+	ret = index_functions(w);
+	if (!ret)
+		ret = make_body(w, NULL, NULL, graph->node, graph->n_node, &body);
+	return ret ? ret : new_scope(w, body, NULL, NULL, &w->main);
+}
+
+static int walk(struct mls_walk *w, const struct mls_step **last)
+{
+	const Mls__SignatureEntry *signature;
+	struct mls_value *output;
+	const char *input;
+	int ret;
+
+	ret = start(w);
+	if (!ret)
+		ret = choose_signature(w, &signature);
+	if (!ret)
+		ret = check_signature(w, signature);
+	if (ret)
+		return ret;
+	input = entry_name(signature->value->inputs[0]);
+	w->input_name = mls_arena_string(w->arena, input, strcspn(input, ":"));
+	if (!w->input_name)
+		return mls_walk_memory(w);
+	ret = mls_walk_eval(w, w->main, entry_name(signature->value->outputs[0]), &output);
+	if (ret)
+		return ret;
+	if (!is_row(output))
+		return mls_error(w->err, -ENOTSUP,
+				 "Invalid SavedModel format: %s: signature %.60s: expected an "
+				 "output computed from the input, found one that is not",
+				 w->path, signature->key);
+	*last = output->step;
+	/* The rest of the checkpoint: a damaged file is not to be trusted in part. */
+	return w->variables ? mls_checkpoint_verify(&w->checkpoint, w->err) : 0;
+}
+
+int mls_graph_walk(const Mls__MetaGraph *meta, const char *path, const struct mls_files *files,
+		   struct mls_arena *arena, struct mlsched_error *err, const struct mls_step **last)
+{
+	struct mls_walk w = {
+		.meta = meta, .path = path, .files = files, .arena = arena, .err = err
+	};
+	int ret = walk(&w, last);
+
+	mls_checkpoint_close(&w.checkpoint);
+	return ret;
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Names in a graph and in the functions that it calls.
+ *
+ * In the main graph a tensor is "node" or "node:1"; inside a function it is
+ * "node:output:1", and a bare name is an argument of the function.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/formats/graph_scope.h"
+
+static int compare_names(const char *a, size_t a_size, const char *b, size_t b_size)
+{
+	int order = memcmp(a, b, a_size < b_size ? a_size : b_size);
+
+	return order ? order : (a_size > b_size) - (a_size < b_size);
+}
+
+static int compare_named(const void *a, const void *b)
+{
+	const struct mls_named *x = a, *y = b;
+
+	return compare_names(x->name, x->size, y->name, y->size);
+}
+
+struct mls_body *mls_body_make(struct mls_arena *arena, const char *name,
+			       const Mls__Function *function, Mls__Node *const *nodes,
+			       size_t n_nodes, const char **duplicate)
+{
+	struct mls_body *body = mls_arena_alloc(arena, sizeof(*body));
+	struct mls_named *sorted = mls_arena_array(arena, n_nodes, sizeof(*sorted));
+
+	*duplicate = NULL;
+	if (!body || !sorted || n_nodes > UINT32_MAX)
+		return NULL;
+	for (size_t i = 0; i < n_nodes; i++) {
+		sorted[i].name = nodes[i]->name;
+		sorted[i].size = strlen(nodes[i]->name);
+		sorted[i].index = (uint32_t)i;
+	}
+	qsort(sorted, n_nodes, sizeof(*sorted), compare_named);
+	for (size_t i = 1; i < n_nodes; i++) {
+		if (compare_named(&sorted[i - 1], &sorted[i]) == 0) {
+			*duplicate = sorted[i].name;
+			return NULL;
+		}
+	}
+	body->name = name;
+	body->function = function;
+	body->nodes = nodes;
+	body->n_nodes = (uint32_t)n_nodes;
+	body->sorted = sorted;
+	return body;
+}
+
+const Mls__Node *mls_body_find(const struct mls_body *body, const char *name, size_t size,
+			       uint32_t *index)
+{
+	uint32_t low = 0, high = body->n_nodes;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		const struct mls_named *named = &body->sorted[middle];
+		int order = compare_names(name, size, named->name, named->size);
+
+		if (order == 0) {
+			*index = named->index;
+			return body->nodes[named->index];
+		}
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+static bool parse_index(const char *text, uint32_t *index)
+{
+	uint32_t value = 0;
+
+	if (!*text || strlen(text) > 6)
+		return false;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		value = value * 10 + (uint32_t)(*text - '0');
+	}
+	*index = value;
+	return true;
+}
+
+static bool find_argument(const struct mls_body *body, const char *text, uint32_t *index)
+{
+	const Mls__OpDef *signature = body->function->signature;
+
+	for (size_t i = 0; i < signature->n_input_arg; i++) {
+		if (strcmp(signature->input_arg[i]->name, text) == 0) {
+			*index = (uint32_t)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool mls_ref_parse(const struct mls_body *body, const char *text, struct mls_ref *ref)
+{
+	const char *colon = strchr(text, ':');
+	size_t size = colon ? (size_t)(colon - text) : strlen(text);
+
+	*ref = (struct mls_ref){ .output = "" };
+	if (body->function && !colon && find_argument(body, text, &ref->index))
+		return true;
+	ref->node = mls_body_find(body, text, size, &ref->node_index);
+	if (!ref->node)
+		return false;
+	if (!colon)
+		return true;
+	if (body->function) {
+		const char *name = colon + 1;
+
+		colon = strchr(name, ':');
+		if (!colon)
+			return false;
+		ref->output = name;
+		ref->output_size = (size_t)(colon - name);
+	}
+	return parse_index(colon + 1, &ref->index);
+}
+
+const char *mls_node_input(const Mls__Node *node, uint32_t n)
+{
+	for (size_t i = 0; i < node->n_input; i++) {
+		if (node->input[i][0] == '^')
+			continue;
+		if (n-- == 0)
+			return node->input[i];
+	}
+	return NULL;
+}
+
+uint32_t mls_node_inputs(const Mls__Node *node)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < node->n_input; i++)
+		n += node->input[i][0] != '^';
+	return n;
+}
+
+const Mls__AttrValue *mls_node_attr(const Mls__Node *node, const char *key,
+				    Mls__AttrValue__ValueCase kind)
+{
+	for (size_t i = 0; i < node->n_attr; i++) {
+		const Mls__Attr *attr = node->attr[i];
+
+		if (attr->value && attr->value->value_case == kind && strcmp(attr->key, key) == 0)
+			return attr->value;
+	}
+	return NULL;
+}
+
+bool mls_node_flag(const Mls__Node *node, const char *key)
+{
+	const Mls__AttrValue *value = mls_node_attr(node, key, MLS__ATTR_VALUE__VALUE_B);
+
+	return value && value->b;
+}

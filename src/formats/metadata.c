@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reading and writing assets/mlsched.json.
+ *
+ * Unknown keys are refused: a misspelt "threshold" that is silently ignored
+ * would change every decision.  A later layout gets a later number in "mlsched".
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include <mlsched/schema.h>
+#include <mlsched/version.h>
+
+#include "src/formats/metadata.h"
+#include "src/util/error.h"
+
+#define LAYOUT   1
+#define MAX_SIZE ((size_t)1 << 20)
+
+struct reading {
+	const char *path;
+	struct mls_arena *arena;
+	struct mlsched_error *err;
+	struct mlsched_meta *meta;
+	json_int_t schema_version; /* 0: not given */
+};
+
+#define bad(r, code, format, ...)                                                      \
+	mls_error((r)->err, code, "Invalid SavedModel format: %s: " format, (r)->path, \
+		  ##__VA_ARGS__)
+
+static const char *type_name(const json_t *value)
+{
+	static const char *const names[] = {
+		[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",
+		[JSON_STRING] = "a string",  [JSON_INTEGER] = "an integer",
+		[JSON_REAL] = "a number",    [JSON_TRUE] = "true",
+		[JSON_FALSE] = "false",      [JSON_NULL] = "null",
+	};
+
+	return names[json_typeof(value)];
+}
+
+static int read_layout(struct reading *r, const char *key, const json_t *value)
+{
+	if (!json_is_integer(value))
+		return bad(r, -EINVAL, "key \"%s\": expected an integer, found %s", key,
+			   type_name(value));
+	if (json_integer_value(value) != LAYOUT)
+		return bad(r, -ENOTSUP, "key \"%s\": expected layout %d, found %lld", key, LAYOUT,
+			   (long long)json_integer_value(value));
+	return 0;
+}
+
+static int copy_string(struct reading *r, const char *key, const json_t *value, char *to,
+		       size_t size)
+{
+	if (!json_is_string(value))
+		return bad(r, -EINVAL, "key \"%s\": expected a string, found %s", key,
+			   type_name(value));
+	if (json_string_length(value) >= size)
+		return bad(r, -EINVAL, "key \"%s\": expected at most %zu bytes, found %zu", key,
+			   size - 1, json_string_length(value));
+	memcpy(to, json_string_value(value), json_string_length(value) + 1);
+	return 0;
+}
+
+static int read_schema(struct reading *r, const char *key, const json_t *value)
+{
+	return copy_string(r, key, value, r->meta->schema, sizeof(r->meta->schema));
+}
+
+static int read_producer(struct reading *r, const char *key, const json_t *value)
+{
+	return copy_string(r, key, value, r->meta->producer, sizeof(r->meta->producer));
+}
+
+static int read_schema_version(struct reading *r, const char *key, const json_t *value)
+{
+	if (!json_is_integer(value) || json_integer_value(value) < 1)
+		return bad(r, -EINVAL, "key \"%s\": expected a positive integer, found %s", key,
+			   type_name(value));
+	r->schema_version = json_integer_value(value);
+	return 0;
+}
+
+static int read_threshold(struct reading *r, const char *key, const json_t *value)
+{
+	float t;
+
+	if (!json_is_number(value))
+		return bad(r, -EINVAL, "key \"%s\": expected a number, found %s", key,
+			   type_name(value));
+	t = (float)json_number_value(value);
+	if (!(t > 0 && t < 1))
+		return bad(r, -EINVAL, "key \"%s\": expected a number between 0 and 1, found %g",
+			   key, json_number_value(value));
+	r->meta->threshold = t;
+	return 0;
+}
+
+static int read_limits(struct reading *r, const json_t *object, const char *key, uint32_t *n,
+		       const float **numbers)
+{
+	const json_t *array = json_object_get(object, key);
+	size_t size = json_array_size(array);
+	float *to;
+
+	if (!json_is_array(array) || size < 1 || size > MLSCHED_MAX_WIDTH)
+		return bad(r, -EINVAL,
+			   "key \"calibration.%s\": expected an array of 1 to %d numbers, found %s",
+			   key, MLSCHED_MAX_WIDTH, array ? type_name(array) : "none");
+	to = mls_arena_array(r->arena, size, sizeof(*to));
+	if (!to)
+		return mls_no_memory(r->arena, r->path, r->err);
+	for (size_t i = 0; i < size; i++) {
+		const json_t *value = json_array_get(array, i);
+
+		to[i] = (float)json_number_value(value);
+		if (!json_is_number(value) || !isfinite(to[i]))
+			return bad(r, -EINVAL,
+				   "key \"calibration.%s\": expected a finite number at index "
+				   "%zu, found %s",
+				   key, i, type_name(value));
+	}
+	*n = (uint32_t)size;
+	*numbers = to;
+	return 0;
+}
+
+static int read_calibration(struct reading *r, const char *key, const json_t *value)
+{
+	const float *min = NULL, *max = NULL;
+	uint32_t n_min = 0, n_max = 0;
+	int ret;
+
+	if (!json_is_object(value) || json_object_size(value) != 2)
+		return bad(r, -EINVAL,
+			   "key \"%s\": expected an object of \"min\" and \"max\", found %s", key,
+			   json_is_object(value) ? "other keys" : type_name(value));
+	ret = read_limits(r, value, "min", &n_min, &min);
+	if (!ret)
+		ret = read_limits(r, value, "max", &n_max, &max);
+	if (ret)
+		return ret;
+	if (n_min != n_max)
+		return bad(r, -EINVAL,
+			   "key \"%s\": expected as many minima as maxima, found %u and %u", key,
+			   n_min, n_max);
+	for (uint32_t i = 0; i < n_min; i++) {
+		if (min[i] > max[i])
+			return bad(r, -EINVAL,
+				   "key \"%s\": expected min <= max, found %g and %g at index %u",
+				   key, (double)min[i], (double)max[i], i);
+	}
+	r->meta->n_calibration = n_min;
+	r->meta->input_min = min;
+	r->meta->input_max = max;
+	return 0;
+}
+
+static int read_provenance(struct reading *r, const char *key, const json_t *value)
+{
+	char *text;
+
+	if (!json_is_object(value))
+		return bad(r, -EINVAL, "key \"%s\": expected an object, found %s", key,
+			   type_name(value));
+	text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17));
+	if (!text)
+		return mls_error(r->err, -ENOMEM, "%s: no memory to read it", r->path);
+	r->meta->provenance = mls_arena_string(r->arena, text, strlen(text));
+	free(text);
+	return r->meta->provenance ? 0 : mls_no_memory(r->arena, r->path, r->err);
+}
+
+static const struct {
+	const char *key;
+	int (*read)(struct reading *r, const char *key, const json_t *value);
+} keys[] = {
+	{ "mlsched", read_layout },
+	{ "schema", read_schema },
+	{ "schema_version", read_schema_version },
+	{ "threshold", read_threshold },
+	{ "producer", read_producer },
+	{ "calibration", read_calibration },
+	{ "provenance", read_provenance },
+};
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static int read_object(struct reading *r, json_t *root)
+{
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(root))
+		return bad(r, -EINVAL, "expected an object, found %s", type_name(root));
+	if (!json_object_get(root, "mlsched"))
+		return bad(r, -EINVAL,
+			   "expected key \"mlsched\" with the number of the layout, "
+			   "found none");
+	json_object_foreach(root, key, value) {
+		size_t i = 0;
+		int ret;
+
+		while (i < ARRAY_SIZE(keys) && strcmp(keys[i].key, key) != 0)
+			i++;
+		if (i == ARRAY_SIZE(keys))
+			return bad(r, -EINVAL, "expected keys of layout %d, found \"%.60s\"",
+				   LAYOUT, key);
+		ret = keys[i].read(r, key, value);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int check_schema(struct reading *r)
+{
+	const struct mlsched_schema *schema = mlsched_schema_find(r->meta->schema);
+
+	if (schema && r->schema_version && r->schema_version != schema->version)
+		return bad(r, -ENOTSUP, "schema %s: expected version %u, found %lld", schema->name,
+			   schema->version, (long long)r->schema_version);
+	return 0;
+}
+
+int mls_metadata_read(const struct mls_files *files, struct mls_arena *arena,
+		      struct mlsched_error *err, struct mlsched_meta *meta, const char **path)
+{
+	struct reading r = { .arena = arena, .err = err, .meta = meta };
+	struct mls_blob blob = { 0 };
+	json_error_t error;
+	json_t *root;
+	int ret;
+
+	*path = NULL;
+	ret = mls_file_slurp(files, MLS_METADATA_NAME, MAX_SIZE, arena, err, &blob);
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	r.path = *path = blob.path;
+	root = json_loadb((const char *)blob.data, blob.size, JSON_REJECT_DUPLICATES, &error);
+	if (!root && json_error_code(&error) == json_error_out_of_memory)
+		return mls_error(err, -ENOMEM, "%s: no memory to read it", r.path);
+	if (!root)
+		return bad(&r, -EINVAL, "line %d, column %d: expected JSON, found: %s", error.line,
+			   error.column, error.text);
+	ret = read_object(&r, root);
+	json_decref(root);
+	return ret ? ret : check_schema(&r);
+}
+
+int mls_metadata_check(const struct mlsched_meta *meta, const char *path, uint32_t n_inputs,
+		       struct mlsched_error *err)
+{
+	const struct mlsched_schema *schema = mlsched_schema_find(meta->schema);
+
+	if (!path)
+		return 0;
+	if (schema && schema->n_features != n_inputs)
+		return mls_error(err, -EINVAL,
+				 "Expected shape [?, %u], got [?, %u]: %s: the model's inputs are "
+				 "not those of schema %s",
+				 schema->n_features, n_inputs, path, schema->name);
+	if (meta->n_calibration && meta->n_calibration != n_inputs)
+		return mls_error(err, -EINVAL,
+				 "Invalid SavedModel format: %s: key \"calibration\": expected %u "
+				 "inputs, found %u",
+				 path, n_inputs, meta->n_calibration);
+	return 0;
+}
+
+static json_t *limits(const float *numbers, uint32_t n)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; array && i < n; i++) {
+		if (json_array_append_new(array, json_real((double)numbers[i])) != 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+static int fill(json_t *root, const struct mlsched_meta *meta)
+{
+	const struct mlsched_schema *schema = mlsched_schema_find(meta->schema);
+	json_error_t error;
+	int bad = json_object_set_new(root, "mlsched", json_integer(LAYOUT));
+
+	if (meta->schema[0])
+		bad |= json_object_set_new(root, "schema", json_string(meta->schema));
+	if (schema)
+		bad |= json_object_set_new(root, "schema_version", json_integer(schema->version));
+	bad |= json_object_set_new(root, "threshold", json_real((double)meta->threshold));
+	bad |= json_object_set_new(root, "producer", json_string("mlsched " MLSCHED_VERSION));
+	if (meta->n_calibration) {
+		json_t *calibration = json_object();
+
+		bad |= json_object_set_new(calibration, "min",
+					   limits(meta->input_min, meta->n_calibration));
+		bad |= json_object_set_new(calibration, "max",
+					   limits(meta->input_max, meta->n_calibration));
+		bad |= json_object_set_new(root, "calibration", calibration);
+	}
+	if (!meta->provenance || bad)
+		return bad ? -ENOMEM : 0;
+	if (json_object_set_new(root, "provenance", json_loads(meta->provenance, 0, &error)) == 0)
+		return 0;
+	return json_error_code(&error) == json_error_invalid_syntax ? -EINVAL : -ENOMEM;
+}
+
+int mls_metadata_text(const struct mlsched_model *model, struct mlsched_error *err, char **text)
+{
+	json_t *root = json_object();
+	int ret = root ? fill(root, mlsched_model_meta(model)) : -ENOMEM;
+	char *dump = NULL;
+
+	/* Nine digits name a float32; more would only look precise. */
+	if (!ret) {
+		dump = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+		ret = dump ? 0 : -ENOMEM;
+	}
+	json_decref(root);
+	if (ret == -EINVAL)
+		return mls_error(err, ret,
+				 "provenance: expected a JSON object as text, found: %.60s",
+				 mlsched_model_meta(model)->provenance);
+	if (ret)
+		return mls_error(err, ret, "no memory for the text of " MLS_METADATA_NAME);
+	*text = dump;
+	return 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * assets/mlsched.json inside a SavedModel: what a model needs to say beyond
+ * its weights.  TensorFlow ignores it.
+ */
+#ifndef MLS_FORMATS_METADATA_H
+#define MLS_FORMATS_METADATA_H
+
+#include <mlsched/model.h>
+
+#include "src/formats/files.h"
+
+#define MLS_METADATA_NAME "assets/mlsched.json"
+
+/**
+ * mls_metadata_read() - read and check the file, if it is there
+ * @meta: keys that are in the file are filled in, the rest stays as it is;
+ *        strings and arrays belong to @arena
+ * @path: receives the file's path for messages, NULL when it is not there
+ *
+ * Return: 0, also when there is no such file; -EINVAL; -ENOTSUP; -ENOMEM; -EIO.
+ */
+int mls_metadata_read(const struct mls_files *files, struct mls_arena *arena,
+		      struct mlsched_error *err, struct mlsched_meta *meta, const char **path);
+
+/** mls_metadata_check() - does it fit a model of this many inputs? */
+int mls_metadata_check(const struct mlsched_meta *meta, const char *path, uint32_t n_inputs,
+		       struct mlsched_error *err);
+
+/** mls_metadata_text() - the file's content for a model; to be freed with free() */
+int mls_metadata_text(const struct mlsched_model *model, struct mlsched_error *err, char **text);
+
+#endif /* MLS_FORMATS_METADATA_H */

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reading a TensorFlow SavedModel: puts graph.c, checkpoint.c, network.c and
+ * metadata.c together.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "src/formats/graph.h"
+#include "src/formats/metadata.h"
+#include "src/formats/savedmodel.h"
+#include "src/util/error.h"
+
+#define GRAPH_NAME "saved_model.pb"
+
+/* A graph of a small network is 4 to 100 KB. */
+#define MAX_GRAPH ((size_t)64 << 20)
+
+/* What is needed besides the bytes of the files: names, scopes, one wide layer. */
+#define BASE_MEMORY ((size_t)2 << 20)
+
+static bool has_tag(const Mls__MetaGraph *meta, const char *tag)
+{
+	for (size_t i = 0; meta->meta_info && i < meta->meta_info->n_tags; i++) {
+		if (strcmp(meta->meta_info->tags[i], tag) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int choose_meta_graph(const Mls__SavedModel *pb, const char *path, struct mlsched_error *err,
+			     const Mls__MetaGraph **meta)
+{
+	if (pb->schema_version < 0 || pb->schema_version > 1)
+		return mls_error(err, -ENOTSUP,
+				 "Invalid SavedModel format: %s: expected schema version 1, found "
+				 "%" PRId64,
+				 path, pb->schema_version);
+	for (size_t i = 0; i < pb->n_meta_graphs; i++) {
+		if (has_tag(pb->meta_graphs[i], "serve")) {
+			*meta = pb->meta_graphs[i];
+			return 0;
+		}
+	}
+	return mls_error(err, -EINVAL,
+			 "Invalid SavedModel format: %s: expected a graph with the tag \"serve\", "
+			 "found %zu graphs without it",
+			 path, pb->n_meta_graphs);
+}
+
+static int parse(const struct mls_blob *blob, struct mls_arena *arena, struct mlsched_error *err,
+		 const Mls__SavedModel **pb)
+{
+	char text[256];
+
+	if (blob->size == 0)
+		return mls_error(err, -EINVAL,
+				 "Invalid SavedModel format: %s: expected a SavedModel message, "
+				 "found 0 bytes",
+				 blob->path);
+	*pb = mls_pb_unpack(&mls__saved_model__descriptor, arena, blob->data, blob->size);
+	if (*pb)
+		return 0;
+	/* The parser does not say why; memory is asked first. */
+	mls_pb_where(&mls__saved_model__descriptor, blob->data, blob->size, text, sizeof(text));
+	if (mls_arena_exhausted(arena))
+		return mls_no_memory(arena, blob->path, err);
+	return mls_error(err, -EINVAL,
+			 "Invalid SavedModel format: %s: expected a SavedModel message, found %s",
+			 blob->path, text);
+}
+
+/* Says which of the other ways to store a graph it is, if it is one. */
+static int no_graph(const struct mls_files *files, struct mls_arena *arena,
+		    struct mlsched_error *err)
+{
+	static const char *const others[] = { "saved_model.pbtxt", "saved_model.cpb" };
+	struct mls_file file;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		int ret = mls_file_open(files, others[i], arena, err, &file);
+
+		if (ret == -ENOENT)
+			continue;
+		if (ret)
+			return ret;
+		mls_file_close(&file);
+		return mls_error(err, -ENOTSUP,
+				 "Invalid SavedModel format: %s: expected " GRAPH_NAME
+				 ", found only %s",
+				 files->path, others[i]);
+	}
+	return mls_error(err, -ENOENT,
+			 "Model not found at path: %s: expected " GRAPH_NAME
+			 " in the directory, found none",
+			 files->path);
+}
+
+static void fill_meta(const Mls__MetaGraph *graph, uint32_t n_inputs, bool has_file,
+		      struct mlsched_meta *meta)
+{
+	const char *version = graph->meta_info ? graph->meta_info->tensorflow_version : "";
+
+	snprintf(meta->format, sizeof(meta->format), "savedmodel");
+	if (!meta->producer[0] && version[0])
+		snprintf(meta->producer, sizeof(meta->producer), "tensorflow %.40s", version);
+	if (!has_file && n_inputs == 10)
+		snprintf(meta->schema, sizeof(meta->schema), "seed10");
+}
+
+static int read_into(const struct mls_files *files, struct mls_arena *arena,
+		     struct mlsched_error *err, struct mlsched_model **model)
+{
+	struct mlsched_meta meta = { .threshold = 0.5f };
+	const struct mls_step *last = NULL;
+	const Mls__SavedModel *pb = NULL;
+	const Mls__MetaGraph *graph = NULL;
+	struct mls_network network;
+	struct mls_blob blob = { 0 };
+	const char *meta_path;
+	int ret;
+
+	ret = mls_file_slurp(files, GRAPH_NAME, MAX_GRAPH, arena, err, &blob);
+	if (ret == -ENOENT)
+		return no_graph(files, arena, err);
+	if (!ret)
+		ret = parse(&blob, arena, err, &pb);
+	if (!ret)
+		ret = choose_meta_graph(pb, blob.path, err, &graph);
+	if (!ret)
+		ret = mls_graph_walk(graph, blob.path, files, arena, err, &last);
+	if (!ret)
+		ret = mls_network_fold(last, blob.path, arena, err, &network);
+	if (!ret)
+		ret = mls_metadata_read(files, arena, err, &meta, &meta_path);
+	if (!ret)
+		ret = mls_metadata_check(&meta, meta_path, network.layers[0].n_in, err);
+	if (ret)
+		return ret;
+	fill_meta(graph, network.layers[0].n_in, meta_path != NULL, &meta);
+	network.desc.meta = &meta;
+	ret = mlsched_model_create(&network.desc, err, model);
+	if (ret && ret != -ENOMEM)
+		return mls_error_prefix(err, ret, "Invalid SavedModel format: %s", blob.path);
+	return ret;
+}
+
+int mls_savedmodel_read(const struct mls_files *files, struct mlsched_error *err,
+			struct mlsched_model **model)
+{
+	struct mls_arena arena = MLS_ARENA_INIT(BASE_MEMORY);
+	int ret = read_into(files, &arena, err, model);
+
+	mls_arena_free(&arena);
+	return ret;
+}

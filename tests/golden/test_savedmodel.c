@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Real SavedModels of several tools: those in models/ give the outputs that
+ * their tool computed, those in bad/ are refused with a message for a person.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include <mlsched/mlsched.h>
+
+#define MODELS "tests/golden/savedmodel/models/"
+#define BAD    "tests/golden/savedmodel/bad/"
+
+static float number(const json_t *value)
+{
+	assert_true(json_is_number(value));
+	return (float)json_number_value(value);
+}
+
+/* outputs[i] is a number, or an array when the model has several outputs. */
+static float expected_at(const json_t *outputs, size_t row, uint32_t column)
+{
+	const json_t *value = json_array_get(outputs, row);
+
+	return number(json_is_array(value) ? json_array_get(value, column) : value);
+}
+
+static void compare_row(const struct mlsched_model *model, const json_t *inputs,
+			const json_t *outputs, size_t row, double tolerance)
+{
+	uint32_t n_in = mlsched_model_inputs(model), n_out = mlsched_model_outputs(model);
+	const json_t *input = json_array_get(inputs, row);
+	float in[MLSCHED_MAX_WIDTH], out[MLSCHED_MAX_WIDTH], logit, limit;
+	struct mlsched_layer last;
+
+	assert_int_equal(json_array_size(input), n_in);
+	for (uint32_t i = 0; i < n_in; i++)
+		in[i] = number(json_array_get(input, i));
+	mlsched_model_predict(model, in, 1, out);
+	for (uint32_t i = 0; i < n_out; i++) {
+		float expected = expected_at(outputs, row, i);
+
+		if (!(fabs((double)out[i] - (double)expected) <= tolerance))
+			fail_msg("row %zu: expected %.9g, found %.9g", row, (double)expected,
+				 (double)out[i]);
+	}
+	assert_int_equal(mlsched_model_logit(model, in, 1, &logit), 0);
+	/* A linear output is a logit itself: that of 0.5 is 0. */
+	mlsched_model_layer(model, mlsched_model_layers(model) - 1, &last);
+	limit = last.activation == MLSCHED_LINEAR ? 0 : 0.5f;
+	assert_int_equal(logit > mlsched_model_threshold(model),
+			 expected_at(outputs, row, n_out - 1) > limit);
+}
+
+static double tolerance_of(const struct mlsched_model *model, const json_t *outputs)
+{
+	struct mlsched_layer last;
+	double largest = 0;
+
+	mlsched_model_layer(model, mlsched_model_layers(model) - 1, &last);
+	if (last.activation == MLSCHED_SIGMOID || last.activation == MLSCHED_SOFTMAX)
+		return 2e-6;
+	for (size_t i = 0; i < json_array_size(outputs); i++)
+		largest = fmax(largest, fabs((double)expected_at(outputs, i, 0)));
+	return 2e-6 * largest;
+}
+
+/* "10-64-64-1 relu,relu,sigmoid" as expected.json has it. */
+static void compare_layers(const struct mlsched_model *model, const char *expected)
+{
+	char shape[128] = "", activations[128] = "", text[256];
+	struct mlsched_layer layer;
+
+	snprintf(shape, sizeof(shape), "%u", mlsched_model_inputs(model));
+	for (uint32_t i = 0; mlsched_model_layer(model, i, &layer) == 0; i++) {
+		snprintf(shape + strlen(shape), sizeof(shape) - strlen(shape), "-%u", layer.n_out);
+		snprintf(activations + strlen(activations),
+			 sizeof(activations) - strlen(activations), "%s%s", i ? "," : "",
+			 mlsched_activation_name(layer.activation));
+	}
+	snprintf(text, sizeof(text), "%s %s", shape, activations);
+	assert_non_null(strstr(expected, text));
+}
+
+static void check_model(const char *name)
+{
+	char path[512];
+	struct mlsched_model *model;
+	struct mlsched_error err;
+	json_t *root, *inputs, *outputs;
+
+	snprintf(path, sizeof(path), MODELS "%s/expected.json", name);
+	root = json_load_file(path, 0, NULL);
+	assert_non_null(root);
+	inputs = json_object_get(root, "inputs");
+	outputs = json_object_get(root, "outputs");
+	snprintf(path, sizeof(path), MODELS "%s/model", name);
+	if (mlsched_model_load(path, &err, &model) != 0)
+		fail_msg("%s", err.message);
+	compare_layers(model, json_string_value(json_object_get(root, "layers")));
+	assert_true(json_array_size(inputs) == 64 && json_array_size(outputs) == 64);
+	for (size_t row = 0; row < 64; row++)
+		compare_row(model, inputs, outputs, row, tolerance_of(model, outputs));
+	assert_string_equal(mlsched_model_meta(model)->format, "savedmodel");
+	assert_string_equal(mlsched_model_meta(model)->schema,
+			    mlsched_model_inputs(model) == 10 ? "seed10" : "");
+	mlsched_model_free(model);
+	json_decref(root);
+}
+
+static void savedmodel_gives_the_outputs_of_its_tool(void **state)
+{
+	check_model(*state);
+}
+
+static int only_directories(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+static void every_model_fixture_has_a_test(void **state)
+{
+	struct dirent **names;
+	int n = scandir(MODELS, &names, only_directories, alphasort);
+
+	assert_int_equal(n, *(size_t *)*state);
+	while (n > 0)
+		free(names[--n]);
+	free(names);
+}
+
+struct refusal {
+	const char *name;
+	int code;
+	const char *message; /* behind the head; %s is the directory */
+};
+
+static void refuse(const struct refusal *r)
+{
+	struct mlsched_model *model = (struct mlsched_model *)r;
+	char path[256], expected[2 * MLSCHED_ERROR_SIZE];
+	struct mlsched_error err;
+
+	snprintf(path, sizeof(path), BAD "%s/model", r->name);
+	snprintf(expected, sizeof(expected), "Invalid SavedModel format: %s/%s", path, r->message);
+	assert_int_equal(mlsched_model_load(path, &err, &model), r->code);
+	assert_string_equal(err.message, expected);
+	assert_int_equal(err.code, r->code);
+	assert_ptr_equal(model, r);
+	assert_int_equal(mlsched_model_load(path, NULL, &model), r->code);
+}
+
+static void savedmodel_is_refused_with_a_reason(void **state)
+{
+	refuse(*state);
+}
+
+static const struct refusal refusals[] = {
+	{ "savedmodel-conv", -ENOTSUP,
+	  "saved_model.pb: function __inference__wrapped_model_443: node sequential_1/conv1d/Conv1D "
+	  "(Conv2D): expected an operation of dense layers, found Conv2D" },
+	{ "savedmodel-cycle", -EINVAL,
+	  "saved_model.pb: node dense_1/Relu (Relu): expected no cycle, found that it depends on "
+	  "itself" },
+	{ "savedmodel-data-crc", -EBADMSG,
+	  "variables/variables.data-00000-of-00001: tensor k/1/.ATTRIBUTES/VARIABLE_VALUE: expected "
+	  "checksum 56a985a5, found 2d471aed" },
+	{ "savedmodel-data-short", -EINVAL,
+	  "variables/variables.data-00000-of-00001: tensor _CHECKPOINTABLE_OBJECT_GRAPH: expected "
+	  "520 bytes at offset 19716, found a file of 20136 bytes" },
+	{ "savedmodel-empty-pb", -EINVAL,
+	  "saved_model.pb: expected a SavedModel message, found 0 bytes" },
+	{ "savedmodel-index-crc", -EBADMSG,
+	  "variables/variables.index: data block at offset 0: expected checksum c3579150, found "
+	  "a382818c" },
+	{ "savedmodel-index-truncated", -EINVAL,
+	  "variables/variables.index: footer: expected db4775248b80fb57 in the last 8 bytes, found "
+	  "495241562f534554: cut, or not a table of checkpoints" },
+	{ "savedmodel-inf-bias", -EINVAL,
+	  "saved_model.pb: node dense/bias (Const): expected finite numbers, found inf at [7]" },
+	{ "savedmodel-nan", -EINVAL,
+	  "saved_model.pb: node dense_1/kernel (VarHandleOp): tensor dense_1/kernel: expected finite "
+	  "numbers, found nan at [3, 5]" },
+	{ "savedmodel-no-signature", -EINVAL,
+	  "saved_model.pb: signatures: expected \"serving_default\" or \"serve\", found none" },
+	{ "savedmodel-no-variables", -EINVAL,
+	  "variables/variables.index: expected the variables that the graph reads, found no such "
+	  "file" },
+	{ "savedmodel-truncated-pb", -EINVAL,
+	  "saved_model.pb: expected a SavedModel message, found one that is cut or damaged: at byte "
+	  "2, meta_graphs says 22132 bytes, but 13276 are left" },
+};
+
+static void wrong_width_is_refused_by_who_expects_ten(void **state)
+{
+	const char *path = BAD "savedmodel-wrong-width/model";
+	struct mlsched_model *model;
+	struct mlsched_error err;
+
+	(void)state;
+	assert_int_equal(mlsched_model_load(path, &err, &model), 0);
+	assert_int_equal(mlsched_model_expect_inputs(model, 5, path, NULL), 0);
+	assert_int_equal(mlsched_model_expect_inputs(model, 10, path, &err), -EINVAL);
+	assert_string_equal(err.message, "Expected shape [?, 10], got [?, 5]: " BAD
+					 "savedmodel-wrong-width/model");
+	assert_int_equal(mlsched_model_expect_inputs(model, 10, NULL, NULL), -EINVAL);
+	mlsched_model_free(model);
+}
+
+static void missing_model_is_not_found(void **state)
+{
+	struct mlsched_model *model;
+	struct mlsched_error err;
+
+	(void)state;
+	assert_int_equal(mlsched_model_load(BAD "nothing", &err, &model), -ENOENT);
+	assert_string_equal(err.message,
+			    "Model not found at path: " BAD "nothing: No such file or directory");
+	assert_int_equal(mlsched_model_load(BAD "savedmodel-nan", &err, &model), -ENOENT);
+	assert_string_equal(err.message, "Model not found at path: " BAD
+					 "savedmodel-nan: expected saved_model.pb in the "
+					 "directory, found none");
+	assert_int_equal(mlsched_model_load(BAD "savedmodel-nan/why.txt", &err, &model), -EINVAL);
+	assert_string_equal(err.message, "Invalid SavedModel format: " BAD
+					 "savedmodel-nan/why.txt: expected a directory with "
+					 "saved_model.pb, found a file");
+}
+
+static char models[][64] = {
+	"hand-frozen-savedmodel",       "hand-objects-savedmodel",
+	"hand-variables-savedmodel",    "tf215-keras2-15-10-1-savedmodel",
+	"tf215-keras2-norm-savedmodel", "tf215-keras2-savedmodel",
+	"tf215-module-savedmodel",      "tf221-keras3-15-10-1-savedmodel",
+	"tf221-keras3-norm-savedmodel", "tf221-keras3-savedmodel",
+	"tf221-module-savedmodel",
+};
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static size_t n_models = ARRAY_SIZE(models);
+
+int main(void)
+{
+	struct CMUnitTest tests[ARRAY_SIZE(models) + ARRAY_SIZE(refusals) + 3];
+	static char names[ARRAY_SIZE(models) + ARRAY_SIZE(refusals)][96];
+	size_t n = 0;
+
+	memset(tests, 0, sizeof(tests));
+	for (size_t i = 0; i < ARRAY_SIZE(models); i++, n++) {
+		snprintf(names[n], sizeof(names[n]), "loads_%s", models[i]);
+		tests[n] = (struct CMUnitTest){
+			.name = names[n],
+			.test_func = savedmodel_gives_the_outputs_of_its_tool,
+			.initial_state = models[i],
+		};
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++, n++) {
+		snprintf(names[n], sizeof(names[n]), "refuses_%s", refusals[i].name);
+		tests[n] = (struct CMUnitTest){
+			.name = names[n],
+			.test_func = savedmodel_is_refused_with_a_reason,
+			.initial_state = (void *)&refusals[i],
+		};
+	}
+	tests[n++] = (struct CMUnitTest){ "every_model_fixture_has_a_test",
+					  every_model_fixture_has_a_test, NULL, NULL, &n_models };
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(wrong_width_is_refused_by_who_expects_ten);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(missing_model_is_not_found);
+	return cmocka_run_group_tests_name("savedmodel", tests, NULL, NULL);
+}
