@@ -10,6 +10,8 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct cli_command commands[] = {
+	{ "bench", "tables against peers: train", cli_bench },
+	{ "eval", "an honest judgement of a model on labelled rows", cli_eval },
 	{ "predict", "outputs of a model for rows of numbers on standard input", cli_predict },
 };
 

@@ -34,7 +34,7 @@ void mls_train_options_init(struct mls_train_options *options)
 		.width = { 64, 64 },
 		.activation = { MLSCHED_RELU, MLSCHED_RELU },
 		.output = MLSCHED_SIGMOID,
-		.epochs = 30,
+		.epochs = 20,
 		.batch = 64,
 		.rate = 0.001,
 		.decay = { MLS_DECAY_COSINE, 1, 1 },

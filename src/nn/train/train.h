@@ -107,7 +107,7 @@ typedef int mls_train_callback(void *context, const struct mls_train_progress *p
 
 struct mls_trainer;
 
-/** mls_train_options_init() - the defaults: 64-64 ReLU, sigmoid, 30 epochs of batch 64 */
+/** mls_train_options_init() - the defaults: 64-64 ReLU, sigmoid, 20 epochs of batch 64 */
 void mls_train_options_init(struct mls_train_options *options);
 
 /**

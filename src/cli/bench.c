@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mlsched bench: finds the benchmark and hands over.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "src/cli/cli.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct cli_command benchmarks[] = {
+	{ "train", "rows a second of training, against Keras", cli_bench_train },
+};
+
+static void print_help(FILE *stream)
+{
+	fprintf(stream, "Usage: mlsched bench BENCHMARK [OPTION...]\n\n");
+	for (size_t i = 0; i < ARRAY_SIZE(benchmarks); i++)
+		fprintf(stream, "  %-10s %s\n", benchmarks[i].name, benchmarks[i].summary);
+	fprintf(stream, "\n`mlsched bench BENCHMARK --help` describes its options.\n");
+}
+
+int cli_bench(int argc, char **argv)
+{
+	char name[64];
+
+	if (argc < 2) {
+		print_help(stderr);
+		return CLI_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_help(stdout);
+		return CLI_OK;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(benchmarks); i++) {
+		if (strcmp(argv[1], benchmarks[i].name) != 0)
+			continue;
+		snprintf(name, sizeof(name), "mlsched bench %s", benchmarks[i].name);
+		argv[1] = name;
+		return benchmarks[i].run(argc - 1, argv + 1);
+	}
+	fprintf(stderr, "mlsched bench: %s: no such benchmark; `mlsched bench --help` lists them\n",
+		argv[1]);
+	return CLI_USAGE;
+}

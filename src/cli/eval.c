@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mlsched eval: an honest judgement of a model on labelled rows, beside the
+ * controls that know nothing: always migrate and never migrate.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/cli/rows.h"
+
+enum { OPTION_SCHEMA = 0x200, OPTION_LABEL, OPTION_THRESHOLD };
+
+struct eval_options {
+	struct cli_common common;
+	const char *model;
+	const char *data;
+	const char *schema; /* or NULL: the model's own */
+	const char *label;
+	float threshold; /* or NAN: the model's own */
+};
+
+/* One judged way to decide. */
+struct judged {
+	const char *name;
+	struct mls_scores scores;
+};
+
+enum { MODEL, ALWAYS, NEVER, N_JUDGED };
+
+static const struct argp_option options[] = {
+	{ "schema", OPTION_SCHEMA, "NAME", 0, "Which columns are inputs (the model's own)", 0 },
+	{ "label", OPTION_LABEL, "NAME", 0, "Column with 1 for migrate, 0 for keep (migrate)", 0 },
+	{ "threshold", OPTION_THRESHOLD, "P", 0, "Migrate above this probability (the model's own)",
+	  0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct eval_options *o = state->input;
+	char *end;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->common;
+		return 0;
+	case OPTION_SCHEMA:
+		o->schema = arg;
+		if (!mlsched_schema_find(arg))
+			argp_error(state, "--schema: there is no schema \"%s\"", arg);
+		return 0;
+	case OPTION_LABEL:
+		o->label = arg;
+		return 0;
+	case OPTION_THRESHOLD:
+		o->threshold = strtof(arg, &end);
+		if (end == arg || *end || !(o->threshold > 0 && o->threshold < 1))
+			argp_error(state,
+				   "--threshold: expected a number between 0 and 1, got \"%s\"",
+				   arg);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->data)
+			argp_error(state, "more than a model and a file: %s", arg);
+		*(o->model ? &o->data : &o->model) = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->data)
+			argp_error(state, o->model ? "no data named" : "no model named");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "MODEL DATA.csv",
+	.doc = "Judges MODEL on labelled rows: verdicts, ranking and calibration, beside the "
+	       "controls \"always migrate\" and \"never migrate\".\v"
+	       "The CSV file (- for standard input) has a header; columns are found by the "
+	       "schema's names.\n\n"
+	       "EXAMPLES\n  mlsched eval src/model_dir/model_path decisions.csv\n",
+	.children = children,
+};
+
+static const struct mlsched_schema *schema_of(const struct eval_options *o,
+					      const struct mlsched_model *model, int *status)
+{
+	const char *name = o->schema ? o->schema : mlsched_model_meta(model)->schema;
+	const struct mlsched_schema *schema = mlsched_schema_find(name);
+
+	if (!schema)
+		*status = cli_fail(&o->common, "%s: %s%s%s; --schema names one", o->model,
+				   name[0] ? "unknown schema \"" : "the model names no schema",
+				   name, name[0] ? "\"" : "");
+	else if (schema->n_features != mlsched_model_inputs(model))
+		*status = cli_fail(&o->common, "Expected shape [?, %u], got [?, %u]: %s, schema %s",
+				   mlsched_model_inputs(model), schema->n_features, o->model,
+				   schema->name);
+	else
+		return schema;
+	return NULL;
+}
+
+static int judge_control(const struct mls_dataset *data, int verdict, struct mls_scores *scores)
+{
+	uint8_t *verdicts = malloc(data->n_rows);
+
+	if (!verdicts)
+		return -1;
+	memset(verdicts, verdict, data->n_rows);
+	mls_scores_verdicts(verdicts, data->labels, data->n_rows, scores);
+	free(verdicts);
+	return 0;
+}
+
+static int judge(const struct eval_options *o, const struct mlsched_model *model,
+		 const struct mls_dataset *data, float threshold, struct judged *judged)
+{
+	float *logits = malloc(data->n_rows * sizeof(*logits));
+	struct mlsched_error err = { 0 };
+	int status = CLI_OK;
+
+	if (!logits || judge_control(data, 1, &judged[ALWAYS].scores) ||
+	    judge_control(data, 0, &judged[NEVER].scores))
+		status = cli_fail(&o->common, "no memory for %u rows", data->n_rows);
+	else if (mlsched_model_logit(model, data->inputs, data->n_rows, logits) != 0)
+		status = cli_fail(&o->common, "%s: %u outputs have no single logit", o->model,
+				  mlsched_model_outputs(model));
+	else if (mls_scores_compute(logits, data->labels, data->n_rows, threshold,
+				    &judged[MODEL].scores, &err) != 0)
+		status = cli_fail(&o->common, "%s", err.message);
+	free(logits);
+	return status;
+}
+
+static void print_table(const struct judged *judged)
+{
+	static const char *const names[] = { "accuracy",
+					     "balanced accuracy",
+					     "precision",
+					     "recall",
+					     "false-positive rate",
+					     "false-negative rate",
+					     "refused",
+					     "AUC" };
+
+	printf("%-20s", "");
+	for (int j = 0; j < N_JUDGED; j++)
+		printf("%16s", judged[j].name);
+	putchar('\n');
+	for (int n = 0; n < (int)(sizeof(names) / sizeof(names[0])); n++) {
+		printf("%-20s", names[n]);
+		for (int j = 0; j < N_JUDGED; j++) {
+			const struct mls_scores *s = &judged[j].scores;
+			const double values[] = { s->accuracy,
+						  s->balanced_accuracy,
+						  s->precision,
+						  s->recall,
+						  s->false_positive_rate,
+						  s->false_negative_rate,
+						  s->refused,
+						  s->auc };
+			char text[16];
+
+			printf("%16s", cli_format_share(values[n], text));
+		}
+		putchar('\n');
+	}
+}
+
+static void print_calibration(const struct mls_scores *s)
+{
+	char error[16], brier[16], loss[16], predicted[16], observed[16];
+
+	printf("\ncalibration error %s, Brier score %s, log loss %s\n",
+	       cli_format_share(s->calibration_error, error), cli_format_share(s->brier, brier),
+	       cli_format_share(s->log_loss, loss));
+	printf("%-12s%10s%12s%12s\n", "probability", "rows", "predicted", "observed");
+	for (int b = 0; b < MLS_SCORES_BINS; b++)
+		printf("%.1f - %.1f   %10u%12s%12s\n", (double)b / MLS_SCORES_BINS,
+		       (double)(b + 1) / MLS_SCORES_BINS, s->bins[b].n_rows,
+		       cli_format_share(s->bins[b].mean_probability, predicted),
+		       cli_format_share(s->bins[b].share_positive, observed));
+}
+
+static void print_text(const struct eval_options *o, const struct mls_dataset *data,
+		       double threshold, const struct judged *judged)
+{
+	const struct mls_scores *s = &judged[MODEL].scores;
+	double positives = (double)s->true_positive + s->false_negative;
+
+	printf("%s on %u rows of %s, %.1f %% to migrate; threshold %.6g\n\n", o->model,
+	       data->n_rows, o->data, 100 * positives / data->n_rows, threshold);
+	print_table(judged);
+	print_calibration(s);
+}
+
+static void print_json(const struct eval_options *o, const struct mls_dataset *data,
+		       double threshold, const struct judged *judged)
+{
+	cli_json(json_pack("{s:s, s:s, s:s, s:i, s:f, s:o, s:o, s:o}", "model", o->model, "data",
+			   o->data, "schema", data->schema->name, "rows", (int)data->n_rows,
+			   "threshold", threshold, "scores", cli_scores_json(&judged[MODEL].scores),
+			   "always", cli_scores_json(&judged[ALWAYS].scores), "never",
+			   cli_scores_json(&judged[NEVER].scores)));
+}
+
+static int eval(const struct eval_options *o, const struct mlsched_model *model)
+{
+	struct judged judged[N_JUDGED] = { [MODEL] = { .name = "model" },
+					   [ALWAYS] = { .name = "always migrate" },
+					   [NEVER] = { .name = "never migrate" } };
+	double threshold =
+		(double)(isnan(o->threshold) ? mlsched_model_meta(model)->threshold : o->threshold);
+	const struct mlsched_schema *schema;
+	struct mls_dataset data = { 0 };
+	int status = CLI_FAILURE;
+
+	schema = schema_of(o, model, &status);
+	if (!schema || cli_read_rows(&o->common, o->data, schema, o->label, &data) != 0)
+		return CLI_FAILURE;
+	status = judge(o, model, &data, (float)log(threshold / (1 - threshold)), judged);
+	if (status == CLI_OK && o->common.json)
+		print_json(o, &data, threshold, judged);
+	else if (status == CLI_OK)
+		print_text(o, &data, threshold, judged);
+	mls_dataset_clear(&data);
+	return status;
+}
+
+int cli_eval(int argc, char **argv)
+{
+	struct eval_options o = { .common.command = argv[0], .label = "migrate", .threshold = NAN };
+	struct mlsched_model *model;
+	struct mlsched_error err;
+	int status;
+
+	if (cli_parse(&argp, argc, argv, &o) != 0)
+		return CLI_USAGE;
+	if (mlsched_model_load(o.model, &err, &model) != 0)
+		return cli_fail(&o.common, "%s", err.message);
+	status = eval(&o, model);
+	mlsched_model_free(model);
+	return status;
+}
