@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the three scripts share on the command line: common options, errors, Ctrl+C."""
+"""What the three scripts share on the command line: common options, errors, Ctrl+C.
+
+They import this module first: it says what to do where TensorFlow is missing.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,16 @@ import math
 import signal
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
-from load_patterns import UserError
+MISSING = [name for name in ("numpy", "h5py", "tensorflow") if find_spec(name) is None]
+if MISSING:
+    sys.exit(f"{Path(sys.argv[0]).name}: TensorFlow is missing ({sys.executable} has no "
+             f"{', '.join(MISSING)}): run `make install-deps-tf`, then use "
+             "build/tensorflow/bin/python")
+
+from load_patterns import UserError  # noqa: E402
 
 DEFAULT_OUTPUT = Path(__file__).resolve().parent / "model_path"
 

@@ -7,8 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
-import keras_compat
 from command_line import add_output, add_quiet, run
+import keras_compat
 from load_patterns import SCHEMA
 from output_dir import check_output, write_savedmodel
 

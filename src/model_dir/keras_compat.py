@@ -25,11 +25,8 @@ def start(seed: int | None = None) -> tuple[ModuleType, ModuleType]:
     # oneDNN sums in an order that depends on the processor; without it a seed means one result.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    try:
-        import tensorflow as tf
-    except ImportError as error:
-        raise UserError(f"TensorFlow is missing ({error}): run `make install-deps-tf`, then use "
-                        "build/tensorflow/bin/python") from None
+    import tensorflow as tf
+
     tf.get_logger().setLevel("ERROR")
     if seed is not None:
         tf.keras.utils.set_random_seed(seed)

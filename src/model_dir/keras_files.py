@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from load_patterns import UserError
@@ -92,6 +93,20 @@ def _check_chain(path: Path, entries: list[dict[str, Any]]) -> None:
         previous = name
 
 
+def _plain(value: Any) -> Any:
+    """A value of a configuration, without the wrapping that Keras gives numpy's and functions."""
+    if isinstance(value, dict) and value.get("class_name") == "__numpy__":
+        return value["config"]["value"]
+    if isinstance(value, dict) and value.get("class_name") == "function":
+        return value["config"]
+    return value
+
+
+def _layer(entry: dict[str, Any]) -> Layer:
+    config = {key: _plain(value) for key, value in entry["config"].items()}
+    return Layer(entry["class_name"], config.get("name", entry["class_name"]), config)
+
+
 def _architecture(path: Path, text: str) -> list[Layer]:
     try:
         model = json.loads(text)
@@ -101,8 +116,7 @@ def _architecture(path: Path, text: str) -> list[Layer]:
             _check_chain(path, entries)
         elif kind != "Sequential":
             raise _bad(path, f"expected a Sequential or Functional model, found {kind}")
-        layers = [Layer(entry["class_name"], entry["config"].get("name", entry["class_name"]),
-                        entry["config"]) for entry in entries]
+        layers = [_layer(entry) for entry in entries]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _bad(path, f"its configuration is not one of Keras ({error!r})") from None
     for layer in layers:
@@ -246,7 +260,7 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
         raise _bad(path, f"a zip archive without {name}: not a Keras model") from None
 
 
-def _read_archive(path: Path, h5py: Any) -> KerasFile:
+def _read_archive(path: Path) -> KerasFile:
     with zipfile.ZipFile(path) as archive:
         config = _member(path, archive, "config.json")
         weights = _member(path, archive, "model.weights.h5")
@@ -259,8 +273,6 @@ def _read_archive(path: Path, h5py: Any) -> KerasFile:
 
 def read_keras_file(path: Path) -> KerasFile:
     """Read a model file, or say what is wrong with it."""
-    import h5py
-
     if not path.exists():
         raise UserError(f"Model not found at path: {path}")
     if path.is_dir():
@@ -272,7 +284,7 @@ def read_keras_file(path: Path) -> KerasFile:
             with h5py.File(path, "r") as file:
                 return _read_hdf5(path, file)
         if head[:4] == b"PK\x03\x04":
-            return _read_archive(path, h5py)
+            return _read_archive(path)
     except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         raise _bad(path, f"damaged: {error}") from None
     raise _bad(path, f"expected HDF5 (.h5) or a zip archive (.keras), found {head!r}")

@@ -16,9 +16,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from command_line import add_output, add_quiet, positive, probability, run, whole_number
 import keras_compat
 import numpy as np
-from command_line import add_output, add_quiet, positive, probability, run, whole_number
 from judgement import format_table, judge_with_controls
 from load_patterns import SCHEMA, Rows, UserError, csv_rows, split, synthetic_rows
 from output_dir import check_output, write_savedmodel

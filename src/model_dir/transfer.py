@@ -14,9 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from command_line import add_output, add_quiet, probability, run, whole_number
 import keras_compat
 import numpy as np
-from command_line import add_output, add_quiet, probability, run, whole_number
 from keras_files import KerasFile, Layer, read_keras_file
 from load_patterns import N_INPUTS, SCHEMA, UserError, shape_error
 from output_dir import check_output, write_savedmodel
@@ -45,9 +45,16 @@ def activation(tf: ModuleType, layer: Layer) -> Any:
     """TensorFlow's function for a name, the same in Keras 2 and 3; None for linear."""
     name = layer.config.get("activation") or "linear"
     if name not in ACTIVATIONS:
+        name = name.get("class_name", "?") if isinstance(name, dict) else name
         raise UserError(f'layer "{layer.name}": activation {name} is none of '
                         f'{", ".join(ACTIVATIONS)}')
     return None if name == "linear" else getattr(tf.nn, name)
+
+
+def number(layer: Layer, key: str, default: float) -> float:
+    """A number of a layer's configuration."""
+    value = layer.config.get(key)
+    return default if value is None else float(value)
 
 
 def build_layer(tf: ModuleType, layer: Layer) -> Any:
@@ -66,12 +73,13 @@ def build_layer(tf: ModuleType, layer: Layer) -> Any:
         return layers.BatchNormalization(epsilon=config["epsilon"], center="beta" in weights,
                                          scale="gamma" in weights)
     if layer.kind == "ReLU":
-        return layers.ReLU(config.get("max_value"), config.get("negative_slope") or 0.0,
-                           config.get("threshold") or 0.0)
+        limit = config.get("max_value")
+        return layers.ReLU(None if limit is None else float(limit),
+                           number(layer, "negative_slope", 0.0), number(layer, "threshold", 0.0))
     if layer.kind == "LeakyReLU":       # the argument's name changed from Keras 2 to 3
-        return layers.LeakyReLU(float(config.get("negative_slope", config.get("alpha", 0.3))))
+        return layers.LeakyReLU(number(layer, "negative_slope", number(layer, "alpha", 0.3)))
     if layer.kind == "ELU":
-        return layers.ELU(float(config.get("alpha", 1.0)))
+        return layers.ELU(number(layer, "alpha", 1.0))
     return layers.Softmax()
 
 
@@ -100,7 +108,11 @@ def check_widths(file: KerasFile, n_inputs: int) -> None:
 def rebuild(tf: ModuleType, file: KerasFile, n_inputs: int) -> Any:
     """The model of the file in the Keras that is running."""
     check_widths(file, n_inputs)
-    built = [build_layer(tf, layer) for layer in file.layers]
+    try:
+        built = [build_layer(tf, layer) for layer in file.layers]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"Invalid model format: {file.path}: a layer cannot be made from its "
+                        f"configuration ({error!r})") from None
     model = tf.keras.Sequential([
         tf.keras.Input(shape=(n_inputs,), dtype="float32", name="features"), *built])
     for layer, made in zip(file.layers, built):
@@ -125,11 +137,7 @@ def describe(file: KerasFile) -> str:
 
 def main(arguments: argparse.Namespace) -> None:
     check_output(arguments.output)
-    try:
-        file = read_keras_file(arguments.input)
-    except ImportError as error:
-        raise UserError(f"h5py is missing ({error}): run `make install-deps-tf`, then use "
-                        "build/tensorflow/bin/python") from None
+    file = read_keras_file(arguments.input)
     got = width(file)
     if got != arguments.inputs:
         raise shape_error(arguments.inputs, got,

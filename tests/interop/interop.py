@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0
+"""For the interop tests: TAP, the two TensorFlow environments, mlsched as a subprocess.
+
+Runs in the system's Python without any package.  Importing TensorFlow takes
+seconds, so the tests hand each environment one worker script with all cases.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+BUILD = Path(os.environ.get("O", TOP / "build"))
+MLSCHED = os.environ.get("MLSCHED", str(BUILD / "mlsched"))
+SCRIPTS = TOP / "src" / "model_dir"
+WHY_NONE = "no TensorFlow: make install-deps-tf needs a network, and CPython 3.11 on x86-64"
+
+
+class Tap:
+    """Results in the Test Anything Protocol."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.bad = False
+
+    def result(self, passed: bool, name: str, detail: str = "") -> bool:
+        self.count += 1
+        if not passed:
+            self.bad = True
+            for line in detail.splitlines():
+                print(f"# {line}")
+        print(f"{'ok' if passed else 'not ok'} {self.count} - {name}", flush=True)
+        return passed
+
+    def same(self, name: str, expected: object, found: object) -> bool:
+        return self.result(expected == found, name, f"expected: {expected}\nfound:    {found}")
+
+    def skip(self, name: str, why: str) -> None:
+        self.count += 1
+        print(f"ok {self.count} - {name} # SKIP {why}", flush=True)
+
+    def finish(self) -> None:
+        print(f"1..{self.count}")
+        sys.exit(1 if self.bad else 0)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment with TensorFlow."""
+
+    name: str           # "oldest" or "newest"
+    root: Path
+
+    @property
+    def python(self) -> str:
+        return str(self.root / "bin" / "python")
+
+    @property
+    def library(self) -> str:
+        """TensorFlow's C library, which the wheel holds."""
+        (path,) = self.root.glob("lib/python3*/site-packages/tensorflow/libtensorflow_cc.so.2")
+        return str(path)
+
+    def run(self, *arguments: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
+        # What runs here links no sanitizer, and writes nothing beside the sources.
+        variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TF_CPP_MIN_LOG_LEVEL": "3",
+                     "TF_ENABLE_ONEDNN_OPTS": "0"}
+        return subprocess.run([self.python, *map(str, arguments)], capture_output=True, text=True,
+                              input=text, env=variables, check=False)
+
+
+def environments() -> list[Environment]:
+    """Those that are installed; both on a machine with a network."""
+    found = [Environment("oldest", BUILD / "tensorflow-oldest"),
+             Environment("newest", BUILD / "tensorflow")]
+    return [environment for environment in found if Path(environment.python).exists()]
+
+
+def in_each(environments_: list[Environment], function) -> dict[str, object]:
+    """function(environment) for all at the same time; the results by name."""
+    with ThreadPoolExecutor() as pool:
+        results = pool.map(function, environments_)
+        return dict(zip((environment.name for environment in environments_), results))
+
+
+def worker(environment: Environment, script: str, *arguments: str | Path, text: str = "") -> dict:
+    """Run a worker script of this directory; it prints one JSON document in its last line."""
+    done = environment.run(HERE / script, *arguments, text=text)
+    if done.returncode != 0:
+        raise RuntimeError(f"{script} in {environment.root} ended with {done.returncode}\n"
+                           f"{done.stdout[-2000:]}\n{done.stderr[-6000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def mlsched(*arguments: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([MLSCHED, *map(str, arguments)], capture_output=True, text=True,
+                          input=text, check=False)
+
+
+def numbers(text: str) -> list[list[float]]:
+    return [[float(word) for word in line.split()] for line in text.splitlines()]
+
+
+def predict(model: Path, rows: str, *options: str) -> list[list[float]] | str:
+    """mlsched's outputs for rows as text, or its error message."""
+    done = mlsched("predict", *options, model, text=rows)
+    return numbers(done.stdout) if done.returncode == 0 else done.stderr.strip()
+
+
+def compare(found: list[list[float]] | str, wanted: list[list[float]], tolerance: float,
+            threshold: float | None) -> str:
+    """"" when outputs and, with a threshold, verdicts agree, else what is wrong."""
+    if isinstance(found, str):
+        return found
+    if [len(row) for row in found] != [len(row) for row in wanted]:
+        return f"expected {len(wanted)} rows of {len(wanted[0])}, found {len(found)}"
+    scale = max(1.0, max(abs(value) for row in wanted for value in row))
+    worst = max(abs(a - b) for one, other in zip(found, wanted) for a, b in zip(one, other))
+    if not worst <= tolerance * scale:
+        return f"largest difference {worst:g}, allowed {tolerance:g} x {scale:g}"
+    if threshold is not None:
+        for number, (one, other) in enumerate(zip(found, wanted)):
+            if (one[-1] > threshold) != (other[-1] > threshold):
+                return f"row {number}: verdict {one[-1]!r}, expected {other[-1]!r}"
+    return ""
+
+
+class Scratch:
+    """A directory of our own; kept when KEEP is set, to look at."""
+
+    def __enter__(self) -> Path:
+        self.path = Path(tempfile.mkdtemp(prefix="mlsched-interop-"))
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        if os.environ.get("KEEP"):
+            print(f"# kept: {self.path}")
+        else:
+            shutil.rmtree(self.path)
