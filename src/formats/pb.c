@@ -227,6 +227,17 @@ void mls_to_float(int32_t dtype, const void *from, size_t n, float *to)
 		to[i] = one_float(dtype, (const uint8_t *)from + i * size);
 }
 
+void mls_from_float(const float *from, size_t n, uint8_t *to)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint32_t bits;
+
+		memcpy(&bits, &from[i], sizeof(bits));
+		bits = htole32(bits);
+		memcpy(to + i * sizeof(bits), &bits, sizeof(bits));
+	}
+}
+
 const char *mls_shape_text(const int64_t *dims, int rank, char *text, size_t size)
 {
 	size_t used;

@@ -52,6 +52,9 @@ bool mls_is_float(int32_t dtype);
 /** mls_to_float() - convert [n] little-endian numbers of any numeric type, unaligned */
 void mls_to_float(int32_t dtype, const void *from, size_t n, float *to);
 
+/** mls_from_float() - store [n] numbers as little-endian float32, unaligned */
+void mls_from_float(const float *from, size_t n, uint8_t *to);
+
 /**
  * mls_shape_text() - "[10, 64]" for messages
  * @rank: -1 for an unknown rank
