@@ -198,9 +198,8 @@ static int run_script(const struct bench_options *o, const char *python, const c
 		      json_t **document)
 {
 	char batch[16], epochs[16];
-	char *arguments[] = { (char *)python, (char *)o->script,
-			      (char *)csv,    (char *)"--batch",
-			      batch,          NULL };
+	char *arguments[] = { (char *)python, (char *)o->script,  (char *)csv, (char *)"--batch",
+			      batch,          (char *)"--epochs", epochs,      NULL };
 	FILE *said = tmpfile(); /* TensorFlow chats: shown only when it fails */
 	json_error_t bad;
 	int pipe_of[2], status = 0;
@@ -246,7 +245,7 @@ static int bench_keras(const struct bench_options *o, const char *python,
 {
 	char csv[] = "/tmp/mlsched-bench-XXXXXX";
 	const char *keras, *tensorflow;
-	json_t *document;
+	json_t *document = NULL;
 	int status = write_rows(o, data, csv);
 
 	if (status == 0)

@@ -13,6 +13,7 @@ static const struct cli_command commands[] = {
 	{ "bench", "tables against peers: train", cli_bench },
 	{ "eval", "an honest judgement of a model on labelled rows", cli_eval },
 	{ "predict", "outputs of a model for rows of numbers on standard input", cli_predict },
+	{ "train", "from labelled rows to a model", cli_train },
 };
 
 static void print_help(FILE *stream)

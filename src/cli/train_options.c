@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The options of `mlsched train`.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/cli/train_options.h"
+
+enum {
+	OPTION_SYNTHETIC = 0x200,
+	OPTION_ROWS,
+	OPTION_WRITE_CSV,
+	OPTION_SCHEMA,
+	OPTION_LABEL,
+	OPTION_VALIDATION,
+	OPTION_SPLIT,
+	OPTION_LAYERS,
+	OPTION_ACTIVATION,
+	OPTION_ALPHA,
+	OPTION_LOGITS,
+	OPTION_EPOCHS,
+	OPTION_BATCH,
+	OPTION_RATE,
+	OPTION_DECAY,
+	OPTION_L2,
+	OPTION_ACTIVATION_PENALTY,
+	OPTION_CLASS_WEIGHT,
+	OPTION_PATIENCE,
+	OPTION_SEED,
+	OPTION_THREADS,
+	OPTION_THRESHOLD,
+	OPTION_CHECKPOINT,
+	OPTION_CHECKPOINT_EVERY,
+	OPTION_RESUME,
+};
+
+static const struct argp_option options[] = {
+	{ NULL, 0, NULL, 0, "Data:", 1 },
+	{ "synthetic", OPTION_SYNTHETIC, "SCHEMA", 0, "Make the rows from load patterns: seed10",
+	  1 },
+	{ "rows", OPTION_ROWS, "N", 0, "Synthetic rows (65536)", 1 },
+	{ "write-csv", OPTION_WRITE_CSV, "FILE", 0, "Write the rows as CSV too", 1 },
+	{ "schema", OPTION_SCHEMA, "NAME", 0, "Which columns are inputs (seed10)", 1 },
+	{ "label", OPTION_LABEL, "NAME", 0, "Column with 1 for migrate, 0 for keep (migrate)", 1 },
+	{ "validation", OPTION_VALIDATION, "SHARE", 0, "Of the rows, for validation (0.1)", 1 },
+	{ "split", OPTION_SPLIT, "random|time", 0,
+	  "Which rows: drawn by the seed, or the last ones (random)", 1 },
+	{ NULL, 0, NULL, 0, "Network:", 2 },
+	{ "layers", OPTION_LAYERS, "N,N,...", 0, "Units of the hidden layers (64,64); none: 0", 2 },
+	{ "activation", OPTION_ACTIVATION, "NAME,...", 0, "Of all hidden layers or of each (relu)",
+	  2 },
+	{ "alpha", OPTION_ALPHA, "X", 0, "Of leaky_relu (0.2) and elu (1)", 2 },
+	{ "logits", OPTION_LOGITS, NULL, 0, "The model's output is the logit, without sigmoid", 2 },
+	{ NULL, 0, NULL, 0, "Training:", 3 },
+	{ "epochs", OPTION_EPOCHS, "N", 0, "Passes over the training rows (20)", 3 },
+	{ "batch", OPTION_BATCH, "N", 0, "Rows between two steps (64)", 3 },
+	{ "rate", OPTION_RATE, "X", 0, "Learning rate (0.001)", 3 },
+	{ "decay", OPTION_DECAY, "KIND", 0,
+	  "Of the rate: constant, cosine, exponential:FACTOR, step:EPOCHS:FACTOR (cosine)", 3 },
+	{ "l2", OPTION_L2, "X", 0, "Penalty on squared weights (0)", 3 },
+	{ "activation-penalty", OPTION_ACTIVATION_PENALTY, "X", 0,
+	  "Penalty on hidden activations: fewer active units cost the kernel less (0.001)", 3 },
+	{ "class-weight", OPTION_CLASS_WEIGHT, "auto|KEEP,MIGRATE", 0,
+	  "Factors of the two classes' losses; auto: both weigh the same (1,1)", 3 },
+	{ "patience", OPTION_PATIENCE, "N", 0,
+	  "Stop after N epochs without a better validation loss (0: never)", 3 },
+	{ "seed", OPTION_SEED, "N", 0, "Of rows, split, weights and order (1)", 3 },
+	{ "threads", OPTION_THREADS, "N", 0,
+	  "Threads (1); more help with batches above 128 and never change the model", 3 },
+	{ "threshold", OPTION_THRESHOLD, "P|auto", 0,
+	  "Migrate above this probability (0.5); auto: best balanced accuracy on validation", 3 },
+	{ NULL, 0, NULL, 0, "Files:", 4 },
+	{ "output", 'o', "DIR", 0, "The SavedModel to write", 4 },
+	{ "checkpoint", OPTION_CHECKPOINT, "FILE", 0, "Keep the state of training in FILE", 4 },
+	{ "checkpoint-every", OPTION_CHECKPOINT_EVERY, "N", 0, "Epochs between two (1)", 4 },
+	{ "resume", OPTION_RESUME, NULL, 0, "Go on from the checkpoint, if there is one", 4 },
+	{ 0 },
+};
+
+bool cli_parse_activation(const char *name, enum mlsched_activation *activation)
+{
+	for (int a = 0; a < MLSCHED_ACTIVATION_COUNT; a++) {
+		if (strcmp(name, mlsched_activation_name(a)) == 0) {
+			*activation = a;
+			return true;
+		}
+	}
+	return false;
+}
+
+static double parse_real(struct argp_state *state, const char *option, const char *text, double low,
+			 double high)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end != '\0' || !(value >= low && value <= high))
+		argp_error(state, "--%s: expected a number from %g to %g, got \"%s\"", option, low,
+			   high, text);
+	return value;
+}
+
+static uint64_t parse_whole(struct argp_state *state, const char *option, const char *text,
+			    uint64_t low, uint64_t high)
+{
+	char *end;
+	unsigned long long value;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (end == text || *end != '\0' || text[0] == '-' || errno || value < low || value > high)
+		argp_error(state, "--%s: expected a whole number from %llu to %llu, got \"%s\"",
+			   option, (unsigned long long)low, (unsigned long long)high, text);
+	return value;
+}
+
+static void parse_layers(struct argp_state *state, const char *arg, struct mls_train_options *t)
+{
+	char *copy = strdup(arg), *save;
+
+	t->n_hidden = 0;
+	for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+		uint32_t width = (uint32_t)parse_whole(state, "layers", word, 0, MLSCHED_MAX_WIDTH);
+
+		if (width == 0 && t->n_hidden == 0 && !strtok_r(NULL, ",", &save))
+			break;
+		if (width == 0 || t->n_hidden == MLSCHED_MAX_LAYERS - 1)
+			argp_error(state, "--layers: expected 0 or up to %d numbers, got \"%s\"",
+				   MLSCHED_MAX_LAYERS - 1, arg);
+		t->width[t->n_hidden++] = width;
+	}
+	free(copy);
+}
+
+/* One name for all hidden layers, or one for each; the last one goes on. */
+static void parse_activations(struct argp_state *state, const char *arg,
+			      struct mls_train_options *t)
+{
+	char *copy = strdup(arg), *save;
+	uint32_t n = 0;
+
+	for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+		enum mlsched_activation activation;
+
+		if (!cli_parse_activation(word, &activation) || activation == MLSCHED_SOFTMAX)
+			argp_error(state,
+				   "--activation: expected linear, relu, relu6, leaky_relu, elu, "
+				   "sigmoid or tanh, got \"%s\"",
+				   word);
+		for (uint32_t l = n++; l < MLSCHED_MAX_LAYERS - 1; l++)
+			t->activation[l] = activation;
+	}
+	free(copy);
+}
+
+static void parse_decay(struct argp_state *state, const char *arg, struct mls_decay *decay)
+{
+	int used = -1;
+
+	*decay = (struct mls_decay){ MLS_DECAY_CONSTANT, 1, 1 };
+	if (strcmp(arg, "constant") == 0)
+		return;
+	if (strcmp(arg, "cosine") == 0) {
+		decay->kind = MLS_DECAY_COSINE;
+		return;
+	}
+	if (sscanf(arg, "exponential:%lf%n", &decay->factor, &used) == 1 && used > 0 && !arg[used])
+		decay->kind = MLS_DECAY_EXPONENTIAL;
+	else if (sscanf(arg, "step:%u:%lf%n", &decay->every, &decay->factor, &used) == 2 &&
+		 used > 0 && !arg[used])
+		decay->kind = MLS_DECAY_STEP;
+	if (decay->kind == MLS_DECAY_CONSTANT || !(decay->factor > 0 && decay->factor <= 1) ||
+	    decay->every < 1)
+		argp_error(state,
+			   "--decay: expected constant, cosine, exponential:FACTOR or "
+			   "step:EPOCHS:FACTOR with a factor up to 1, got \"%s\"",
+			   arg);
+}
+
+static void parse_class_weight(struct argp_state *state, const char *arg,
+			       struct cli_train_options *o)
+{
+	double *w = o->train.class_weight;
+	int used = -1;
+
+	o->auto_class_weight = strcmp(arg, "auto") == 0;
+	if (o->auto_class_weight)
+		return;
+	if (sscanf(arg, "%lf,%lf%n", &w[0], &w[1], &used) != 2 || used < 0 || arg[used] ||
+	    !(w[0] >= 0 && w[0] <= 1e6 && w[1] >= 0 && w[1] <= 1e6))
+		argp_error(state, "--class-weight: expected auto or two numbers from 0, got \"%s\"",
+			   arg);
+}
+
+static void parse_split(struct argp_state *state, const char *arg, struct cli_train_options *o)
+{
+	if (strcmp(arg, "random") == 0)
+		o->split = MLS_SPLIT_RANDOM;
+	else if (strcmp(arg, "time") == 0)
+		o->split = MLS_SPLIT_TIME;
+	else
+		argp_error(state, "--split: expected random or time, got \"%s\"", arg);
+}
+
+static error_t check_together(struct argp_state *state, const struct cli_train_options *o)
+{
+	if (o->data && o->synthetic)
+		argp_error(state, "both a file and --synthetic: %s and %s", o->data, o->synthetic);
+	if (!o->data && !o->synthetic)
+		argp_error(state, "no data: name a CSV file or --synthetic seed10");
+	if (o->synthetic && strcmp(o->synthetic, "seed10") != 0)
+		argp_error(state, "--synthetic: there are patterns for seed10, not for \"%s\"",
+			   o->synthetic);
+	if (!o->output && !o->write_csv)
+		argp_error(state, "no -o DIR for the model");
+	if (o->resume && !o->checkpoint)
+		argp_error(state, "--resume needs --checkpoint FILE");
+	if (isnan(o->threshold) && o->validation == 0)
+		argp_error(state, "--threshold auto needs validation rows");
+	return 0;
+}
+
+static error_t parse_data(int key, char *arg, struct argp_state *state)
+{
+	struct cli_train_options *o = state->input;
+
+	switch (key) {
+	case OPTION_SYNTHETIC:
+		o->synthetic = arg;
+		return 0;
+	case OPTION_ROWS:
+		o->n_rows = (uint32_t)parse_whole(state, "rows", arg, 2, 1u << 30);
+		return 0;
+	case OPTION_WRITE_CSV:
+		o->write_csv = arg;
+		return 0;
+	case OPTION_SCHEMA:
+		o->schema = arg;
+		if (!mlsched_schema_find(arg))
+			argp_error(state, "--schema: there is no schema \"%s\"", arg);
+		return 0;
+	case OPTION_LABEL:
+		o->label = arg;
+		return 0;
+	case OPTION_VALIDATION:
+		o->validation = parse_real(state, "validation", arg, 0, 0.95);
+		return 0;
+	case OPTION_SPLIT:
+		parse_split(state, arg, o);
+		return 0;
+	case 'o':
+		o->output = arg;
+		return 0;
+	case OPTION_CHECKPOINT:
+		o->checkpoint = arg;
+		return 0;
+	case OPTION_CHECKPOINT_EVERY:
+		o->checkpoint_every =
+			(uint32_t)parse_whole(state, "checkpoint-every", arg, 1, 1000000);
+		return 0;
+	case OPTION_RESUME:
+		o->resume = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse_training(int key, char *arg, struct argp_state *state)
+{
+	struct cli_train_options *o = state->input;
+	struct mls_train_options *t = &o->train;
+
+	switch (key) {
+	case OPTION_LAYERS:
+		parse_layers(state, arg, t);
+		return 0;
+	case OPTION_ACTIVATION:
+		parse_activations(state, arg, t);
+		return 0;
+	case OPTION_ALPHA:
+		for (uint32_t l = 0; l < MLSCHED_MAX_LAYERS - 1; l++)
+			t->alpha[l] = (float)parse_real(state, "alpha", arg, 0, 1000);
+		return 0;
+	case OPTION_LOGITS:
+		t->output = MLSCHED_LINEAR;
+		return 0;
+	case OPTION_EPOCHS:
+		t->epochs = (uint32_t)parse_whole(state, "epochs", arg, 1, 1000000);
+		return 0;
+	case OPTION_BATCH:
+		t->batch = (uint32_t)parse_whole(state, "batch", arg, 1, MLS_TRAIN_MAX_BATCH);
+		return 0;
+	case OPTION_RATE:
+		t->rate = parse_real(state, "rate", arg, 1e-9, 100);
+		return 0;
+	case OPTION_DECAY:
+		parse_decay(state, arg, &t->decay);
+		return 0;
+	case OPTION_L2:
+		t->l2 = parse_real(state, "l2", arg, 0, 1000);
+		return 0;
+	case OPTION_ACTIVATION_PENALTY:
+		t->activation_penalty = parse_real(state, "activation-penalty", arg, 0, 1000);
+		return 0;
+	case OPTION_CLASS_WEIGHT:
+		parse_class_weight(state, arg, o);
+		return 0;
+	case OPTION_PATIENCE:
+		t->patience = (uint32_t)parse_whole(state, "patience", arg, 0, 1000000);
+		return 0;
+	case OPTION_SEED:
+		t->seed = parse_whole(state, "seed", arg, 0, UINT64_MAX);
+		return 0;
+	case OPTION_THREADS:
+		o->n_threads =
+			(uint32_t)parse_whole(state, "threads", arg, 1, MLS_TRAIN_MAX_THREADS);
+		return 0;
+	case OPTION_THRESHOLD:
+		o->threshold = strcmp(arg, "auto") == 0 ?
+				       NAN :
+				       (float)parse_real(state, "threshold", arg, 1e-6, 0.999999);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct cli_train_options *o = state->input;
+	error_t ret;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->common;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->data)
+			argp_error(state, "more than one file: %s and %s", o->data, arg);
+		o->data = arg;
+		return 0;
+	case ARGP_KEY_END:
+		return check_together(state, o);
+	default:
+		ret = parse_data(key, arg, state);
+		return ret == ARGP_ERR_UNKNOWN ? parse_training(key, arg, state) : ret;
+	}
+}
+
+static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "DATA.csv -o DIR\n--synthetic seed10 -o DIR",
+	.doc = "Trains a network on labelled rows and writes it as a SavedModel.\v"
+	       "The CSV file has a header; columns are found by the schema's names, in any order, "
+	       "and others are ignored.  The same data, options and seed give the same model, byte "
+	       "for byte, whatever the processor and the number of threads, and also when training "
+	       "was interrupted (Ctrl+C, or killed) and resumed from its checkpoint.  The model's "
+	       "provenance has a date only when SOURCE_DATE_EPOCH is set.\n\n"
+	       "EXAMPLES\n"
+	       "  mlsched train --synthetic seed10 -o src/model_dir/model_path\n"
+	       "  mlsched train decisions.csv -o model --class-weight auto --patience 5\n"
+	       "  mlsched train big.csv -o model --checkpoint big.ckpt --resume\n",
+	.children = children,
+};
+
+int cli_train_parse(int argc, char **argv, struct cli_train_options *o)
+{
+	*o = (struct cli_train_options){ .common.command = argv[0],
+					 .n_rows = 65536,
+					 .schema = "seed10",
+					 .label = "migrate",
+					 .checkpoint_every = 1,
+					 .validation = 0.1,
+					 .threshold = 0.5f,
+					 .n_threads = 1 };
+	mls_train_options_init(&o->train);
+	o->train.activation_penalty = 0.001;
+	for (uint32_t l = 0; l < MLSCHED_MAX_LAYERS - 1; l++) {
+		o->train.activation[l] = MLSCHED_RELU;
+		o->train.alpha[l] = -1; /* by activation, see below */
+	}
+	if (cli_parse(&argp, argc, argv, o) != 0)
+		return CLI_USAGE;
+	for (uint32_t l = 0; l < MLSCHED_MAX_LAYERS - 1; l++) {
+		if (o->train.alpha[l] < 0)
+			o->train.alpha[l] = o->train.activation[l] == MLSCHED_ELU        ? 1 :
+					    o->train.activation[l] == MLSCHED_LEAKY_RELU ? 0.2f :
+											   0;
+	}
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The options of `mlsched train`, parsed: train.c and train_options.c. */
+#ifndef MLS_CLI_TRAIN_OPTIONS_H
+#define MLS_CLI_TRAIN_OPTIONS_H
+
+#include "src/cli/cli.h"
+#include "src/data/dataset.h"
+#include "src/nn/train/train.h"
+
+struct cli_train_options {
+	struct cli_common common;
+	const char *data; /* CSV file, or NULL */
+	const char *synthetic; /* name of a schema, or NULL */
+	uint32_t n_rows; /* synthetic rows */
+	const char *output;
+	const char *write_csv;
+	const char *schema;
+	const char *label;
+	const char *checkpoint;
+	uint32_t checkpoint_every; /* epochs */
+	bool resume;
+	double validation;
+	enum mls_split_kind split;
+	float threshold; /* probability; NAN: the best on validation rows */
+	bool auto_class_weight;
+	uint32_t n_threads;
+	struct mls_train_options train;
+};
+
+/** cli_train_parse() - argv into @options; returns 0 or ends the process with a usage error */
+int cli_train_parse(int argc, char **argv, struct cli_train_options *options);
+
+/** cli_parse_activation() - "relu" to MLSCHED_RELU; returns false for no such name */
+bool cli_parse_activation(const char *name, enum mlsched_activation *activation);
+
+#endif /* MLS_CLI_TRAIN_OPTIONS_H */
