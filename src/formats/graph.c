@@ -370,6 +370,59 @@ static int op_activation(struct mls_walk *w, const struct mls_here *here, int ar
 				  value);
 }
 
+/* x > 0: Keras makes an ELU with an alpha of its own with it, see op_select(). */
+static int op_greater(struct mls_walk *w, const struct mls_here *here, int argument,
+		      struct mls_value **value)
+{
+	struct mls_value *a, *b;
+	int ret = two_inputs(w, here, &a, &b);
+
+	(void)argument;
+	if (ret)
+		return ret;
+	if (!is_row(a) || !is_tensor(b) || b->n != 1 || b->numbers[0] != 0)
+		return mls_walk_refuse(
+			w, here->scope, here->node, -ENOTSUP,
+			"expected the comparison x > 0 of an ELU, found another one");
+	return row_of(w, a, add_step(w, here, MLS_STEP_POSITIVE, a->step), value);
+}
+
+/* Is this where(x > 0, Elu(x), alpha * Elu(x)), with the same x and the same Elu? */
+static bool is_scaled_elu(const struct mls_step *condition, const struct mls_step *elu,
+			  const struct mls_step *scaled)
+{
+	return condition->kind == MLS_STEP_POSITIVE && elu->kind == MLS_STEP_ACTIVATE &&
+	       elu->activation == MLSCHED_ELU && elu->alpha == 1 &&
+	       condition->previous == elu->previous && scaled->kind == MLS_STEP_MULTIPLY &&
+	       scaled->n == 1 && scaled->previous == elu;
+}
+
+static int op_select(struct mls_walk *w, const struct mls_here *here, int argument,
+		     struct mls_value **value)
+{
+	struct mls_value *inputs[3];
+	struct mls_step *step;
+
+	(void)argument;
+	for (uint32_t i = 0; i < 3; i++) {
+		int ret = mls_walk_input(w, here, i, &inputs[i]);
+
+		if (ret)
+			return ret;
+	}
+	if (!is_row(inputs[0]) || !is_row(inputs[1]) || !is_row(inputs[2]) ||
+	    !is_scaled_elu(inputs[0]->step, inputs[1]->step, inputs[2]->step))
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected x > 0 ? elu(x) : alpha * elu(x), found another "
+				       "choice");
+	step = add_step(w, here, MLS_STEP_ACTIVATE, inputs[1]->step->previous);
+	if (step) {
+		step->activation = MLSCHED_ELU;
+		step->alpha = inputs[2]->step->numbers[0];
+	}
+	return row_of(w, inputs[1], step, value);
+}
+
 static int row_matmul(struct mls_walk *w, const struct mls_here *here, struct mls_value *row,
 		      struct mls_value *weights, struct mls_value **value)
 {
@@ -665,6 +718,7 @@ static const struct operation {
 	{ "Elu", op_activation, MLSCHED_ELU },
 	{ "EnsureShape", op_pass, 0 },
 	{ "ExpandDims", op_expand_dims, 0 },
+	{ "Greater", op_greater, 0 },
 	{ "Identity", op_pass, 0 },
 	{ "IdentityN", op_pass, 0 },
 	{ "LeakyRelu", op_activation, MLSCHED_LEAKY_RELU },
@@ -682,6 +736,7 @@ static const struct operation {
 	{ "Relu6", op_activation, MLSCHED_RELU6 },
 	{ "Reshape", op_reshape, 0 },
 	{ "Rsqrt", op_unary, MLS_RSQRT },
+	{ "SelectV2", op_select, 0 },
 	{ "Sigmoid", op_activation, MLSCHED_SIGMOID },
 	{ "Snapshot", op_pass, 0 },
 	{ "Softmax", op_activation, MLSCHED_SOFTMAX },

@@ -20,6 +20,7 @@ enum mls_step_kind {
 	MLS_STEP_DIVIDE, /* x / v */
 	MLS_STEP_MATMUL, /* x W */
 	MLS_STEP_ACTIVATE,
+	MLS_STEP_POSITIVE, /* x > 0, the condition of a scaled ELU; stands in no network by itself */
 };
 
 /**

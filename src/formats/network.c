@@ -222,6 +222,8 @@ static int add_step(struct folding *f, const struct mls_step *step)
 		f->network->layers[f->n_layers - 1].alpha = step->alpha;
 		f->open = false;
 		return 0;
+	case MLS_STEP_POSITIVE:
+		return refuse(f, step, "expected a comparison as part of an ELU only");
 	default:
 		return f->open ? fold_backward(f, step) : add_pending(f, step);
 	}

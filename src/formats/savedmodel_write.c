@@ -27,7 +27,7 @@
 
 #define INPUT_NODE "serving_default_features"
 
-#define MAX_NODES  128
+#define MAX_NODES  160
 #define MAX_INPUTS (MLS_MAX_TENSORS + 3)
 #define MAX_ATTRS  3
 
@@ -227,6 +227,33 @@ static char *add_operation(struct builder *b, const char *layer, const char *wha
 	return name;
 }
 
+/*
+ * TensorFlow's Elu has no scale: where(sum > 0, Elu(sum), alpha * Elu(sum)), as Keras writes it.
+ */
+static char *add_scaled_elu(struct builder *b, const char *layer, const float *alpha,
+			    const char *sum)
+{
+	static const float zero;
+	struct mls_tensor constant = { .rank = 1, .dims = { 1 } };
+	char *zero_name = text(b, "%s/zero", layer), *alpha_name = text(b, "%s/alpha", layer);
+	char *elu = add_operation(b, layer, "Elu", "Elu", sum, NULL), *positive, *scaled, *name;
+	Mls__Node *node;
+
+	constant.numbers = &zero;
+	add_float_const(b, zero_name ? zero_name : "", &constant);
+	positive = add_operation(b, layer, "Greater", "Greater", sum, zero_name);
+	constant.numbers = alpha;
+	add_float_const(b, alpha_name ? alpha_name : "", &constant);
+	scaled = add_operation(b, layer, "mul", "Mul", alpha_name, elu);
+	name = text(b, "%s/SelectV2", layer);
+	node = add_node(b, name ? name : "", "SelectV2");
+	add_input(b, node, "", positive ? positive : "");
+	add_input(b, node, "", elu ? elu : "");
+	add_input(b, node, "", scaled ? scaled : "");
+	add_type(b, node, "T", MLS_DT_FLOAT);
+	return name;
+}
+
 static char *add_activation(struct builder *b, const char *layer, const struct mlsched_layer *from,
 			    char *row)
 {
@@ -244,6 +271,8 @@ static char *add_activation(struct builder *b, const char *layer, const struct m
 
 	if (!op)
 		return row;
+	if (from->activation == MLSCHED_ELU && from->alpha != 1)
+		return add_scaled_elu(b, layer, &from->alpha, row);
 	row = add_operation(b, layer, op, op, row, NULL);
 	if (from->activation != MLSCHED_LEAKY_RELU || b->failed)
 		return row;
@@ -484,23 +513,6 @@ static ProtobufCBinaryData pack_model(struct builder *b, const struct mlsched_mo
 	return pack(b, &saved.base);
 }
 
-static int check_writable(const struct mlsched_model *model, const char *path,
-			  struct mlsched_error *err)
-{
-	struct mlsched_layer layer;
-
-	for (uint32_t i = 0; mlsched_model_layer(model, i, &layer) == 0; i++) {
-		/* TensorFlow's Elu has no scale. */
-		if (layer.activation == MLSCHED_ELU && layer.alpha != 1)
-			return mls_error(
-				err, -ENOTSUP,
-				"Cannot write model: %s: layer %u: expected ELU with alpha "
-				"1, found %g",
-				path, i, (double)layer.alpha);
-	}
-	return 0;
-}
-
 /* The contents of all files; those that there are none of have no data. */
 struct contents {
 	struct mls_blob graph, index, data, metadata;
@@ -552,9 +564,6 @@ int mlsched_model_save(const struct mlsched_model *model, const char *path,
 	char *metadata = NULL;
 	int ret;
 
-	ret = check_writable(model, path, err);
-	if (ret)
-		return ret;
 	ret = make_contents(&arena, model, form == MLSCHED_SAVEDMODEL_FROZEN, &contents);
 	if (ret)
 		ret = mls_error(err, ret, "Cannot write model: %s: no memory", path);

@@ -63,7 +63,7 @@ def main() -> None:
     save("layers_of_all_kinds", keras.Sequential([
         keras.Input((10,)), dense(24, use_bias=False), layers.BatchNormalization(),
         layers.Activation("relu"), layers.Dropout(0.3), dense(16), layers.LeakyReLU(0.2),
-        dense(16, "tanh"), dense(12), layers.ELU(),
+        dense(16, "tanh"), dense(12), layers.ELU(0.7),
         dense(8), layers.ReLU(6.0), dense(2), layers.Softmax()]))
     first = keras.Input((10,), name="state")
     tensor = dense(12, "elu", name="wide")(first)

@@ -151,7 +151,7 @@ def write_keras() -> None:
     add_keras("softmax_2", [dense(32, "relu"), dense(2, "softmax")])
     add_keras("softmax_5", [dense(32, "elu"), dense(5, "softmax")], probability=False)
     add_keras("softmax_layer", [dense(16, "relu"), dense(2), layers.Softmax()])
-    add_keras("elu_layer", [dense(32), layers.ELU(), dense(16, "elu"), sigmoid()])
+    add_keras("elu_layer", [dense(32), layers.ELU(0.5), dense(16, "elu"), dense(8), layers.ELU(1.5), sigmoid()])
     add_keras("leaky_relu", [dense(32), leaky_relu(0.1), dense(16), leaky_relu(0.3), sigmoid()])
     add_keras("relu6", [dense(32, tf.nn.relu6), dense(16), layers.ReLU(6.0), sigmoid()])
     add_keras("activation_layers", [dense(32), layers.Activation("relu"), dense(16),
