@@ -53,7 +53,8 @@ $(PROGRAM): $(CLI_OBJ) $(HOST_OBJ) $(LIB_A) $(LIBBPF)
 
 BPF_ARCH   := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(ARCH)))
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wno-unused-function \
-	$(if $(filter 1,$(WERROR)),-Werror) -I. -isystem $(O)/libbpf/include
+	$(if $(filter 1,$(WERROR)),-Werror) -I. -isystem $(O)/libbpf/include \
+	-idirafter /usr/include/$(ARCH)-linux-gnu
 
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c | $(LIBBPF)
 	$(call say,BPF,$<)
