@@ -130,7 +130,9 @@ static inline s64 qnet_min(s64 a, s64 b)
 /** qnet_input_value() - one feature, Q16.16, as an input of the network */
 static inline s64 qnet_input_value(const struct qnet_input *in, s32 feature)
 {
-	s64 x = ((s64)feature * in->mult + in->offset) >> QNET_INPUT_SHIFT;
+	/* Unsigned, so that even garbage in a slot wraps instead of overflowing. */
+	u64 sum = (u64)((s64)feature * in->mult) + (u64)in->offset;
+	s64 x = (s64)sum >> QNET_INPUT_SHIFT;
 
 	return qnet_min(qnet_max(x, in->lo), in->hi);
 }

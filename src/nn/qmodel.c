@@ -68,8 +68,7 @@ static void place_layer(struct arena *arena, const struct qnet_model *net, uint3
 			struct mls_qlayer *to)
 {
 	const struct qnet_layer *from = &net->hidden[l];
-	/* The layer before is padded too: its padding is zero and meets zero weights. */
-	uint32_t n_pairs = l ? MLS_QNET_PAD(from->n_in) / 2 : (from->n_in + 1) / 2;
+	uint32_t n_pairs = (from->n_in + 3) / 4 * 2;
 	uint32_t stride = MLS_QNET_PAD(from->n_out);
 	int16_t *pairs = take(arena, (size_t)n_pairs * stride * 2 * sizeof(*pairs));
 	int32_t *bias = take(arena, stride * sizeof(*bias));
@@ -86,6 +85,28 @@ static void place_layer(struct arena *arena, const struct qnet_model *net, uint3
 	}
 }
 
+static void place_inputs(struct arena *arena, const struct qnet_model *net,
+			 struct mlsched_qmodel *q)
+{
+	uint32_t n = MLS_QNET_PAD(net->n_inputs);
+	int64_t *offset = take(arena, n * sizeof(*offset));
+	int32_t *mult = take(arena, n * sizeof(*mult));
+	int32_t *lo = take(arena, n * sizeof(*lo)), *hi = take(arena, n * sizeof(*hi));
+
+	q->in_offset = offset;
+	q->in_mult = mult;
+	q->in_lo = lo;
+	q->in_hi = hi;
+	for (uint32_t i = 0; i < net->n_inputs && arena->base; i++) {
+		const struct qnet_input *in = &qnet_inputs(net)[i];
+
+		offset[i] = in->offset;
+		mult[i] = in->mult;
+		lo[i] = in->lo;
+		hi[i] = in->hi;
+	}
+}
+
 /* Lays the object out behind its struct; the same steps count with arena->base NULL. */
 static void place(struct arena *arena, const struct qnet_model *net, struct mlsched_qmodel *q)
 {
@@ -97,6 +118,7 @@ static void place(struct arena *arena, const struct qnet_model *net, struct mlsc
 	q->n_inputs = net->n_inputs;
 	q->n_hidden = net->n_hidden;
 	q->bias = net->bias;
+	place_inputs(arena, net, q);
 	for (uint32_t l = 0; l < net->n_hidden; l++)
 		place_layer(arena, net, l, &q->hidden[l]);
 	q->last_stride = MLS_QNET_PAD(net->n_last);
@@ -110,11 +132,25 @@ static void place(struct arena *arena, const struct qnet_model *net, struct mlsc
 	q->output = output;
 }
 
+/* The code for @isa, or NULL when this processor or this build lacks it. */
 static mls_qnet_fn *logit_for(enum mlsched_isa isa)
 {
 	switch (isa) {
 	case MLSCHED_ISA_SCALAR:
 		return mls_qnet_scalar;
+#if defined(__x86_64__)
+	case MLSCHED_ISA_AVX2:
+		return __builtin_cpu_supports("avx2") ? mls_qnet_avx2 : NULL;
+	case MLSCHED_ISA_AVX512:
+		return __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+				       __builtin_cpu_supports("avx512dq") &&
+				       __builtin_cpu_supports("avx512vnni") ?
+			       mls_qnet_avx512vnni :
+			       NULL;
+#elif defined(__aarch64__)
+	case MLSCHED_ISA_NEON:
+		return mls_qnet_neon;
+#endif
 	default:
 		return NULL;
 	}

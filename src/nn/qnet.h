@@ -19,7 +19,7 @@
 #define MLS_QNET_PAD(n) (((n) + MLS_QNET_LANES - 1) / MLS_QNET_LANES * MLS_QNET_LANES)
 
 struct mls_qlayer {
-	uint32_t n_pairs; /* of inputs */
+	uint32_t n_pairs; /* of inputs, even */
 	uint32_t stride; /* units, padded */
 	const int16_t *pairs; /* 64-byte aligned */
 	const int32_t *bias; /* [stride] */
@@ -35,6 +35,11 @@ struct mlsched_qmodel {
 	uint32_t n_hidden;
 	uint32_t last_stride; /* of @output */
 	const struct qnet_input *inputs;
+	/* The same as arrays, padded with dead inputs: in_mult[], ... */
+	const int64_t *in_offset;
+	const int32_t *in_mult;
+	const int32_t *in_lo;
+	const int32_t *in_hi;
 	const int32_t *output; /* [last_stride], zeros behind the last unit */
 	int64_t bias;
 	double scale;
