@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The fixed-point network with three units in each 64-bit word: the form that
+ * BPF programs compute, and the same C in user space for tests and the
+ * simulator.
+ *
+ * A word holds three signed sums of 21 bits as sum of lane_j * 2^(21 j), borrows
+ * included.  Each starts at 2^20 + bias, so at the end, when the proof of
+ * qnet_check() says that |S| < 2^20, each lane is an unsigned field whose top
+ * bit says "not negative".  One multiply serves three weights, and an input
+ * that is zero is skipped by not being in the list of active ones, which is
+ * made without branches.  Measured choices are explained in docs/fixed-point.md.
+ *
+ * A slot that does not hold what its maker should have put there gives wrong
+ * logits, never an access outside of it: every offset is masked.
+ *
+ * Leaves to others: filling a slot (src/nn/qnet_pack.c), choosing one.
+ */
+#ifndef MLS_CORE_QNET_PACKED_H
+#define MLS_CORE_QNET_PACKED_H
+
+#include "core/qnet.h"
+
+/* Widest hidden layer that a slot of this program can hold: 64, 128 or 256. */
+#ifndef QNET_SLOT_WIDTH
+#define QNET_SLOT_WIDTH 128
+#endif
+
+/* Whole lots of four words of a layer, and bytes for rows of weights. */
+#define QNET_WORDS_OF(width) ((width) == 64 ? 24 : (width) == 128 ? 44 : 88)
+#define QNET_POOL_BYTES_OF(width) \
+	((width) == 64 ? 128 << 10 : (width) == 128 ? 256 << 10 : 2048 << 10)
+#define QNET_WORDS      QNET_WORDS_OF(QNET_SLOT_WIDTH)
+#define QNET_POOL_BYTES QNET_POOL_BYTES_OF(QNET_SLOT_WIDTH)
+
+#define QNET_MAX_WORDS 88
+#define QNET_ROW_ALIGN 64
+#define QNET_POOL_MASK ((QNET_POOL_BYTES - 1) & ~(QNET_ROW_ALIGN - 1))
+
+/* Which kernel computes the slot; says how layer 0 lies in the pool. */
+#define QNET_SHAPE_GENERIC 0 /* any network: rows of words, one row an input */
+#define QNET_SHAPE_64_64   1 /* 5, 10 or 15 inputs, two hidden layers of at most 64 */
+#define QNET_SHAPE_12      2 /* at most 15 inputs, one hidden layer of at most 12 */
+
+/* Places in the pool of the fixed shapes, in bytes. */
+#define QNET_64_GROUPS 22
+#define QNET_64_W1     0 /* u64 [22 groups][16 inputs] */
+#define QNET_64_B1     2816 /* u64 [22] */
+#define QNET_64_B2     3072 /* u64 [22] */
+#define QNET_64_W2     4096 /* rows of 256 bytes */
+#define QNET_12_W      0 /* u64 [15 inputs][4] */
+#define QNET_12_B      480 /* u64 [4] */
+#define QNET_12_INPUTS 15
+
+/**
+ * struct qnet_slot_layer - one hidden layer in a slot
+ * @words:   of three units each
+ * @shift:   log2 of the bytes from one row to the next
+ * @weights: offset of row 0 in the pool
+ * @bias:    offset of the words that sums start from
+ */
+struct qnet_slot_layer {
+	u32 words;
+	u32 shift;
+	u32 weights;
+	u32 bias;
+};
+
+/**
+ * struct qnet_slot - a network ready to be computed, the value of a BPF map
+ * @magic:      QNET_MAGIC, or 0 for an empty slot
+ * @version:    QNET_VERSION
+ * @checksum:   of the struct qnet_model that it was made of
+ * @source:     checksum of the float32 model behind that
+ * @shape:      QNET_SHAPE_*
+ * @n_features: that the schema has
+ * @n_inputs:   that are not constant, padded with dead ones to what the kernel wants
+ * @n_hidden:   hidden layers
+ * @schema_version: of @schema
+ * @bias:       of the output
+ * @threshold:  migrate when the logit is above it
+ * @schema:     name of the feature schema
+ * @hidden:     the first @n_hidden count
+ * @feature:    which feature each input comes from
+ * @inputs:     how it is converted
+ * @v:          weights of the output
+ * @pool:       rows of weights, then room for the longest row behind the mask
+ */
+struct qnet_slot {
+	u32 magic;
+	u32 version;
+	u32 checksum;
+	u32 source;
+	u32 shape;
+	u32 n_features;
+	u32 n_inputs;
+	u32 n_hidden;
+	u32 schema_version;
+	u32 reserved[3];
+	s64 bias;
+	s64 threshold;
+	char schema[QNET_SCHEMA_SIZE];
+	struct qnet_slot_layer hidden[QNET_MAX_HIDDEN];
+	u16 feature[QNET_MAX_WIDTH];
+	struct qnet_input inputs[QNET_MAX_WIDTH];
+	s64 v[QNET_MAX_WORDS * 3];
+	u64 pad[6];
+	u64 pool[QNET_POOL_BYTES / 8 + QNET_WORDS];
+};
+
+/* The same places whatever QNET_SLOT_WIDTH is: only the pool grows. */
+#define QNET_SLOT_HEAD 6976
+_Static_assert(__builtin_offsetof(struct qnet_slot, pool) == QNET_SLOT_HEAD, "part of the format");
+_Static_assert(QNET_SLOT_HEAD % QNET_ROW_ALIGN == 0, "rows begin at cache lines");
+
+/**
+ * struct qnet_scratch - what one computation needs besides the slot
+ * @features: Q16.16, written by the caller: [n_features]
+ * @x:        inputs, and one more that is zero
+ * @acc:      sums
+ * @list:     active units: index << 8 | activation
+ *
+ * Too large for BPF's stack: the value of a per-CPU array map, one for each
+ * level at which programs can interrupt each other on a CPU.
+ */
+struct qnet_scratch {
+	s32 features[QNET_MAX_WIDTH];
+	s64 x[QNET_MAX_WIDTH + 2];
+	u64 acc[QNET_MAX_WORDS];
+	u16 list[QNET_MAX_WORDS * 3 + 8];
+};
+
+#define QNET_LANES(x) ((u64)(x) | (u64)(x) << 21 | (u64)(x) << 42)
+#define QNET_TOP      QNET_LANES(1 << 20)
+
+#define QNET_BARRIER() __asm__ volatile("" ::: "memory")
+
+#ifdef __bpf__
+/*
+ * acc += *(u64 *)(p + off) * a in exactly three instructions, which the
+ * compiler neither hoists nor reorders; off must be a constant.
+ */
+#define QNET_MAC(acc, p, off, a)                                                 \
+	do {                                                                     \
+		u64 t_;                                                          \
+		__asm__ volatile("%[t] = *(u64 *)(%[q] + %[o])\n\t"              \
+				 "%[t] *= %[m]\n\t"                              \
+				 "%[s] += %[t]"                                  \
+				 : [s] "+r"(acc), [t] "=&r"(t_)                  \
+				 : [q] "r"(p), [m] "r"((u64)(a)), [o] "i"(off)); \
+	} while (0)
+#define QNET_LD(p, off)                                         \
+	({                                                      \
+		u64 t_;                                         \
+		__asm__ volatile("%[t] = *(u64 *)(%[q] + %[o])" \
+				 : [t] "=r"(t_)                 \
+				 : [q] "r"(p), [o] "i"(off)     \
+				 : "memory");                   \
+		t_;                                             \
+	})
+#define QNET_ST(p, off, value)                                      \
+	__asm__ volatile("*(u64 *)(%[q] + %[o]) = %[t]"             \
+			 :                                          \
+			 : [t] "r"(value), [q] "r"(p), [o] "i"(off) \
+			 : "memory")
+/*
+ * A global function: the verifier looks at it once, by itself, and what it
+ * returns is any number to the caller.  That keeps the states of one stage out
+ * of the next.  Its pointers may be NULL as far as the verifier knows.
+ */
+#define QNET_STAGE         __attribute__((noinline))
+#define QNET_NONE(slot, s) (!(slot) || !(s))
+#else
+#define QNET_MAC(acc, p, off, a) ((acc) += *(const u64 *)((const char *)(p) + (off)) * (u64)(a))
+#define QNET_LD(p, off)          (*(const u64 *)((const char *)(p) + (off)))
+#define QNET_ST(p, off, value)   (*(u64 *)((char *)(p) + (off)) = (value))
+#define QNET_STAGE               static inline
+#define QNET_NONE(slot, s)       0
+#endif
+
+/* A C loop cannot give an assembler constant its offset: lists do. */
+#define QNET_REP4(M, k)  M((k)) M((k) + 1) M((k) + 2) M((k) + 3)
+#define QNET_REP5(M, k)  QNET_REP4(M, k) M((k) + 4)
+#define QNET_REP15(M, k) QNET_REP5(M, k) QNET_REP5(M, (k) + 5) QNET_REP5(M, (k) + 10)
+#define QNET_REP22(M)    QNET_REP15(M, 0) QNET_REP5(M, 15) M(20) M(21)
+
+/* ---- inputs ----------------------------------------------------------------- */
+
+/* From s->features to s->x, and a zero behind. */
+QNET_STAGE s64 qnet_load_inputs(const struct qnet_slot *slot, struct qnet_scratch *s)
+{
+	u32 n, k;
+
+	if (QNET_NONE(slot, s))
+		return 0;
+	n = slot->n_inputs;
+	for (k = 0; k < QNET_MAX_WIDTH && k < n; k++) {
+		u32 f = slot->feature[k] & (QNET_MAX_WIDTH - 1);
+
+		s->x[k] = qnet_input_value(&slot->inputs[k], s->features[f]);
+	}
+	s->x[k] = 0;
+	return 0;
+}
+
+/* ---- pieces of all kernels ---------------------------------------------------- */
+
+/* Appends the first unit of @w to the list, if it is not negative, and shifts to the next. */
+#define QNET_APPEND(lp, t, w)            \
+	do {                             \
+		*(u16 *)(lp) = (u16)(t); \
+		(lp) += (w) & 2;         \
+		(w) >>= 21;              \
+		(t) >>= 21;              \
+		QNET_BARRIER();          \
+	} while (0)
+
+/* Three sums to three activations with their indices, appended to the list. */
+#define QNET_COLLECT(lp, w, key)                                                  \
+	do {                                                                      \
+		u64 t_ = (((w) >> QNET_SHIFT) & QNET_LANES(QNET_H_MASK)) + (key); \
+		u64 w_ = (w) >> 19; /* bit 1: not negative */                     \
+		(key) += QNET_LANES(3 << 8);                                      \
+		QNET_APPEND(lp, t_, w_);                                          \
+		QNET_APPEND(lp, t_, w_);                                          \
+		QNET_APPEND(lp, t_, w_);                                          \
+	} while (0)
+#define QNET_H_MASK    255
+#define QNET_FIRST_KEY (0ull << 8 | 1ull << (21 + 8) | 2ull << (42 + 8))
+
+/* Two entries of index 0 and activation 0, and how many bytes came before. */
+static inline u32 qnet_end_list(struct qnet_scratch *s, char *lp)
+{
+	((u16 *)lp)[0] = 0;
+	((u16 *)lp)[1] = 0;
+	return (u32)(lp - (char *)s->list);
+}
+
+/* ReLU of three lanes, times the three weights at v + 24 g. */
+#define QNET_OUTPUT(o, w, v, g)                                          \
+	do {                                                             \
+		u64 w_ = (w), z_ = w_ & QNET_TOP;                        \
+		w_ &= z_ - (z_ >> 20);                                   \
+		(o) += (w_ & 0x1fffff) * QNET_LD(v, 24 * (g));           \
+		(o) += (w_ >> 21 & 0x1fffff) * QNET_LD(v, 24 * (g) + 8); \
+		(o) += (w_ >> 42) * QNET_LD(v, 24 * (g) + 16);           \
+		QNET_BARRIER();                                          \
+	} while (0)
+
+/* The sums of word g get two more inputs, rows q0 and q1 with a0 and a1. */
+#define QNET_ADD_ROWS(g)                          \
+	{                                         \
+		u64 sum_ = QNET_LD(acc, 8 * (g)); \
+		QNET_MAC(sum_, q0, 8 * (g), a0);  \
+		QNET_MAC(sum_, q1, 8 * (g), a1);  \
+		QNET_ST(acc, 8 * (g), sum_);      \
+	}
+
+/* ---- 5, 10 or 15 inputs, two hidden layers of at most 64 ------------------------ */
+
+#define QNET_64_INPUT(k) QNET_MAC(w, w1, 8 * (k), s->x[k]);
+
+/* The first layer with its sums in a register; returns the bytes of the list. */
+#define QNET_64_FIRST(name, inputs)                                               \
+	QNET_STAGE s64 name(const struct qnet_slot *slot, struct qnet_scratch *s) \
+	{                                                                         \
+		const char *w1, *b1;                                              \
+		u64 key = QNET_FIRST_KEY;                                         \
+		char *lp;                                                         \
+                                                                                  \
+		if (QNET_NONE(slot, s))                                           \
+			return 0;                                                 \
+		w1 = (const char *)slot->pool + QNET_64_W1;                       \
+		b1 = (const char *)slot->pool + QNET_64_B1;                       \
+		lp = (char *)s->list;                                             \
+		QNET_NO_UNROLL                                                    \
+		for (u32 g = 0; g < QNET_64_GROUPS; g++, w1 += 128, b1 += 8) {    \
+			u64 w = QNET_LD(b1, 0);                                   \
+                                                                                  \
+			inputs;                                                   \
+			QNET_BARRIER();                                           \
+			QNET_COLLECT(lp, w, key);                                 \
+		}                                                                 \
+		return qnet_end_list(s, lp);                                      \
+	}
+
+#ifdef __clang__
+#define QNET_NO_UNROLL _Pragma("clang loop unroll(disable)")
+#else
+#define QNET_NO_UNROLL
+#endif
+
+QNET_64_FIRST(qnet_64_first_5, QNET_REP5(QNET_64_INPUT, 0))
+QNET_64_FIRST(qnet_64_first_10, QNET_REP5(QNET_64_INPUT, 0) QNET_REP5(QNET_64_INPUT, 5))
+QNET_64_FIRST(qnet_64_first_15, QNET_REP15(QNET_64_INPUT, 0))
+
+#define QNET_64_START(g)  QNET_ST(acc, 8 * (g), QNET_LD(b2, 8 * (g)));
+#define QNET_64_OUTPUT(g) QNET_OUTPUT(o, QNET_LD(acc, 8 * (g)), v, g);
+
+/* The second layer and the output. */
+QNET_STAGE s64 qnet_64_rest(const struct qnet_slot *slot, struct qnet_scratch *s, u32 n)
+{
+	const char *b2, *w2, *v;
+	char *acc;
+	u64 o;
+
+	if (QNET_NONE(slot, s))
+		return 0;
+	b2 = (const char *)slot->pool + QNET_64_B2;
+	w2 = (const char *)slot->pool + QNET_64_W2;
+	v = (const char *)slot->v;
+	acc = (char *)s->acc;
+	QNET_REP22(QNET_64_START)
+	if (n > 128)
+		n = 128;
+	for (u32 i = 0; i < n; i += 4) {
+		const char *e = (const char *)s->list + i, *q0, *q1;
+		u64 a0, a1;
+
+		QNET_BARRIER();
+		a0 = *(const u8 *)e;
+		a1 = *(const u8 *)(e + 2);
+		q0 = w2 + (*(const u16 *)e & 0x3f00);
+		q1 = w2 + (*(const u16 *)(e + 2) & 0x3f00);
+		QNET_REP22(QNET_ADD_ROWS)
+	}
+	o = (u64)slot->bias;
+	QNET_REP22(QNET_64_OUTPUT)
+	return (s64)o;
+}
+
+/* ---- at most 15 inputs, one hidden layer of at most 12 --------------------------- */
+
+#define QNET_12_INPUT(k)                          \
+	{                                         \
+		u64 x = (u64)s->x[k];             \
+		QNET_MAC(a, w, 32 * (k), x);      \
+		QNET_MAC(b, w, 32 * (k) + 8, x);  \
+		QNET_MAC(c, w, 32 * (k) + 16, x); \
+		QNET_MAC(d, w, 32 * (k) + 24, x); \
+	}
+
+QNET_STAGE s64 qnet_12(const struct qnet_slot *slot, struct qnet_scratch *s)
+{
+	const char *w, *v;
+	u64 a, b, c, d, o;
+
+	if (QNET_NONE(slot, s))
+		return 0;
+	w = (const char *)slot->pool + QNET_12_W;
+	v = (const char *)slot->v;
+	a = QNET_LD(w, QNET_12_B);
+	b = QNET_LD(w, QNET_12_B + 8);
+	c = QNET_LD(w, QNET_12_B + 16);
+	d = QNET_LD(w, QNET_12_B + 24);
+	QNET_REP15(QNET_12_INPUT, 0)
+	o = (u64)slot->bias;
+	QNET_OUTPUT(o, a, v, 0);
+	QNET_OUTPUT(o, b, v, 1);
+	QNET_OUTPUT(o, c, v, 2);
+	QNET_OUTPUT(o, d, v, 3);
+	return (s64)o;
+}
+
+/* ---- any network ------------------------------------------------------------------ */
+
+/*
+ * Reads the number of words afresh at each test: what the verifier learns of a
+ * value that stays in a register would multiply its states.
+ */
+#define QNET_WORDS_NOW() (*(const volatile u32 *)&layer->words)
+
+#define QNET_ADD_4(g)                \
+	if (QNET_WORDS_NOW() <= (g)) \
+		continue;            \
+	QNET_REP4(QNET_ADD_ROWS, g)
+#define QNET_ADD_24(g)                                                                    \
+	QNET_ADD_4(g)                                                                     \
+	QNET_ADD_4((g) + 4) QNET_ADD_4((g) + 8) QNET_ADD_4((g) + 12) QNET_ADD_4((g) + 16) \
+		QNET_ADD_4((g) + 20)
+#define QNET_ADD_20(g) \
+	QNET_ADD_4(g)  \
+	QNET_ADD_4((g) + 4) QNET_ADD_4((g) + 8) QNET_ADD_4((g) + 12) QNET_ADD_4((g) + 16)
+#if QNET_SLOT_WIDTH == 64
+#define QNET_ADD_ALL QNET_ADD_24(0)
+#elif QNET_SLOT_WIDTH == 128
+#define QNET_ADD_ALL QNET_ADD_24(0) QNET_ADD_20(24)
+#elif QNET_SLOT_WIDTH == 256
+#define QNET_ADD_ALL QNET_ADD_24(0) QNET_ADD_24(24) QNET_ADD_20(48) QNET_ADD_20(68)
+#else
+#error "QNET_SLOT_WIDTH must be 64, 128 or 256"
+#endif
+
+/* Sums start from the biases. */
+static inline void qnet_start(const struct qnet_slot *slot, struct qnet_scratch *s,
+			      const struct qnet_slot_layer *layer)
+{
+	const u64 *bias = (const void *)((const char *)slot->pool + (layer->bias & QNET_POOL_MASK));
+
+	QNET_NO_UNROLL
+	for (u32 g = 0; g < QNET_WORDS; g++) {
+		if (g >= QNET_WORDS_NOW())
+			break;
+		s->acc[g] = bias[g];
+		QNET_BARRIER();
+	}
+}
+
+/* The first layer: all inputs, two a pass. */
+QNET_STAGE s64 qnet_any_first(const struct qnet_slot *slot, struct qnet_scratch *s)
+{
+	const struct qnet_slot_layer *layer;
+	char *acc;
+	u32 n;
+
+	if (QNET_NONE(slot, s))
+		return 0;
+	layer = &slot->hidden[0];
+	acc = (char *)s->acc;
+	qnet_start(slot, s, layer);
+	n = slot->n_inputs;
+	if (n > QNET_MAX_WIDTH)
+		n = QNET_MAX_WIDTH;
+	for (u32 i = 0; i < n; i += 2) {
+		u32 at = layer->weights + (i << (layer->shift & 15));
+		u32 next = at + (1u << (layer->shift & 15));
+		const char *q0 = (const char *)slot->pool + (at & QNET_POOL_MASK);
+		const char *q1 = (const char *)slot->pool + (next & QNET_POOL_MASK);
+		u64 a0 = (u64)s->x[i], a1 = (u64)s->x[i + 1];
+
+		QNET_ADD_ALL
+	}
+	return 0;
+}
+
+/* The activations of hidden layer @l as a list; returns its bytes. */
+QNET_STAGE s64 qnet_any_collect(const struct qnet_slot *slot, struct qnet_scratch *s, u32 l)
+{
+	const struct qnet_slot_layer *layer;
+	u64 key = QNET_FIRST_KEY;
+	char *lp;
+
+	if (QNET_NONE(slot, s) || l >= QNET_MAX_HIDDEN)
+		return 0;
+	layer = &slot->hidden[l];
+	lp = (char *)s->list;
+	QNET_NO_UNROLL
+	for (u32 g = 0; g < QNET_WORDS; g++) {
+		u64 w;
+
+		if (g >= QNET_WORDS_NOW())
+			break;
+		w = s->acc[g];
+		QNET_COLLECT(lp, w, key);
+	}
+	return qnet_end_list(s, lp);
+}
+
+/* The sums of hidden layer @l from @n bytes of list. */
+QNET_STAGE s64 qnet_any_next(const struct qnet_slot *slot, struct qnet_scratch *s, u32 l, u32 n)
+{
+	const struct qnet_slot_layer *layer;
+	char *acc;
+
+	if (QNET_NONE(slot, s) || l >= QNET_MAX_HIDDEN)
+		return 0;
+	layer = &slot->hidden[l];
+	acc = (char *)s->acc;
+	qnet_start(slot, s, layer);
+	if (n > 2 * QNET_WORDS * 3)
+		n = 2 * QNET_WORDS * 3;
+	for (u32 i = 0; i < n; i += 4) {
+		const u8 *e = (const u8 *)s->list + i;
+		u32 shift = layer->shift & 15;
+		u32 at = layer->weights + ((u32)e[1] << shift);
+		u32 next = layer->weights + ((u32)e[3] << shift);
+		const char *q0 = (const char *)slot->pool + (at & QNET_POOL_MASK);
+		const char *q1 = (const char *)slot->pool + (next & QNET_POOL_MASK);
+		u64 a0 = e[0], a1 = e[2];
+
+		QNET_ADD_ALL
+	}
+	return 0;
+}
+
+/* The output, from the sums of hidden layer @l. */
+QNET_STAGE s64 qnet_any_output(const struct qnet_slot *slot, struct qnet_scratch *s, u32 l)
+{
+	const struct qnet_slot_layer *layer;
+	const char *v;
+	u64 o;
+
+	if (QNET_NONE(slot, s) || l >= QNET_MAX_HIDDEN)
+		return 0;
+	layer = &slot->hidden[l];
+	v = (const char *)slot->v;
+	o = (u64)slot->bias;
+	QNET_NO_UNROLL
+	for (u32 g = 0; g < QNET_WORDS; g++, v += 24) {
+		if (g >= QNET_WORDS_NOW())
+			break;
+		QNET_OUTPUT(o, s->acc[g], v, 0);
+	}
+	return (s64)o;
+}
+
+/* A network without hidden layers. */
+QNET_STAGE s64 qnet_any_linear(const struct qnet_slot *slot, struct qnet_scratch *s)
+{
+	u64 o;
+	u32 n;
+
+	if (QNET_NONE(slot, s))
+		return 0;
+	o = (u64)slot->bias;
+	n = slot->n_inputs;
+	for (u32 k = 0; k < QNET_MAX_WIDTH && k < n; k++)
+		o += (u64)s->x[k] * (u64)slot->v[k];
+	return (s64)o;
+}
+
+QNET_STAGE s64 qnet_any(const struct qnet_slot *slot, struct qnet_scratch *s)
+{
+	u32 l;
+
+	if (QNET_NONE(slot, s))
+		return 0;
+	if (!slot->n_hidden)
+		return qnet_any_linear(slot, s);
+	qnet_any_first(slot, s);
+	for (l = 0; l + 1 < QNET_MAX_HIDDEN && l + 1 < slot->n_hidden; l++)
+		qnet_any_next(slot, s, l + 1, (u32)qnet_any_collect(slot, s, l));
+	return qnet_any_output(slot, s, l);
+}
+
+/**
+ * qnet_infer() - the logit of a slot
+ * @slot: filled by user space
+ * @s:    its features are filled in by the caller
+ *
+ * The verdict is "migrate" when the result is above slot->threshold.
+ */
+QNET_STAGE s64 qnet_infer(const struct qnet_slot *slot, struct qnet_scratch *s)
+{
+	if (QNET_NONE(slot, s))
+		return 0;
+	qnet_load_inputs(slot, s);
+	if (slot->shape == QNET_SHAPE_12)
+		return qnet_12(slot, s);
+	if (slot->shape != QNET_SHAPE_64_64)
+		return qnet_any(slot, s);
+	if (slot->n_inputs <= 5)
+		return qnet_64_rest(slot, s, (u32)qnet_64_first_5(slot, s));
+	if (slot->n_inputs <= 10)
+		return qnet_64_rest(slot, s, (u32)qnet_64_first_10(slot, s));
+	return qnet_64_rest(slot, s, (u32)qnet_64_first_15(slot, s));
+}
+
+#endif /* MLS_CORE_QNET_PACKED_H */
