@@ -8,6 +8,7 @@
 #ifndef MLSCHED_H
 #define MLSCHED_H
 
+#include <mlsched/decide.h>
 #include <mlsched/error.h>
 #include <mlsched/model.h>
 #include <mlsched/quantize.h>
