@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The few kernel types that our BPF programs read, each with only the fields
+ * that they use.  The loader finds the real offsets in the running kernel's
+ * BTF (CO-RE), so no vmlinux.h is needed, and one object fits kernels 5.15 on.
+ */
+#ifndef MLS_BPF_KERNEL_TYPES_H
+#define MLS_BPF_KERNEL_TYPES_H
+
+#include <linux/bpf.h>
+
+#include "core/types.h"
+
+typedef _Bool bool;
+#define true  1
+#define false 0
+
+#define CO_RE __attribute__((preserve_access_index))
+
+/* include/linux/sched.h: set on a task between being woken and being queued */
+#define TASK_WAKING 0x200
+#define PF_KTHREAD  0x00200000
+
+struct cpumask {
+	unsigned long bits[1];
+} CO_RE;
+
+struct thread_info {
+	u32 cpu;
+} CO_RE;
+
+struct sched_entity {
+	unsigned char sched_delayed;
+} CO_RE;
+
+struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state;
+	unsigned int flags;
+	struct sched_entity se;
+	int pid;
+	int tgid;
+	const struct cpumask *cpus_ptr;
+	unsigned int in_execve : 1;
+	char comm[16];
+} CO_RE;
+
+/* Until 5.15, x86 kept the CPU here. */
+struct task_struct___cpu {
+	unsigned int cpu;
+} CO_RE;
+
+struct bpf_iter_meta;
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+} CO_RE;
+
+#endif /* MLS_BPF_KERNEL_TYPES_H */
