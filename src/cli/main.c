@@ -14,6 +14,7 @@ static const struct cli_command commands[] = {
 	{ "eval", "an honest judgement of a model on labelled rows", cli_eval },
 	{ "predict", "outputs of a model for rows of numbers on standard input", cli_predict },
 	{ "train", "from labelled rows to a model", cli_train },
+	{ "run", "judge the migrations of the running kernel by a model", cli_run },
 };
 
 static void print_help(FILE *stream)

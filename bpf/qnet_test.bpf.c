@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * For tests and benchmarks: computes the packed network of a map for many rows
+ * of features, so that its logits can be compared with those of user space.
+ *
+ * Run by bpf_prog_test_run_opts(); nothing is attached to anything.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "core/qnet_bpf.h"
+
+#define MAX_ROWS 256
+
+struct rows {
+	u32 n_rows;
+	u32 n_features;
+	s32 features[MAX_ROWS][QNET_MAX_WIDTH];
+	s64 logits[MAX_ROWS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct qnet_slot);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct rows);
+} rows_map SEC(".maps");
+
+/* For benchmarks: how often each row is computed, and the time of it all. */
+u32 repeat = 1;
+u64 elapsed_ns;
+
+static long one_row(u32 r, void *context)
+{
+	struct qnet_scratch *s = qnet_scratch();
+	u32 zero = 0, n;
+	struct qnet_slot *slot = bpf_map_lookup_elem(&slots, &zero);
+	struct rows *rows = bpf_map_lookup_elem(&rows_map, &zero);
+
+	if (!s || !slot || !rows)
+		return 1;
+	r %= MAX_ROWS;
+	n = rows->n_features;
+	for (u32 i = 0; i < QNET_MAX_WIDTH && i < n; i++)
+		s->features[i] = rows->features[r][i];
+	rows->logits[r] = qnet_infer(slot, s);
+	return 0;
+}
+
+/* The features stay: what is timed is the network with its inputs' conversion. */
+static long one_timed(u32 r, void *context)
+{
+	struct qnet_scratch *s = qnet_scratch();
+	u32 zero = 0;
+	struct qnet_slot *slot = bpf_map_lookup_elem(&slots, &zero);
+
+	if (!s || !slot)
+		return 1;
+	qnet_infer(slot, s);
+	return 0;
+}
+
+SEC("syscall")
+int qnet_run(void *context)
+{
+	u32 zero = 0;
+	struct rows *rows = bpf_map_lookup_elem(&rows_map, &zero);
+
+	if (!rows)
+		return 1;
+	return (int)bpf_loop(rows->n_rows, one_row, NULL, 0);
+}
+
+SEC("syscall")
+int qnet_time(void *context)
+{
+	u64 begin = bpf_ktime_get_ns();
+
+	bpf_loop(repeat, one_timed, NULL, 0);
+	elapsed_ns = bpf_ktime_get_ns() - begin;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

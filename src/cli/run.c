@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mlsched run: chooses backend and engine, loads the model once, and runs
+ * until it is told to stop.
+ */
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "src/cli/run.h"
+
+#define DEFAULT_MODEL "src/model_dir/model_path"
+#define TICK_NS       20000000ull
+
+enum {
+	OPTION_BACKEND = 0x200,
+	OPTION_ENGINE,
+	OPTION_INTERVAL,
+	OPTION_DOMAINS,
+	OPTION_HALF_LIFE,
+	OPTION_WINDOW,
+	OPTION_THRESHOLD,
+	OPTION_STATS
+};
+
+struct run_options {
+	struct cli_common common;
+	const char *backend;
+	const char *engine;
+	const char *model;
+	double duration; /* seconds, 0: until stopped */
+	double interval; /* seconds */
+	double half_life; /* ms, 0: default */
+	double window; /* ms, 0: default */
+	double threshold; /* 0: the model's */
+	uint32_t n_domains;
+	bool stats;
+};
+
+static const struct argp_option options[] = {
+	{ "backend", OPTION_BACKEND, "NAME", 0,
+	  "Who carries out verdicts: auto (the default), scx, or shadow: the kernel's own "
+	  "scheduler goes on deciding and the model judges each of its migrations",
+	  0 },
+	{ "engine", OPTION_ENGINE, "NAME", 0,
+	  "Who computes the network: auto (the default) or native", 0 },
+	{ "model", 'm', "PATH", 0, "The model, a SavedModel directory (" DEFAULT_MODEL ")", 0 },
+	{ "duration", 'd', "SECONDS", 0, "Stop by itself after that time", 0 },
+	{ "interval", OPTION_INTERVAL, "SECONDS", 0, "Between two lines (1)", 0 },
+	{ "domains", OPTION_DOMAINS, "N", 0,
+	  "Make N groups of cores, instead of what shares a last-level cache (on a machine with "
+	  "one: instead of two groups, or one of every four cores where that is more)",
+	  0 },
+	{ "half-life", OPTION_HALF_LIFE, "MS", 0, "Of the load averages, 1 to 60000 (32)", 0 },
+	{ "window", OPTION_WINDOW, "MS", 0,
+	  "For which a migrated task is followed, 1 to 4000 (100)", 0 },
+	{ "threshold", OPTION_THRESHOLD, "P", 0,
+	  "Migrate when the model's probability is above P (what the model says)", 0 },
+	{ "stats", OPTION_STATS, NULL, 0,
+	  "Measure the cost of the recorder all the time (with -v too), not only in the first "
+	  "interval",
+	  0 },
+	{ 0 },
+};
+
+static double number(struct argp_state *state, const char *option, const char *text, double min,
+		     double max)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !(value >= min && value <= max))
+		argp_error(state, "--%s: expected a number from %g to %g, got \"%s\"", option, min,
+			   max, text);
+	return value;
+}
+
+static const char *one_of(struct argp_state *state, const char *option, const char *text,
+			  const char *const *names)
+{
+	for (size_t i = 0; names[i]; i++) {
+		if (strcmp(names[i], text) == 0)
+			return names[i];
+	}
+	argp_error(state, "--%s: \"%s\" is none of those that --help lists", option, text);
+	return text;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	static const char *const backends[] = { "auto", "scx", "shadow", NULL };
+	static const char *const engines[] = { "auto", "native", NULL };
+	struct run_options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->common;
+		return 0;
+	case OPTION_BACKEND:
+		o->backend = one_of(state, "backend", arg, backends);
+		return 0;
+	case OPTION_ENGINE:
+		o->engine = one_of(state, "engine", arg, engines);
+		return 0;
+	case 'm':
+		o->model = arg;
+		return 0;
+	case 'd':
+		o->duration = number(state, "duration", arg, 0.001, 1e9);
+		return 0;
+	case OPTION_INTERVAL:
+		o->interval = number(state, "interval", arg, 0.02, 1e6);
+		return 0;
+	case OPTION_DOMAINS:
+		o->n_domains = (uint32_t)number(state, "domains", arg, 1, MLS_MAX_DOMAINS);
+		return 0;
+	case OPTION_HALF_LIFE:
+		o->half_life = number(state, "half-life", arg, 1, 60000);
+		return 0;
+	case OPTION_WINDOW:
+		o->window = number(state, "window", arg, 1, 4000);
+		return 0;
+	case OPTION_THRESHOLD:
+		o->threshold = number(state, "threshold", arg, 1e-6, 1 - 1e-6);
+		return 0;
+	case OPTION_STATS:
+		o->stats = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument \"%s\"", arg);
+		return EINVAL;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.doc = "Judges the migrations of the running kernel by a learned model.\v"
+	       "Needs root and a kernel with BTF.  Every interval one line is printed, at the end "
+	       "(--duration, Ctrl+C) a summary; with -v each decision and what became of it, with "
+	       "--json documents, one a line.\n\n"
+	       "EXAMPLES\n"
+	       "  mlsched run --duration 10\n"
+	       "  mlsched run -v --model my_model --threshold 0.7\n"
+	       "  mlsched run --json --duration 60 > decisions.json\n",
+	.children = children,
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+/* The same network with another threshold. */
+static int with_threshold(struct mlsched_model **model, double threshold, struct mlsched_error *err)
+{
+	struct mlsched_meta meta = *mlsched_model_meta(*model);
+	struct mlsched_layer layers[MLSCHED_MAX_LAYERS];
+	struct mlsched_model_desc desc = {
+		.size = sizeof(desc),
+		.n_layers = mlsched_model_layers(*model),
+		.layers = layers,
+		.meta = &meta,
+	};
+	struct mlsched_model *changed;
+	int ret;
+
+	for (uint32_t l = 0; l < desc.n_layers; l++)
+		mlsched_model_layer(*model, l, &layers[l]);
+	mlsched_model_normalization(*model, &desc.mean, &desc.deviation);
+	meta.threshold = (float)threshold;
+	ret = mlsched_model_create(&desc, err, &changed);
+	if (ret)
+		return ret;
+	mlsched_model_free(*model);
+	*model = changed;
+	return 0;
+}
+
+/* Which backend, and why; NULL when there is none, with the reason printed. */
+static const char *choose_backend(const struct run_options *o)
+{
+	bool has_scx = access("/sys/kernel/sched_ext", F_OK) == 0;
+
+	if (strcmp(o->backend, "scx") == 0) {
+		cli_fail(
+			&o->common, "--backend scx: %s; --backend shadow works",
+			has_scx ?
+				"this kernel has sched_ext, but this version of mlsched has no "
+				"scx backend yet" :
+				"this kernel has no sched_ext (/sys/kernel/sched_ext): it needs one "
+				"from 6.12 on, built with CONFIG_SCHED_CLASS_EXT=y");
+		return NULL;
+	}
+	if (strcmp(o->backend, "shadow") == 0)
+		return "as asked for";
+	return has_scx ?
+		       "this kernel has sched_ext, but this version of mlsched has no scx backend "
+		       "yet" :
+		       "this kernel has no sched_ext";
+}
+
+enum event { EVENT_TICK, EVENT_INTERVAL, EVENT_DURATION, EVENT_SIGNAL, EVENTS };
+
+struct loop {
+	struct run_view view;
+	bool stats; /* all the time */
+	bool stopping;
+	bool done;
+	int epoll;
+	int fds[EVENTS];
+};
+
+static int timer(double first, double again)
+{
+	struct itimerspec spec = {
+		.it_value = { (time_t)first, (long)(fmod(first, 1) * 1e9) },
+		.it_interval = { (time_t)again, (long)(fmod(again, 1) * 1e9) },
+	};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	if (fd >= 0 && timerfd_settime(fd, 0, &spec, NULL) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int open_loop(struct loop *loop, const struct run_options *o)
+{
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	loop->fds[EVENT_TICK] = timer(TICK_NS / 1e9, TICK_NS / 1e9);
+	loop->fds[EVENT_INTERVAL] = timer(o->interval, o->interval);
+	loop->fds[EVENT_DURATION] = timer(o->duration, 0);
+	if (loop->epoll < 0)
+		return -errno;
+	for (int i = 0; i < EVENTS; i++) {
+		struct epoll_event event = { .events = EPOLLIN, .data.u32 = (uint32_t)i };
+
+		if (loop->fds[i] < 0 ||
+		    epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->fds[i], &event) != 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static void close_loop(struct loop *loop)
+{
+	for (int i = 0; i < EVENTS; i++) {
+		if (loop->fds[i] >= 0)
+			close(loop->fds[i]);
+	}
+	if (loop->epoll >= 0)
+		close(loop->epoll);
+}
+
+static void on_decision(void *context, const struct mls_decision *decision)
+{
+	struct loop *loop = context;
+	bool accepted = decision->verdict.migrate;
+
+	mls_account_add(&loop->view.interval, decision->move, accepted, decision->inference_ns);
+	mls_account_add(&loop->view.total, decision->move, accepted, decision->inference_ns);
+	if (loop->view.common->verbosity > 0)
+		run_show_decision(&loop->view, decision);
+}
+
+/* The first request to stop waits for the outcomes of open decisions, the second does not. */
+static void stop(struct loop *loop)
+{
+	if (loop->stopping)
+		loop->done = true;
+	loop->stopping = true;
+	mls_recorder_stop(mls_shadow_recorder(loop->view.shadow));
+}
+
+static void on_tick(struct loop *loop)
+{
+	struct mls_recorder_counts counts;
+
+	mls_shadow_poll(loop->view.shadow, false, on_decision, loop);
+	if (!loop->stopping)
+		return;
+	mls_recorder_counts(mls_shadow_recorder(loop->view.shadow), &counts);
+	loop->done = counts.delivered == counts.taken;
+}
+
+static void on_interval(struct loop *loop)
+{
+	struct mls_recorder *recorder = mls_shadow_recorder(loop->view.shadow);
+
+	if (loop->stopping)
+		return;
+	run_show_interval(&loop->view, now_ns());
+	/* A file that cannot be read for once changes nothing. */
+	mls_recorder_refresh(recorder, NULL);
+	if (!loop->stats)
+		mls_recorder_stats(recorder, false, NULL);
+}
+
+static void handle(struct loop *loop, enum event event)
+{
+	struct signalfd_siginfo info;
+	uint64_t times;
+
+	if (event == EVENT_SIGNAL) {
+		while (read(loop->fds[event], &info, sizeof(info)) == sizeof(info))
+			stop(loop);
+		return;
+	}
+	if (read(loop->fds[event], &times, sizeof(times)) != sizeof(times))
+		return;
+	if (event == EVENT_TICK)
+		on_tick(loop);
+	else if (event == EVENT_INTERVAL)
+		on_interval(loop);
+	else if (!loop->stopping)
+		stop(loop);
+}
+
+static int run_loop(struct loop *loop)
+{
+	struct epoll_event events[EVENTS];
+
+	while (!loop->done) {
+		int n = epoll_wait(loop->epoll, events, EVENTS, -1);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		for (int i = 0; i < n && !loop->done; i++)
+			handle(loop, (enum event)events[i].data.u32);
+	}
+	mls_shadow_poll(loop->view.shadow, true, on_decision, loop);
+	return 0;
+}
+
+static int run(const struct run_options *o, struct loop *loop)
+{
+	struct mls_shadow_options shadow = {
+		.recorder = {
+			.n_domains = o->n_domains,
+			.half_life = (uint64_t)(o->half_life * 1e6),
+			.window = (uint64_t)(o->window * 1e6),
+		},
+		.model = loop->view.model,
+	};
+	struct mlsched_error err;
+	int ret;
+
+	if (mls_shadow_open(&shadow, &err, &loop->view.shadow) != 0)
+		return cli_fail(&o->common, "%s", err.message);
+	loop->view.started = now_ns();
+	mls_recorder_stats(mls_shadow_recorder(loop->view.shadow), true, NULL);
+	ret = open_loop(loop, o);
+	if (!ret) {
+		run_show_start(&loop->view);
+		ret = run_loop(loop);
+	}
+	if (ret)
+		ret = cli_fail(&o->common, "waiting for events: %s", strerror(-ret));
+	else
+		run_show_summary(&loop->view, now_ns());
+	close_loop(loop);
+	mls_shadow_close(loop->view.shadow);
+	return ret;
+}
+
+int cli_run(int argc, char **argv)
+{
+	struct run_options o = {
+		.common.command = argv[0],
+		.backend = "auto",
+		.engine = "auto",
+		.model = DEFAULT_MODEL,
+		.interval = 1,
+	};
+	struct mlsched_model *model;
+	struct mlsched_error err;
+	struct loop *loop;
+	int status;
+
+	if (cli_parse(&argp, argc, argv, &o) != 0)
+		return CLI_USAGE;
+	loop = calloc(1, sizeof(*loop));
+	if (!loop)
+		return cli_fail(&o.common, "no memory");
+	/* From here on Ctrl+C ends with a summary. */
+	loop->fds[EVENT_SIGNAL] = signals();
+	loop->view.common = &o.common;
+	loop->view.model_path = o.model;
+	loop->view.half_life = o.half_life > 0 ? (uint64_t)(o.half_life * 1e6) :
+						 MLS_RECORDER_HALF_LIFE;
+	loop->stats = o.stats || o.common.verbosity > 0;
+	loop->view.backend_why = choose_backend(&o);
+	loop->view.engine_why = strcmp(o.engine, "auto") == 0 ?
+					"the daemon scores while the kernel decides by itself" :
+					"as asked for";
+	if (!loop->view.backend_why) {
+		status = CLI_FAILURE;
+	} else if (mlsched_model_load(o.model, &err, &model) != 0) {
+		status = cli_fail(&o.common, "%s", err.message);
+	} else {
+		if (o.threshold > 0 && with_threshold(&model, o.threshold, &err) != 0) {
+			status = cli_fail(&o.common, "%s", err.message);
+		} else {
+			loop->view.model = model;
+			status = run(&o, loop);
+		}
+		mlsched_model_free(model);
+	}
+	close(loop->fds[EVENT_SIGNAL]);
+	free(loop);
+	return status;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What `mlsched run` shows, as text and as JSON; the loop is run.c. */
+#ifndef MLS_CLI_RUN_H
+#define MLS_CLI_RUN_H
+
+#include "src/cli/cli.h"
+#include "src/host/shadow.h"
+
+/**
+ * struct run_view - everything there is to show
+ * @common:      --json, -q, -v
+ * @model_path:  as the user named it
+ * @model:       the network
+ * @backend_why: why this backend
+ * @engine_why:  why this engine
+ * @half_life:   of the loads, ns
+ * @shadow:      the backend
+ * @started:     CLOCK_MONOTONIC, ns
+ * @interval:    sums since the last line
+ * @total:       sums since the start
+ * @lines:       printed since the last header line
+ */
+struct run_view {
+	const struct cli_common *common;
+	const char *model_path;
+	const struct mlsched_model *model;
+	const char *backend_why;
+	const char *engine_why;
+	uint64_t half_life;
+	struct mls_shadow *shadow;
+	uint64_t started;
+	struct mls_account interval;
+	struct mls_account total;
+	uint32_t lines;
+};
+
+/** run_show_start() - machine, kernel, backend and engine with the reasons, domains, model */
+void run_show_start(struct run_view *view);
+
+/** run_show_decision() - one decision with its outcome, one line */
+void run_show_decision(const struct run_view *view, const struct mls_decision *decision);
+
+/** run_show_interval() - one line on @interval */
+void run_show_interval(struct run_view *view, uint64_t now);
+
+/** run_show_summary() - the table at the end */
+void run_show_summary(const struct run_view *view, uint64_t now);
+
+#endif /* MLS_CLI_RUN_H */

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The shadow backend: the kernel's own scheduler goes on deciding; each
+ * migration that it makes is put to the model, and the verdict compared with
+ * what came of it.  Nothing about the running system changes.
+ */
+#ifndef MLS_HOST_SHADOW_H
+#define MLS_HOST_SHADOW_H
+
+#include <mlsched/decide.h>
+#include <mlsched/model.h>
+
+#include "src/host/account.h"
+#include "src/host/recorder.h"
+
+/**
+ * struct mls_shadow_options - zero means the default
+ * @recorder: what is watched
+ * @model:    of schema seed10; stays the caller's and must outlive the shadow
+ */
+struct mls_shadow_options {
+	struct mls_recorder_options recorder;
+	const struct mlsched_model *model;
+};
+
+/**
+ * struct mls_decision - a migration and what the model said
+ * @move:         what the kernel did, and the outcome
+ * @features:     what the model saw
+ * @verdict:      what it said
+ * @inference_ns: what that took, without reading the clock
+ */
+struct mls_decision {
+	const struct mls_move *move;
+	float features[MLS_SEED10_WIDTH];
+	struct mlsched_verdict verdict;
+	uint64_t inference_ns;
+};
+
+struct mls_shadow;
+
+/**
+ * mls_shadow_open() - check the model, load the recorder, begin
+ *
+ * Return: 0; -EINVAL when the model does not fit ("Expected shape [?, 10],
+ * got [?, 5]"); what mls_recorder_open() returns.
+ */
+int mls_shadow_open(const struct mls_shadow_options *options, struct mlsched_error *err,
+		    struct mls_shadow **shadow);
+
+typedef void mls_decision_fn(void *context, const struct mls_decision *decision);
+
+/** mls_shadow_poll() - as mls_recorder_poll(), with verdicts */
+uint64_t mls_shadow_poll(struct mls_shadow *shadow, bool flush, mls_decision_fn *fn, void *context);
+
+/** mls_shadow_recorder() - for counts, cost, topology, stopping; owned by @shadow */
+struct mls_recorder *mls_shadow_recorder(struct mls_shadow *shadow);
+
+/** mls_shadow_close() - NULL is allowed */
+void mls_shadow_close(struct mls_shadow *shadow);
+
+#endif /* MLS_HOST_SHADOW_H */
