@@ -24,6 +24,7 @@ typedef __m256 vec;
 #define v_min(a, b)     _mm256_min_ps(a, b)
 #define v_fma(a, b, c)  _mm256_fmadd_ps(a, b, c)
 #define v_fnma(a, b, c) _mm256_fnmadd_ps(a, b, c)
+#define v_first(x)      _mm256_cvtss_f32(x)
 #define v_round(x)      _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #define v_group(p)      _mm256_broadcast_ss(p)
 #define v_join(a, b)    (a)
@@ -59,6 +60,11 @@ static inline void v_store_part(float *p, vec x, size_t n)
 static inline vec v_select_positive(vec x, vec yes, vec no)
 {
 	return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ));
+}
+
+static inline uint64_t v_mask_nonzero(vec x)
+{
+	return (uint64_t)_mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ));
 }
 
 static inline float v_sum(vec x)

@@ -28,6 +28,7 @@ typedef __m512 vec;
 #define v_min(a, b)     _mm512_min_ps(a, b)
 #define v_fma(a, b, c)  _mm512_fmadd_ps(a, b, c)
 #define v_fnma(a, b, c) _mm512_fnmadd_ps(a, b, c)
+#define v_first(x)      _mm512_cvtss_f32(x)
 #define v_round(x)      _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #define v_scale(x, n)   _mm512_scalef_ps(x, n)
 
@@ -58,6 +59,11 @@ static inline vec v_group(const float *p)
 static inline vec v_join(vec a, vec b)
 {
 	return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
+}
+
+static inline uint64_t v_mask_nonzero(vec x)
+{
+	return _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
 }
 
 static inline float v_sum(vec x)

@@ -8,7 +8,7 @@ typedef float32x4_t vec;
 
 #define LANES 4
 #define GROUP 1
-#define BLOCK 8
+#define BLOCK 16
 #define SUB   4
 
 #define v_load(p)       vld1q_f32(p)
@@ -23,10 +23,18 @@ typedef float32x4_t vec;
 #define v_min(a, b)     vminq_f32(a, b)
 #define v_fma(a, b, c)  vfmaq_f32(c, a, b)
 #define v_fnma(a, b, c) vfmsq_f32(c, a, b)
+#define v_first(x)      vgetq_lane_f32(x, 0)
 #define v_round(x)      vrndnq_f32(x)
 #define v_group(p)      vld1q_dup_f32(p)
 #define v_join(a, b)    (a)
 #define v_sum(x)        vaddvq_f32(x)
+
+static inline uint64_t v_mask_nonzero(vec x)
+{
+	static const uint32_t bits[LANES] = { 1, 2, 4, 8 };
+
+	return vaddvq_u32(vbicq_u32(vld1q_u32(bits), vceqzq_f32(x)));
+}
 
 static inline vec v_select_positive(vec x, vec yes, vec no)
 {

@@ -4,12 +4,17 @@
  * forward_avx512.c and forward_neon.c define the vector type, its operations
  * and the sizes below, and include this file.
  *
- * A dense layer is cut into blocks of units whose sums stay in registers while
- * the inputs pass by.  One row alone takes the widest block that fits, so that
- * enough independent sums hide the latency of the multiply-add; four rows
- * together take half a block or less each and so load every weight once for
- * four rows.  Both add the same products in the same order: the bits of a row
- * do not depend on its neighbours.
+ * A dense layer is cut into blocks of 64 units or less whose sums stay in
+ * registers while the inputs pass by.
+ *
+ * One row alone uses every weight once, so that loading them is the limit; it
+ * therefore leaves out the inputs that are zero, as about half of them are
+ * behind a ReLU.  Four rows together load every weight once for four rows and
+ * reach the limit of the multiply-adds.
+ *
+ * Both add the same products in the same order (with GROUP 2, even and odd
+ * inputs apart), a product with zero changes no sum, and a sum of -0 is made
+ * +0: so the bits of a row do not depend on the rows beside it.
  *
  * Needed: vec, LANES, GROUP, BLOCK, SUB (registers a row in the four-row form)
  * and the v_*() operations.  Stack: 9 KiB, nothing is allocated.
@@ -19,9 +24,14 @@
 
 #include "src/nn/simd.h"
 
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE   static inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
 
 #define ROWS 4
+
+/* Registers of 64 units, and so of one word of a mask. */
+#define ONE (64 / LANES)
+_Static_assert(BLOCK == ONE * GROUP, "a block is 64 units");
 
 /* Rows of values on their way from layer to layer, in whole registers. */
 typedef float row_buffer[MLSCHED_MAX_WIDTH] __attribute__((aligned(64)));
@@ -89,7 +99,7 @@ INLINE vec v_elu(vec x, vec alpha)
 	return v_select_positive(x, x, v_mul(alpha, v_expm1(clamp(x, -87.0f, 0.0f))));
 }
 
-INLINE vec activate_vec(enum mlsched_activation activation, vec alpha, vec x)
+INLINE vec activate_any(enum mlsched_activation activation, vec alpha, vec x)
 {
 	switch (activation) {
 	case MLSCHED_RELU:
@@ -115,13 +125,13 @@ INLINE void activate_each(enum mlsched_activation activation, vec alpha, float *
 	size_t i = 0;
 
 	for (; i + LANES <= n; i += LANES)
-		v_storeu(x + i, activate_vec(activation, alpha, v_loadu(x + i)));
+		v_storeu(x + i, activate_any(activation, alpha, v_loadu(x + i)));
 	if (i < n)
-		v_store_part(x + i, activate_vec(activation, alpha, v_load_part(x + i, n - i)),
+		v_store_part(x + i, activate_any(activation, alpha, v_load_part(x + i, n - i)),
 			     n - i);
 }
 
-static void softmax(float *x, uint32_t n)
+static NOINLINE void softmax(float *x, uint32_t n)
 {
 	float max = x[0];
 	vec sum = v_set1(0.0f);
@@ -145,8 +155,7 @@ static void softmax(float *x, uint32_t n)
 }
 
 /* Not inlined: the transcendental ones would crowd the loop that has none. */
-static __attribute__((noinline)) void activate(enum mlsched_activation activation, float alpha,
-					       float *x, size_t n)
+static NOINLINE void activate(enum mlsched_activation activation, float alpha, float *x, size_t n)
 {
 	vec a = v_set1(alpha);
 
@@ -176,7 +185,34 @@ static __attribute__((noinline)) void activate(enum mlsched_activation activatio
 	}
 }
 
+static NOINLINE float activate_one(const struct mls_layer *layer, float x)
+{
+	vec y = activate_any(layer->activation, v_set1(layer->alpha), v_set1(x));
+
+	return v_first(y);
+}
+
 /* ---- dense layers ----------------------------------------------------------------- */
+
+/* -0 could tell a sum with zeros left out from one with them; max(-0, +0) is +0 as well. */
+INLINE vec end_of_sum(vec y, bool relu)
+{
+	return relu ? v_max(y, v_set1(0.0f)) : v_add(y, v_set1(0.0f));
+}
+
+/* Takes the lowest of the inputs that are left into the sums of a block. */
+INLINE void add_input(vec *sum, uint64_t *left, const float *packed, const float *in,
+		      const int regs)
+{
+	uint32_t i = (uint32_t)__builtin_ctzll(*left);
+	const float *w = packed + (size_t)i * regs * LANES;
+	vec x = v_set1(in[i]);
+
+	*left &= *left - 1;
+#pragma GCC unroll 16
+	for (int c = 0; c < regs; c++)
+		sum[c] = v_fma(x, v_load(w + c * LANES), sum[c]);
+}
 
 /*
  * Sums of @regs of a block's registers for @rows rows.  @packed points at the
@@ -188,7 +224,7 @@ static __attribute__((noinline)) void activate(enum mlsched_activation activatio
 INLINE void block(const float *packed, size_t pitch, uint32_t n_groups, const float *in,
 		  size_t in_stride, float *out, bool relu, const int rows, const int regs)
 {
-	vec sum[ROWS][BLOCK];
+	vec sum[ROWS][SUB];
 
 #pragma GCC unroll 16
 	for (int r = 0; r < rows; r++) {
@@ -212,37 +248,65 @@ INLINE void block(const float *packed, size_t pitch, uint32_t n_groups, const fl
 	for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 16
 		for (int c = 0; c < regs; c += GROUP) {
-			vec y = v_join(sum[r][c], sum[r][c + GROUP - 1]);
+			vec y = end_of_sum(v_join(sum[r][c], sum[r][c + GROUP - 1]), relu);
 
-			if (relu)
-				y = v_max(y, v_set1(0.0f));
 			v_store(out + (size_t)r * MLSCHED_MAX_WIDTH + c / GROUP * LANES, y);
 		}
 	}
 }
 
-INLINE void block_one(const float *packed, uint32_t regs, uint32_t n_groups, const float *in,
-		      float *out, bool relu)
+/*
+ * The same for all of a block's units (@regs whole registers) and one row,
+ * whose inputs are skipped where @active, 64 to a word, has no bit.
+ */
+INLINE void single(const float *packed, uint32_t n_in, const uint64_t *active, const float *in,
+		   float *out, uint64_t *out_active, bool relu, const int regs)
 {
-	size_t pitch = (size_t)regs * LANES;
+	const size_t pitch = (size_t)regs * LANES;
+	vec sum[GROUP][ONE];
+	uint64_t mask = 0;
 
-#define CASE(n)                                                         \
-	case n:                                                         \
-		block(packed, pitch, n_groups, in, 0, out, relu, 1, n); \
-		break
-	switch (regs) {
-		CASE(8);
-		CASE(6);
-		CASE(4);
-		CASE(2);
-#if GROUP == 1
-		CASE(7);
-		CASE(5);
-		CASE(3);
-		CASE(1);
-#endif
+#pragma GCC unroll 16
+	for (int c = 0; c < regs; c++) {
+		sum[0][c] = v_load(packed + c * LANES);
+		sum[GROUP - 1][c] = GROUP == 1 ? sum[0][c] : v_set1(0.0f);
 	}
-#undef CASE
+	packed += pitch;
+	for (uint32_t i = 0; i < n_in; i += 64, in += 64, packed += 64 * pitch) {
+		uint64_t left[2] = { *active++, 0 };
+
+		if (GROUP == 2) {
+			left[1] = left[0] & 0xaaaaaaaaaaaaaaaau;
+			left[0] &= 0x5555555555555555u;
+			while (left[0] && left[1]) {
+				add_input(sum[0], &left[0], packed, in, regs);
+				add_input(sum[1], &left[1], packed, in, regs);
+			}
+			while (left[1])
+				add_input(sum[1], &left[1], packed, in, regs);
+		}
+		while (left[0])
+			add_input(sum[0], &left[0], packed, in, regs);
+	}
+#pragma GCC unroll 16
+	for (int c = 0; c < regs; c++) {
+		vec y = GROUP == 1 ? sum[0][c] : v_add(sum[0][c], sum[1][c]);
+
+		y = end_of_sum(y, relu);
+		v_store(out + c * LANES, y);
+		if (relu)
+			mask |= (uint64_t)v_mask_nonzero(y) << c * LANES;
+	}
+	if (relu)
+		*out_active = mask;
+}
+
+/* The words of a mask in which all of n inputs are active. */
+INLINE void all_active(uint64_t *active, uint32_t n)
+{
+	for (; n > 64; n -= 64)
+		*active++ = UINT64_MAX;
+	*active = UINT64_MAX >> (64 - n);
 }
 
 INLINE void block_rows(const float *packed, uint32_t regs, uint32_t n_groups, const float *in,
@@ -259,29 +323,34 @@ INLINE void block_rows(const float *packed, uint32_t regs, uint32_t n_groups, co
 		      relu, ROWS, GROUP);
 }
 
-/* One row's units of a small layer, as dot products along the inputs. */
+/* One unit's sum as a dot product along the inputs. */
+INLINE float dot_unit(const float *w, const float *in, uint32_t stride)
+{
+	vec even = v_mul(v_load(in), v_load(w)), odd = v_set1(0.0f);
+	uint32_t i = LANES;
+
+	for (; i + LANES < stride; i += 2 * LANES) {
+		odd = v_fma(v_load(in + i), v_load(w + i), odd);
+		even = v_fma(v_load(in + i + LANES), v_load(w + i + LANES), even);
+	}
+	if (i < stride)
+		odd = v_fma(v_load(in + i), v_load(w + i), odd);
+	return v_sum(v_add(even, odd));
+}
+
+/* The sums of a small layer for one row. */
 INLINE void dot(const struct mls_layer *layer, const float *in, float *out)
 {
 	uint32_t stride = (layer->n_in + LANES - 1) / LANES * LANES;
 	const float *w = layer->packed, *bias = w + (size_t)layer->n_out * stride;
 
-	for (uint32_t j = 0; j < layer->n_out; j++, w += stride) {
-		vec even = v_mul(v_load(in), v_load(w)), odd = v_set1(0.0f);
-		uint32_t i = LANES;
-
-		for (; i + LANES < stride; i += 2 * LANES) {
-			odd = v_fma(v_load(in + i), v_load(w + i), odd);
-			even = v_fma(v_load(in + i + LANES), v_load(w + i + LANES), even);
-		}
-		if (i < stride)
-			odd = v_fma(v_load(in + i), v_load(w + i), odd);
-		out[j] = v_sum(v_add(even, odd)) + bias[j];
-	}
+	for (uint32_t j = 0; j < layer->n_out; j++, w += stride)
+		out[j] = dot_unit(w, in, stride) + bias[j];
 }
 
-/* Sums of one layer for one row or four, with ReLU if that is what follows. */
-INLINE void dense(const struct mls_layer *layer, const float *in, size_t in_stride, float *out,
-		  bool relu, const int rows)
+/* Sums of one layer for four rows, with ReLU if that is what follows. */
+INLINE void dense_rows(const struct mls_layer *layer, const float *in, size_t in_stride, float *out,
+		       bool relu)
 {
 	uint32_t n_groups = (layer->n_in + GROUP - 1) / GROUP;
 	uint32_t left = (layer->n_out + LANES - 1) / LANES * GROUP;
@@ -290,14 +359,57 @@ INLINE void dense(const struct mls_layer *layer, const float *in, size_t in_stri
 	while (left) {
 		uint32_t regs = left < BLOCK ? left : BLOCK;
 
-		if (rows == 1)
-			block_one(packed, regs, n_groups, in, out, relu);
-		else
-			block_rows(packed, regs, n_groups, in, in_stride, out, relu);
+		block_rows(packed, regs, n_groups, in, in_stride, out, relu);
 		packed += (size_t)(n_groups + 1) * regs * LANES;
 		out += regs / GROUP * LANES;
 		left -= regs;
 	}
+}
+
+/* The same for one row; @active says which inputs are not zero, @out_active which outputs. */
+INLINE void dense_one(const struct mls_layer *layer, const float *in, const uint64_t *active,
+		      float *out, uint64_t *out_active, bool relu)
+{
+	uint32_t left = (layer->n_out + LANES - 1) / LANES;
+	const float *packed = layer->packed_one;
+	uint64_t *word = out_active;
+
+	while (left) {
+		uint32_t regs = left < ONE ? left : ONE;
+
+		switch (regs) {
+#define CASE(n)                                                                \
+	case n:                                                                \
+		single(packed, layer->n_in, active, in, out, word++, relu, n); \
+		break
+			CASE(4);
+			CASE(3);
+			CASE(2);
+			CASE(1);
+#if ONE > 4
+			CASE(8);
+			CASE(7);
+			CASE(6);
+			CASE(5);
+#endif
+#if ONE > 8
+			CASE(16);
+			CASE(15);
+			CASE(14);
+			CASE(13);
+			CASE(12);
+			CASE(11);
+			CASE(10);
+			CASE(9);
+#endif
+#undef CASE
+		}
+		packed += (size_t)(layer->n_in + 1) * regs * LANES;
+		out += regs * LANES;
+		left -= regs;
+	}
+	if (!relu)
+		all_active(out_active, layer->n_out);
 }
 
 /* A small layer in the middle: zeros behind its units, because the next one reads whole registers. */
@@ -311,7 +423,7 @@ INLINE void dot_middle(const struct mls_layer *layer, const float *in, float *ou
 /* ---- rows -------------------------------------------------------------------------- */
 
 /* The inputs as the first layer wants them: normalised, zeros up to a whole register. */
-INLINE void load_row(const struct mlsched_model *model, const float *from, float *to)
+static NOINLINE void load_row(const struct mlsched_model *model, const float *from, float *to)
 {
 	uint32_t n = model->layers[0].n_in;
 
@@ -324,19 +436,72 @@ INLINE void load_row(const struct mlsched_model *model, const float *from, float
 	}
 }
 
-/*
- * One row, or four at @in_stride, through the network; out is [rows][outputs].
- * The activation of a small last layer is left to the caller, who has more rows.
- */
-INLINE void forward_rows(const struct mlsched_model *model, const float *in, float *out,
-			 enum mls_forward_end end, row_buffer (*buffer)[ROWS], const int rows)
+/* Applied to a whole layer of one row; ReLU behind many units is part of the sums. */
+INLINE void activate_row(const struct mls_layer *layer, float *x)
+{
+	if (layer->activation == MLSCHED_SOFTMAX)
+		softmax(x, layer->n_out);
+	else if (layer->activation != MLSCHED_LINEAR &&
+		 (layer->activation != MLSCHED_RELU || layer->n_out <= MLS_DOT_UNITS))
+		activate(layer->activation, layer->alpha, x, layer->n_out);
+}
+
+/* The last layer of one unit: its activation is applied without a way through memory. */
+INLINE void end_with_unit(const struct mls_layer *layer, const float *in, float *out, bool sums)
+{
+	uint32_t stride = (layer->n_in + LANES - 1) / LANES * LANES;
+	float y = dot_unit(layer->packed, in, stride) + layer->packed[stride];
+
+	*out = sums || layer->activation == MLSCHED_LINEAR ? y : activate_one(layer, y);
+}
+
+static NOINLINE void forward_one(const struct mlsched_model *model, const float *in, float *out,
+				 enum mls_forward_end end)
+{
+	uint64_t active[2][MLSCHED_MAX_WIDTH / 64];
+	uint32_t last = model->n_layers - 1;
+	row_buffer buffer[2];
+
+	if (model->mean || model->layers[0].n_out <= MLS_DOT_UNITS) {
+		load_row(model, in, buffer[1]);
+		in = buffer[1];
+	}
+	all_active(active[1], model->layers[0].n_in);
+	for (uint32_t l = 0;; l++) {
+		const struct mls_layer *layer = &model->layers[l];
+		bool sums = l == last && end == MLS_FORWARD_SUM;
+		float *to = buffer[l & 1];
+
+		if (layer->n_out > MLS_DOT_UNITS) {
+			dense_one(layer, in, active[~l & 1], to, active[l & 1],
+				  layer->activation == MLSCHED_RELU && !sums);
+		} else if (l == last && layer->n_out == 1 && layer->activation != MLSCHED_SOFTMAX) {
+			end_with_unit(layer, in, out, sums);
+			return;
+		} else {
+			dot_middle(layer, in, to);
+			all_active(active[l & 1], layer->n_out);
+		}
+		if (!sums)
+			activate_row(layer, to);
+		if (l == last) {
+			memcpy(out, to, layer->n_out * sizeof(*out));
+			return;
+		}
+		in = to;
+	}
+}
+
+/* The activation of a small last layer is left to the caller, who has more rows. */
+static NOINLINE void forward_four(const struct mlsched_model *model, const float *in, float *out,
+				  enum mls_forward_end end)
 {
 	uint32_t last = model->n_layers - 1;
 	size_t in_stride = model->layers[0].n_in;
+	row_buffer buffer[2][ROWS];
 
 	if (model->mean || in_stride % GROUP || model->layers[0].n_out <= MLS_DOT_UNITS) {
-#pragma GCC unroll 16
-		for (int r = 0; r < rows; r++)
+		for (int r = 0; r < ROWS; r++)
 			load_row(model, in + (size_t)r * in_stride, buffer[1][r]);
 		in = buffer[1][0];
 		in_stride = MLSCHED_MAX_WIDTH;
@@ -346,38 +511,29 @@ INLINE void forward_rows(const struct mlsched_model *model, const float *in, flo
 		bool sums = l == last && end == MLS_FORWARD_SUM;
 		row_buffer *to = buffer[l & 1];
 
-		if (layer->n_out > MLS_DOT_UNITS) {
-			dense(layer, in, in_stride, to[0],
-			      layer->activation == MLSCHED_RELU && !sums, rows);
-		} else if (l == last) {
-			for (int r = 0; r < rows; r++)
+		if (layer->n_out > MLS_DOT_UNITS)
+			dense_rows(layer, in, in_stride, to[0],
+				   layer->activation == MLSCHED_RELU && !sums);
+		for (int r = 0; r < ROWS; r++) {
+			if (layer->n_out <= MLS_DOT_UNITS && l == last) {
 				dot(layer, in + r * in_stride, out + r * layer->n_out);
-			return;
-		} else {
-			for (int r = 0; r < rows; r++)
-				dot_middle(layer, in + r * in_stride, to[r]);
-		}
-		if (!sums && layer->activation != MLSCHED_LINEAR &&
-		    (layer->activation != MLSCHED_RELU || layer->n_out <= MLS_DOT_UNITS)) {
-			for (int r = 0; r < rows; r++) {
-				if (layer->activation == MLSCHED_SOFTMAX)
-					softmax(to[r], layer->n_out);
-				else
-					activate(layer->activation, layer->alpha, to[r],
-						 layer->n_out);
+				continue;
 			}
-		}
-		if (l == last) {
-			for (int r = 0; r < rows; r++)
+			if (layer->n_out <= MLS_DOT_UNITS)
+				dot_middle(layer, in + r * in_stride, to[r]);
+			if (!sums)
+				activate_row(layer, to[r]);
+			if (l == last)
 				memcpy(out + r * layer->n_out, to[r], layer->n_out * sizeof(*out));
-			return;
 		}
+		if (l == last)
+			return;
 		in = to[0];
 		in_stride = MLSCHED_MAX_WIDTH;
 	}
 }
 
-/* What forward_rows() left open. */
+/* What forward_four() left open. */
 INLINE void finish(const struct mls_layer *last, float *out, size_t n_rows)
 {
 	if (last->activation == MLSCHED_SOFTMAX) {
@@ -393,14 +549,16 @@ static void forward(const struct mlsched_model *model, const float *rows, size_t
 {
 	const struct mls_layer *last = &model->layers[model->n_layers - 1];
 	uint32_t n_in = model->layers[0].n_in;
-	row_buffer buffer[2][ROWS];
-	float *first = out;
 	size_t r = 0;
 
-	for (; r + ROWS <= n_rows; r += ROWS, out += (size_t)ROWS * last->n_out)
-		forward_rows(model, rows + r * n_in, out, end, buffer, ROWS);
-	for (; r < n_rows; r++, out += last->n_out)
-		forward_rows(model, rows + r * n_in, out, end, buffer, 1);
-	if (last->n_out <= MLS_DOT_UNITS && end == MLS_FORWARD_OUTPUT)
-		finish(last, first, n_rows);
+	if (n_rows == 1) {
+		forward_one(model, rows, out, end);
+		return;
+	}
+	for (; r + ROWS <= n_rows; r += ROWS)
+		forward_four(model, rows + r * n_in, out + r * last->n_out, end);
+	if (last->n_out <= MLS_DOT_UNITS && end == MLS_FORWARD_OUTPUT && r)
+		finish(last, out, r);
+	for (; r < n_rows; r++)
+		forward_one(model, rows + r * n_in, out + r * last->n_out, end);
 }

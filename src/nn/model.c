@@ -135,10 +135,20 @@ static const float *take_copy(struct arena *arena, const float *from, size_t n)
 	return to;
 }
 
+static const float *take_packed(struct arena *arena, const struct mls_simd *simd,
+				const struct mlsched_layer *layer)
+{
+	float *packed = take(arena, mls_pack_size(simd, layer->n_in, layer->n_out) * sizeof(float));
+
+	if (packed)
+		mls_pack(simd, layer, packed);
+	return packed;
+}
+
 static void place_layer(struct arena *arena, const struct mls_simd *simd,
 			const struct mlsched_layer *from, struct mls_layer *to)
 {
-	float *padded_bias, *packed = NULL;
+	float *padded_bias;
 
 	to->n_in = from->n_in;
 	to->n_out = from->n_out;
@@ -147,18 +157,17 @@ static void place_layer(struct arena *arena, const struct mls_simd *simd,
 	to->weights = take_copy(arena, from->weights, (size_t)from->n_in * from->n_out);
 	to->bias = take_copy(arena, from->bias, from->n_out);
 	padded_bias = take(arena, MLS_PAD(from->n_out) * sizeof(*padded_bias));
-	if (simd)
-		packed =
-			take(arena, mls_pack_size(simd, from->n_in, from->n_out) * sizeof(*packed));
-	to->padded_bias = padded_bias;
-	to->packed = packed;
-	if (!arena->base)
-		return;
 	/* The block came zeroed: only what is there is copied. */
-	if (from->bias)
+	if (padded_bias && from->bias)
 		memcpy(padded_bias, from->bias, from->n_out * sizeof(*padded_bias));
-	if (simd)
-		mls_pack(simd, from, packed);
+	to->padded_bias = padded_bias;
+	to->packed = simd ? take_packed(arena, simd, from) : NULL;
+	to->packed_one = to->packed;
+	if (simd && simd->group > 1) {
+		struct mls_simd one = mls_simd_one(simd);
+
+		to->packed_one = take_packed(arena, &one, from);
+	}
 }
 
 /* Whole registers of a normalisation that leaves alone what stands behind the inputs. */

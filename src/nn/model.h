@@ -24,6 +24,7 @@ struct mls_layer {
 	const float *bias; /* [n_out] as given, or NULL */
 	const float *padded_bias; /* [MLS_PAD(n_out)], zeros where there is none */
 	const float *packed; /* both once more, ordered for model->isa (simd.h), or NULL */
+	const float *packed_one; /* the same for one row alone, may be @packed */
 };
 
 typedef void mls_forward_fn(const struct mlsched_model *model, const float *rows, size_t n_rows,

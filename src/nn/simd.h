@@ -18,7 +18,7 @@
  * @group:   neighbouring inputs that share a register: with 2, even lanes hold
  *           the products of even inputs and odd lanes those of odd ones, so
  *           that one load broadcasts two inputs
- * @block:   registers of sums that are computed together
+ * @block:   registers of sums of 64 units
  */
 struct mls_simd {
 	mls_forward_fn *forward;
@@ -26,6 +26,18 @@ struct mls_simd {
 	uint32_t group;
 	uint32_t block;
 };
+
+/**
+ * mls_simd_one() - the order for one row alone: as @simd, but without groups
+ */
+static inline struct mls_simd mls_simd_one(const struct mls_simd *simd)
+{
+	struct mls_simd one = *simd;
+
+	one.block /= one.group;
+	one.group = 1;
+	return one;
+}
 
 extern const struct mls_simd mls_simd_avx2;
 extern const struct mls_simd mls_simd_avx512;
