@@ -16,14 +16,30 @@ TEST_CLI_O  := $(filter-out $(O)/obj/src/cli/main.o,$(CLI_OBJ))
 
 $(TEST_OBJ) $(TEST_LIB_O): | $(PROTO_H) $(SKELS)
 
+# test_forward counts what the forward pass would have to call to allocate or to lock.
+TEST_LDFLAGS_test_forward := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free aligned_alloc \
+	posix_memalign mmap pthread_mutex_lock pthread_rwlock_rdlock pthread_spin_lock)
+
 $(TEST_BIN): $(O)/tests/%: $(O)/obj/tests/%.o $(TEST_LIB_O) $(LIB_A) $(HOST_OBJ) $(TEST_CLI_O) $(LIBBPF)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS_$(notdir $@)) -o $@ $< $(TEST_LIB_O) $(TEST_CLI_O) $(HOST_OBJ) $(LIB_A) $(LIBBPF) \
 		-lcmocka $(DEPS_LIBS) -lelf -lz -lm -ldl -pthread
 
+# The forward pass for AArch64, by a cross compiler if there is one; tests/unit/test_neon.sh runs it.
+ARM64_CC    ?= $(if $(filter aarch64,$(ARCH)),$(CC),$(shell command -v aarch64-linux-gnu-gcc))
+ARM64_CHECK := $(if $(ARM64_CC),$(O)/tests/arm64/check_neon)
+ARM64_SRC   := tests/arm64/check_neon.c tests/lib/networks.c src/util/error.c src/util/crc32c.c \
+	       $(filter-out $(X86_ONLY),$(wildcard src/nn/forward_*.c src/nn/pack.c src/nn/model.c))
+
+$(O)/tests/arm64/check_neon: $(ARM64_SRC) $(wildcard src/nn/*.h src/util/*.h include/mlsched/*.h tests/lib/*.h)
+	$(call say,ARM64,$@)
+	@mkdir -p $(@D)
+	$(Q)$(ARM64_CC) -std=gnu11 -O2 -g -ffp-contract=off -fno-math-errno $(WARN) -D_GNU_SOURCE -Iinclude -I. \
+		-static -o $@ $(ARM64_SRC) -lm
+
 .PHONY: tests-build
-tests-build: build $(TEST_BIN)
+tests-build: build $(TEST_BIN) $(ARM64_CHECK)
 
 # What `make test` runs, in this order.  TESTS="tests/cli/test_predict.sh" runs one.
 TESTS ?= unit property golden cli interop live

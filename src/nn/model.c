@@ -423,6 +423,9 @@ static bool is_probability(enum mlsched_activation activation)
 	return activation == MLSCHED_SIGMOID || activation == MLSCHED_SOFTMAX;
 }
 
+/* So many rows of two sums are kept on the stack at a time. */
+#define LOGIT_ROWS 64
+
 int mlsched_model_logit(const struct mlsched_model *model, const float *rows, size_t n_rows,
 			float *logits)
 {
@@ -437,11 +440,13 @@ int mlsched_model_logit(const struct mlsched_model *model, const float *rows, si
 	}
 	if (last->n_out != 2 || last->activation != MLSCHED_SOFTMAX)
 		return -EINVAL;
-	for (size_t r = 0; r < n_rows; r++) {
-		float sums[2];
+	for (size_t r = 0; r < n_rows; r += LOGIT_ROWS) {
+		size_t n = n_rows - r < LOGIT_ROWS ? n_rows - r : LOGIT_ROWS;
+		float sums[2 * LOGIT_ROWS];
 
-		model->forward(model, rows + r * n_in, 1, sums, MLS_FORWARD_SUM);
-		logits[r] = sums[1] - sums[0];
+		model->forward(model, rows + r * n_in, n, sums, MLS_FORWARD_SUM);
+		for (size_t i = 0; i < n; i++)
+			logits[r + i] = sums[2 * i + 1] - sums[2 * i];
 	}
 	return 0;
 }
