@@ -346,8 +346,8 @@ static int parse_checkpoint(struct mls_trainer *t, const char *path, const char 
 
 int mls_trainer_load(struct mls_trainer *t, const char *path, struct mlsched_error *err)
 {
-	size_t size, limit = N_ARRAYS * t->n_weights * sizeof(float) + 4096;
-	char *data;
+	size_t size = 0, limit = N_ARRAYS * t->n_weights * sizeof(float) + 4096;
+	char *data = NULL;
 	int ret = read_file(path, limit < 65536 ? 65536 : limit, &data, &size, err);
 
 	if (ret)
