@@ -205,17 +205,32 @@ static int check_columns(const struct reader *r, const struct plan *plan,
 	return 0;
 }
 
+/* The mark that some spreadsheets put in front of UTF-8. */
+static int skip_byte_order_mark(struct reader *r)
+{
+	int c = getc_unlocked(r->stream);
+
+	if (c != 0xef) {
+		if (c != EOF)
+			ungetc(c, r->stream);
+		return 0;
+	}
+	if (getc_unlocked(r->stream) != 0xbb || getc_unlocked(r->stream) != 0xbf)
+		return mls_error(r->err, -EINVAL, "%s:1: not a CSV file in ASCII or UTF-8",
+				 r->name);
+	return 0;
+}
+
 static int read_header(struct reader *r, struct plan *plan, struct mls_csv_report *report)
 {
 	enum field_end end = END_COMMA;
+	int ret = skip_byte_order_mark(r);
 
+	if (ret)
+		return ret;
 	while (end == END_COMMA) {
-		int ret;
-
 		r->field++;
 		ret = read_field(r, &end);
-		if (!ret && r->field == 1 && strncmp(r->text, "\xef\xbb\xbf", 3) == 0)
-			memmove(r->text, r->text + 3, r->length - 2);
 		if (!ret && end == END_FILE && r->field == 1 && r->length == 0)
 			ret = mls_error(r->err, -EINVAL,
 					"%s: empty: expected a header with the columns' names",
