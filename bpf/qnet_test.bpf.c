@@ -8,16 +8,8 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/qnet_test.h"
 #include "core/qnet_bpf.h"
-
-#define MAX_ROWS 256
-
-struct rows {
-	u32 n_rows;
-	u32 n_features;
-	s32 features[MAX_ROWS][QNET_MAX_WIDTH];
-	s64 logits[MAX_ROWS];
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -30,8 +22,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct rows);
-} rows_map SEC(".maps");
+	__type(value, struct qnet_test_rows);
+} rows SEC(".maps");
 
 /* For benchmarks: how often each row is computed, and the time of it all. */
 u32 repeat = 1;
@@ -42,15 +34,15 @@ static long one_row(u32 r, void *context)
 	struct qnet_scratch *s = qnet_scratch();
 	u32 zero = 0, n;
 	struct qnet_slot *slot = bpf_map_lookup_elem(&slots, &zero);
-	struct rows *rows = bpf_map_lookup_elem(&rows_map, &zero);
+	struct qnet_test_rows *t = bpf_map_lookup_elem(&rows, &zero);
 
-	if (!s || !slot || !rows)
+	if (!s || !slot || !t)
 		return 1;
-	r %= MAX_ROWS;
-	n = rows->n_features;
+	r %= QNET_TEST_ROWS;
+	n = t->n_features;
 	for (u32 i = 0; i < QNET_MAX_WIDTH && i < n; i++)
-		s->features[i] = rows->features[r][i];
-	rows->logits[r] = qnet_infer(slot, s);
+		s->features[i] = t->features[r][i];
+	t->logits[r] = qnet_infer(slot, s);
 	return 0;
 }
 
@@ -71,11 +63,11 @@ SEC("syscall")
 int qnet_run(void *context)
 {
 	u32 zero = 0;
-	struct rows *rows = bpf_map_lookup_elem(&rows_map, &zero);
+	struct qnet_test_rows *t = bpf_map_lookup_elem(&rows, &zero);
 
-	if (!rows)
+	if (!t)
 		return 1;
-	return (int)bpf_loop(rows->n_rows, one_row, NULL, 0);
+	return (int)bpf_loop(t->n_rows, one_row, NULL, 0);
 }
 
 SEC("syscall")
