@@ -44,6 +44,7 @@
 #define MAGIC    "mlsckpt\n"
 #define VERSION  1
 #define N_ARRAYS 4
+#define MAX_SIZE (16 << 20) /* the largest network's has 8 MB */
 
 /* Everything between description and arrays, in the order of the file. */
 struct fields {
@@ -184,7 +185,7 @@ out_free:
 	return ret;
 }
 
-/* The whole file in memory: a checkpoint of the largest network has 8 MB. */
+/* The whole file in memory. */
 static int read_file(const char *path, size_t limit, char **out, size_t *out_size,
 		     struct mlsched_error *err)
 {
@@ -346,9 +347,9 @@ static int parse_checkpoint(struct mls_trainer *t, const char *path, const char 
 
 int mls_trainer_load(struct mls_trainer *t, const char *path, struct mlsched_error *err)
 {
-	size_t size = 0, limit = N_ARRAYS * t->n_weights * sizeof(float) + 4096;
+	size_t size = 0;
 	char *data = NULL;
-	int ret = read_file(path, limit < 65536 ? 65536 : limit, &data, &size, err);
+	int ret = read_file(path, MAX_SIZE, &data, &size, err);
 
 	if (ret)
 		return ret;
