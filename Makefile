@@ -106,6 +106,7 @@ build: $(PROGRAM) $(LIB_SO) ## library, program and BPF objects (the default)
 
 include scripts/rules.mk
 include tests/tests.mk
+include tests/fuzz.mk
 
 .PHONY: install-deps
 install-deps: ## install the Debian packages and build libbpf into $(O), as root or by sudo

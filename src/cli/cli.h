@@ -42,7 +42,9 @@ struct cli_command {
 };
 
 int cli_bench(int argc, char **argv);
+int cli_bench_load(int argc, char **argv);
 int cli_bench_train(int argc, char **argv);
+int cli_convert(int argc, char **argv);
 int cli_eval(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 int cli_predict(int argc, char **argv);

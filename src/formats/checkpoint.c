@@ -49,6 +49,18 @@ static uint32_t le32(const uint8_t *p)
 	return le32toh(value);
 }
 
+/* A fuzzer cannot guess checksums: its build (never an installed one) takes any. */
+static bool crc_differs(uint32_t expected, uint32_t found)
+{
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+	(void)expected;
+	(void)found;
+	return false;
+#else
+	return expected != found;
+#endif
+}
+
 #define bad(c, code, err, format, ...) \
 	mls_error(err, code, "Invalid SavedModel format: %s: " format, (c)->path, ##__VA_ARGS__)
 
@@ -80,7 +92,7 @@ static int read_block(const struct mls_checkpoint *c, const struct mls_blob *ind
 	p = index->data + offset;
 	stored = le32(p + size + 1);
 	crc = mls_crc32c_mask(mls_crc32c(0, p, (size_t)size + 1));
-	if (crc != stored)
+	if (crc_differs(stored, crc))
 		return bad(c, -EBADMSG, err,
 			   "%s at offset %" PRIu64 ": expected checksum %08x, found %08x", what,
 			   offset, stored, crc);
@@ -446,7 +458,7 @@ struct mls_stored *mls_checkpoint_find(const struct mls_checkpoint *checkpoint, 
 static int check_crc(const struct mls_checkpoint *c, struct mls_stored *t, uint32_t crc,
 		     struct mlsched_error *err)
 {
-	if (mls_crc32c_mask(crc) != t->crc)
+	if (crc_differs(t->crc, mls_crc32c_mask(crc)))
 		return bad(&c->shards[t->shard], -EBADMSG, err,
 			   "tensor %s: expected checksum %08x, found %08x", t->key, t->crc,
 			   mls_crc32c_mask(crc));
@@ -530,7 +542,7 @@ static int read_strings(struct mls_checkpoint *c, struct mls_stored *t, struct m
 			   total + 4, (size_t)(at.end - at.at));
 	stored = le32(at.at);
 	masked = mls_crc32c_mask(crc);
-	if (stored != masked)
+	if (crc_differs(stored, masked))
 		return bad(file, -EBADMSG, err,
 			   "tensor %s: expected checksum %08x of its lengths, found %08x", t->key,
 			   stored, masked);

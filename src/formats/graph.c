@@ -289,6 +289,18 @@ static int two_inputs(struct mls_walk *w, const struct mls_here *here, struct ml
 	return 0;
 }
 
+/* Integers are shapes, where -1 is no number: there is nothing to compute with them. */
+static int fold_floats(struct mls_walk *w, const struct mls_here *here, enum mls_binary op,
+		       const struct mls_value *a, const struct mls_value *b,
+		       struct mls_value **value)
+{
+	if (!mls_is_float(a->dtype) || !mls_is_float(b->dtype))
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected float numbers, found %s and %s",
+				       mls_dtype_name(a->dtype), mls_dtype_name(b->dtype));
+	return mls_fold_binary(w, here, op, a, b, value);
+}
+
 static int op_binary(struct mls_walk *w, const struct mls_here *here, int argument,
 		     struct mls_value **value)
 {
@@ -308,7 +320,7 @@ static int op_binary(struct mls_walk *w, const struct mls_here *here, int argume
 	if (ret)
 		return ret;
 	if (is_tensor(a) && is_tensor(b))
-		return mls_fold_binary(w, here, (enum mls_binary)argument, a, b, value);
+		return fold_floats(w, here, (enum mls_binary)argument, a, b, value);
 	kind = steps[argument][is_row(b)];
 	if (kind == MLS_STEP_INPUT)
 		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
@@ -541,9 +553,11 @@ static int op_cast(struct mls_walk *w, const struct mls_here *here, int argument
 	(void)argument;
 	if (ret)
 		return ret;
-	if (!to || from->kind == MLS_VALUE_HANDLE || !mls_is_float(to->type))
+	if (!to || from->kind == MLS_VALUE_HANDLE || !mls_is_float(to->type) || from->symbolic)
 		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
-				       "expected a cast to float numbers, found one to %s",
+				       "expected a cast of numbers to float numbers, found one "
+				       "from %s to %s",
+				       mls_dtype_name(from->dtype),
 				       to ? mls_dtype_name(to->type) : "nothing");
 	v = mls_walk_value(w, from->kind, to->type);
 	if (!v)
@@ -681,6 +695,93 @@ static int op_squeeze(struct mls_walk *w, const struct mls_here *here, int argum
 	return mls_fold_reshape(w, here, from, dims, rank, value);
 }
 
+/* A small list of integers; -1 stands for the number of rows, which nobody knows yet. */
+static int make_integers(struct mls_walk *w, const int64_t *from, int n, int rank,
+			 struct mls_value **value)
+{
+	struct mls_value *v = mls_walk_value(w, MLS_VALUE_TENSOR, MLS_DT_INT32);
+	float *numbers = mls_arena_array(w->arena, (size_t)n, sizeof(*numbers));
+
+	if (!v || !numbers)
+		return mls_walk_memory(w);
+	for (int i = 0; i < n; i++)
+		numbers[i] = (float)from[i];
+	v->rank = rank;
+	v->dims[0] = n;
+	v->n = (size_t)n;
+	v->numbers = numbers;
+	v->symbolic = true;
+	*value = v;
+	return 0;
+}
+
+/* Shape, StridedSlice and Pack are how Keras spells "as many rows as there are". */
+static int op_shape(struct mls_walk *w, const struct mls_here *here, int argument,
+		    struct mls_value **value)
+{
+	struct mls_value *from;
+	int ret = mls_walk_input(w, here, 0, &from);
+	int64_t dims[2] = { -1, 0 };
+
+	(void)argument;
+	if (ret)
+		return ret;
+	if (!is_row(from) || !from->step->width)
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected the shape of rows [?, n], found another one");
+	dims[1] = from->step->width;
+	return make_integers(w, dims, from->flat ? 1 : 2, 1, value);
+}
+
+static int64_t int_attr(const Mls__Node *node, const char *key)
+{
+	const Mls__AttrValue *value = mls_node_attr(node, key, MLS__ATTR_VALUE__VALUE_I);
+
+	return value ? value->i : 0;
+}
+
+static int op_strided_slice(struct mls_walk *w, const struct mls_here *here, int argument,
+			    struct mls_value **value)
+{
+	int64_t from[MLS_MAX_RANK], begin[MLS_MAX_RANK];
+	int n, n_begin, ret = integers(w, here, 0, from, &n);
+
+	(void)argument;
+	if (!ret)
+		ret = integers(w, here, 1, begin, &n_begin);
+	if (ret)
+		return ret;
+	if (n_begin != 1 || begin[0] < 0 || begin[0] >= n ||
+	    int_attr(here->node, "shrink_axis_mask") != 1 ||
+	    int_attr(here->node, "begin_mask") != 0 || int_attr(here->node, "new_axis_mask") != 0 ||
+	    int_attr(here->node, "ellipsis_mask") != 0)
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected one dimension of a shape, found another slice");
+	return make_integers(w, &from[begin[0]], 1, 0, value);
+}
+
+static int op_pack(struct mls_walk *w, const struct mls_here *here, int argument,
+		   struct mls_value **value)
+{
+	uint32_t n_inputs = mls_node_inputs(here->node);
+	int64_t all[MLS_MAX_RANK], one[MLS_MAX_RANK];
+
+	(void)argument;
+	for (uint32_t i = 0; i < n_inputs && i < MLS_MAX_RANK; i++) {
+		int n, ret = integers(w, here, i, one, &n);
+
+		if (ret)
+			return ret;
+		if (n != 1)
+			n_inputs = UINT32_MAX;
+		all[i] = one[0];
+	}
+	if (n_inputs < 1 || n_inputs > MLS_MAX_RANK)
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected the dimensions of a shape, found something else");
+	return make_integers(w, all, (int)n_inputs, 1, value);
+}
+
 static int op_transpose(struct mls_walk *w, const struct mls_here *here, int argument,
 			struct mls_value **value)
 {
@@ -727,6 +828,7 @@ static const struct operation {
 	{ "Minimum", op_binary, MLS_MIN },
 	{ "Mul", op_binary, MLS_MUL },
 	{ "Neg", op_unary, MLS_NEG },
+	{ "Pack", op_pack, 0 },
 	{ "Placeholder", op_placeholder, 0 },
 	{ "PreventGradient", op_pass, 0 },
 	{ "ReadVariableOp", op_read, 0 },
@@ -737,6 +839,7 @@ static const struct operation {
 	{ "Reshape", op_reshape, 0 },
 	{ "Rsqrt", op_unary, MLS_RSQRT },
 	{ "SelectV2", op_select, 0 },
+	{ "Shape", op_shape, 0 },
 	{ "Sigmoid", op_activation, MLSCHED_SIGMOID },
 	{ "Snapshot", op_pass, 0 },
 	{ "Softmax", op_activation, MLSCHED_SOFTMAX },
@@ -744,6 +847,7 @@ static const struct operation {
 	{ "Square", op_unary, MLS_SQUARE },
 	{ "Squeeze", op_squeeze, 0 },
 	{ "StopGradient", op_pass, 0 },
+	{ "StridedSlice", op_strided_slice, 0 },
 	{ "Sub", op_binary, MLS_SUB },
 	{ "Tanh", op_activation, MLSCHED_TANH },
 	{ "Transpose", op_transpose, 0 },

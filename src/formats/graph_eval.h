@@ -19,6 +19,7 @@ enum mls_value_kind {
  * @handle:  of MLS_VALUE_HANDLE: index of the VarHandleOp in the main graph
  * @step:    of MLS_VALUE_ROW: the last step that made it
  * @flat:    of MLS_VALUE_ROW: shape [?] instead of [?, 1]
+ * @symbolic: of MLS_VALUE_TENSOR: a shape in which -1 is the number of rows
  */
 struct mls_value {
 	enum mls_value_kind kind;
@@ -30,6 +31,7 @@ struct mls_value {
 	uint32_t handle;
 	const struct mls_step *step;
 	bool flat;
+	bool symbolic;
 };
 
 /* Where in the checkpoint a variable of the main graph is. */

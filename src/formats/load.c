@@ -11,11 +11,8 @@
 
 #include <mlsched/model.h>
 
-#include "src/formats/savedmodel.h"
+#include "src/formats/format.h"
 #include "src/util/error.h"
-
-/* How often a directory may be replaced while it is being read. */
-#define MAX_REPLACED 20
 
 /* Length of the UTF-8 sequence at @p, 0 when it is none. */
 static size_t utf8_length(const unsigned char *p)
@@ -53,54 +50,89 @@ static void clean_message(struct mlsched_error *err)
 	}
 }
 
-/* True when another directory stands at @path by now. */
-static bool was_replaced(const char *path, int dir)
-{
-	struct stat now, then;
+static const struct mls_format formats[] = {
+	{ "savedmodel", "TensorFlow SavedModel directory", "", mls_savedmodel_detect,
+	  mls_savedmodel_load, mlsched_model_save },
+};
 
-	return stat(path, &now) == 0 && fstat(dir, &then) == 0 &&
-	       (now.st_ino != then.st_ino || now.st_dev != then.st_dev);
+#define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
+
+const struct mls_format *mls_format_at(size_t index)
+{
+	return index < N_FORMATS ? &formats[index] : NULL;
 }
 
-/*
- * A writer puts a new directory in the place of the old one and then removes
- * the old: who had opened the old one may miss files, and looks again.
- */
-static int read_directory(const char *path, struct mlsched_error *err, struct mlsched_model **model)
+const struct mls_format *mls_format_find(const char *name)
 {
-	bool again = true;
-	int ret = 0;
-
-	for (int i = 0; again && i < MAX_REPLACED; i++) {
-		struct mls_files files = { .path = path };
-
-		files.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (files.dir < 0)
-			return mls_error(err, -errno, "Cannot read model: %s: %s", path,
-					 strerror(errno));
-		ret = mls_savedmodel_read(&files, err, model);
-		again = ret && ret != -ENOMEM && was_replaced(path, files.dir);
-		close(files.dir);
+	for (size_t i = 0; i < N_FORMATS; i++) {
+		if (strcmp(formats[i].name, name) == 0)
+			return &formats[i];
 	}
-	return ret;
+	return NULL;
 }
 
-static int load(const char *path, struct mlsched_error *err, struct mlsched_model **model)
+const struct mls_format *mls_format_for_path(const char *path)
+{
+	const struct mls_format *other = NULL;
+
+	for (size_t i = 0; i < N_FORMATS; i++) {
+		size_t size = strlen(formats[i].suffix), length = strlen(path);
+
+		if (!size)
+			other = &formats[i];
+		else if (length > size && strcmp(path + length - size, formats[i].suffix) == 0)
+			return &formats[i];
+	}
+	return other;
+}
+
+/* Reads as much of a file as tells its format. */
+static int look_at(const char *path, struct mlsched_error *err, struct mls_look *look)
 {
 	struct stat st;
+	ssize_t n;
+	int fd;
 
+	*look = (struct mls_look){ .path = path };
 	if (stat(path, &st) != 0)
 		return errno == ENOENT || errno == ENOTDIR ?
 			       mls_error(err, -ENOENT, "Model not found at path: %s: %s", path,
 					 strerror(errno)) :
 			       mls_error(err, -errno, "Cannot read model: %s: %s", path,
 					 strerror(errno));
-	if (!S_ISDIR(st.st_mode))
-		return mls_error(err, -EINVAL,
-				 "Invalid SavedModel format: %s: expected a directory with "
-				 "saved_model.pb, found a file",
-				 path);
-	return read_directory(path, err, model);
+	look->is_directory = S_ISDIR(st.st_mode);
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	n = fd < 0 ? -1 : pread(fd, look->head, sizeof(look->head), 0);
+	if (n < 0) {
+		int ret =
+			mls_error(err, -errno, "Cannot read model: %s: %s", path, strerror(errno));
+
+		if (fd >= 0)
+			close(fd);
+		return ret;
+	}
+	close(fd);
+	look->n_head = (size_t)n;
+	return 0;
+}
+
+static int load(const char *path, struct mlsched_error *err, struct mlsched_model **model)
+{
+	struct mls_look look;
+	int ret = look_at(path, err, &look);
+
+	if (ret)
+		return ret;
+	for (size_t i = 0; i < N_FORMATS; i++) {
+		if (formats[i].detect(&look))
+			return formats[i].read(path, err, model);
+	}
+	return mls_error(err, -EINVAL,
+			 "Invalid SavedModel format: %s: expected a directory with "
+			 "saved_model.pb, found a file",
+			 path);
 }
 
 int mlsched_model_load(const char *path, struct mlsched_error *err, struct mlsched_model **model)

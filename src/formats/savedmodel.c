@@ -4,10 +4,14 @@
  * metadata.c together.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "src/formats/format.h"
 #include "src/formats/graph.h"
 #include "src/formats/metadata.h"
 #include "src/formats/savedmodel.h"
@@ -20,6 +24,9 @@
 
 /* What is needed besides the bytes of the files: names, scopes, one wide layer. */
 #define BASE_MEMORY ((size_t)2 << 20)
+
+/* How often a directory may be replaced while it is being read. */
+#define MAX_REPLACED 20
 
 static bool has_tag(const Mls__MetaGraph *meta, const char *tag)
 {
@@ -154,5 +161,42 @@ int mls_savedmodel_read(const struct mls_files *files, struct mlsched_error *err
 	int ret = read_into(files, &arena, err, model);
 
 	mls_arena_free(&arena);
+	return ret;
+}
+
+bool mls_savedmodel_detect(const struct mls_look *look)
+{
+	return look->is_directory;
+}
+
+/* True when another directory stands at @path by now. */
+static bool was_replaced(const char *path, int dir)
+{
+	struct stat now, then;
+
+	return stat(path, &now) == 0 && fstat(dir, &then) == 0 &&
+	       (now.st_ino != then.st_ino || now.st_dev != then.st_dev);
+}
+
+/*
+ * A writer puts a new directory in the place of the old one and then removes
+ * the old: who had opened the old one may miss files, and looks again.
+ */
+int mls_savedmodel_load(const char *path, struct mlsched_error *err, struct mlsched_model **model)
+{
+	bool again = true;
+	int ret = 0;
+
+	for (int i = 0; again && i < MAX_REPLACED; i++) {
+		struct mls_files files = { .path = path };
+
+		files.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (files.dir < 0)
+			return mls_error(err, -errno, "Cannot read model: %s: %s", path,
+					 strerror(errno));
+		ret = mls_savedmodel_read(&files, err, model);
+		again = ret && ret != -ENOMEM && was_replaced(path, files.dir);
+		close(files.dir);
+	}
 	return ret;
 }

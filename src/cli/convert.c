@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mlsched convert: from one format of model files to another.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "src/cli/cli.h"
+#include "src/formats/format.h"
+
+enum { OPTION_FORM = 0x200, OPTION_TO };
+
+struct convert_options {
+	struct cli_common common;
+	const char *from, *to;
+	const struct mls_format *format; /* or NULL: by the name */
+	enum mlsched_savedmodel_form form;
+};
+
+static const char *const forms[] = {
+	[MLSCHED_SAVEDMODEL_VARIABLES] = "variables",
+	[MLSCHED_SAVEDMODEL_FROZEN] = "frozen",
+};
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct argp_option options[] = {
+	{ "form", OPTION_FORM, "FORM", 0,
+	  "Of a SavedModel: variables (weights in variables/, the default) or frozen (weights in "
+	  "saved_model.pb)",
+	  0 },
+	{ "to", OPTION_TO, "FORMAT", 0, "Format of OUT (by its name; else savedmodel)", 0 },
+	{ 0 },
+};
+
+static void parse_form(struct convert_options *o, const char *arg, struct argp_state *state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		if (strcmp(forms[i], arg) == 0) {
+			o->form = (enum mlsched_savedmodel_form)i;
+			return;
+		}
+	}
+	argp_error(state, "--form: expected variables or frozen, got \"%s\"", arg);
+}
+
+static void parse_to(struct convert_options *o, const char *arg, struct argp_state *state)
+{
+	char names[256] = "";
+
+	o->format = mls_format_find(arg);
+	if (o->format && o->format->write)
+		return;
+	for (size_t i = 0; mls_format_at(i); i++) {
+		if (mls_format_at(i)->write)
+			snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
+				 names[0] ? ", " : "", mls_format_at(i)->name);
+	}
+	argp_error(state, "--to: expected one of %s, got \"%s\"", names, arg);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct convert_options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->common;
+		return 0;
+	case OPTION_FORM:
+		parse_form(o, arg, state);
+		return 0;
+	case OPTION_TO:
+		parse_to(o, arg, state);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->to)
+			argp_error(state, "more than two names: %s", arg);
+		*(o->from ? &o->to : &o->from) = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->to)
+			argp_error(state, o->from ? "no name for the new model" : "no model named");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "IN OUT",
+	.doc = "Reads the model IN, whatever its format, and writes it to OUT.\v"
+	       "OUT is replaced as a whole when it is a model or an empty directory already; "
+	       "anything else is left alone.\n\n"
+	       "EXAMPLES\n  mlsched convert --form frozen src/model_dir/model_path /tmp/frozen\n",
+	.children = children,
+};
+
+int cli_convert(int argc, char **argv)
+{
+	struct convert_options o = { .common.command = argv[0] };
+	const struct mls_format *format;
+	struct mlsched_model *model;
+	struct mlsched_error err;
+	int ret;
+
+	if (cli_parse(&argp, argc, argv, &o) != 0)
+		return CLI_USAGE;
+	format = o.format ? o.format : mls_format_for_path(o.to);
+	if (mlsched_model_load(o.from, &err, &model) != 0)
+		return cli_fail(&o.common, "%s", err.message);
+	ret = format->write(model, o.to, o.form, &err);
+	if (ret == 0 && o.common.json)
+		cli_json(json_pack("{s:s, s:s, s:s}", "from", o.from, "to", o.to, "format",
+				   format->name));
+	mlsched_model_free(model);
+	return ret ? cli_fail(&o.common, "%s", err.message) : CLI_OK;
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mlsched inspect: what a model is and where it comes from.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "src/cli/cli.h"
+
+struct inspect_options {
+	struct cli_common common;
+	const char *model;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct inspect_options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->common;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->model)
+			argp_error(state, "more than one model: %s and %s", o->model, arg);
+		o->model = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "no model named");
+		return EINVAL;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp argp = {
+	.parser = parse,
+	.args_doc = "MODEL",
+	.doc = "Shows what MODEL is: format, producer, layers, feature schema, threshold, checksum, "
+	       "provenance.  With -v also every input.\v"
+	       "EXAMPLES\n  mlsched inspect src/model_dir/model_path\n",
+	.children = children,
+};
+
+static uint32_t parameters_of(const struct mlsched_layer *layer)
+{
+	return layer->n_in * layer->n_out + (layer->bias ? layer->n_out : 0);
+}
+
+static uint32_t all_parameters(const struct mlsched_model *model)
+{
+	struct mlsched_layer layer;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; mlsched_model_layer(model, i, &layer) == 0; i++)
+		n += parameters_of(&layer);
+	return n;
+}
+
+/* ---- JSON ------------------------------------------------------------------- */
+
+static json_t *json_floats(const float *numbers, uint32_t n)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < n; i++)
+		json_array_append_new(array, json_real((double)numbers[i]));
+	return array;
+}
+
+static json_t *json_layers(const struct mlsched_model *model)
+{
+	json_t *array = json_array();
+	struct mlsched_layer layer;
+
+	for (uint32_t i = 0; mlsched_model_layer(model, i, &layer) == 0; i++) {
+		json_t *object = json_pack("{s:i, s:i, s:s, s:b, s:i}", "inputs", (int)layer.n_in,
+					   "units", (int)layer.n_out, "activation",
+					   mlsched_activation_name(layer.activation), "bias",
+					   layer.bias != NULL, "parameters",
+					   (int)parameters_of(&layer));
+
+		if (layer.activation == MLSCHED_LEAKY_RELU || layer.activation == MLSCHED_ELU)
+			json_object_set_new(object, "alpha", json_real((double)layer.alpha));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+/* Two arrays of the model's width under two names, or null. */
+static json_t *json_pair(const char *a_name, const float *a, const char *b_name, const float *b,
+			 uint32_t n)
+{
+	if (!a || !b)
+		return json_null();
+	return json_pack("{s:o, s:o}", a_name, json_floats(a, n), b_name, json_floats(b, n));
+}
+
+static void print_json(const struct inspect_options *o, const struct mlsched_model *model)
+{
+	const struct mlsched_meta *meta = mlsched_model_meta(model);
+	const struct mlsched_schema *schema = mlsched_schema_find(meta->schema);
+	uint32_t n_in = mlsched_model_inputs(model);
+	json_t *provenance = meta->provenance ? json_loads(meta->provenance, 0, NULL) : NULL;
+	const float *mean, *deviation;
+	char checksum[16];
+
+	mlsched_model_normalization(model, &mean, &deviation);
+	snprintf(checksum, sizeof(checksum), "%08x", mlsched_model_checksum(model));
+	cli_json(json_pack(
+		"{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:s, s:f, s:f, s:o, s:o, s:o, s:o}",
+		"model", o->model, "format", meta->format, "producer", meta->producer, "schema",
+		meta->schema, "schema_version",
+		schema ? json_integer(schema->version) : json_null(), "inputs", (int)n_in,
+		"outputs", (int)mlsched_model_outputs(model), "parameters",
+		(int)all_parameters(model), "checksum", checksum, "threshold",
+		(double)meta->threshold, "threshold_logit", (double)mlsched_model_threshold(model),
+		"layers", json_layers(model), "normalization",
+		json_pair("mean", mean, "deviation", deviation, n_in), "calibration",
+		meta->n_calibration ?
+			json_pair("min", meta->input_min, "max", meta->input_max, n_in) :
+			json_null(),
+		"provenance", provenance ? provenance : json_null()));
+}
+
+/* ---- text ---------------------------------------------------------------------- */
+
+static void print_head(const struct inspect_options *o, const struct mlsched_model *model)
+{
+	const struct mlsched_meta *meta = mlsched_model_meta(model);
+	const struct mlsched_schema *schema = mlsched_schema_find(meta->schema);
+	const float *mean, *deviation;
+	struct mlsched_layer layer;
+
+	mlsched_model_normalization(model, &mean, &deviation);
+	printf("model          %s\n", o->model);
+	printf("format         %s\n", meta->format);
+	printf("producer       %s\n", meta->producer[0] ? meta->producer : "not stated");
+	if (schema)
+		printf("schema         %s, version %u\n", schema->name, schema->version);
+	else
+		printf("schema         %s\n", meta->schema[0] ? meta->schema : "not stated");
+	printf("network        %u", mlsched_model_inputs(model));
+	for (uint32_t i = 0; mlsched_model_layer(model, i, &layer) == 0; i++)
+		printf("-%u", layer.n_out);
+	printf("\nparameters     %u\n", all_parameters(model));
+	printf("normalization  %s\n", mean ? "(x - mean) / deviation" : "none");
+	printf("calibration    %s\n",
+	       meta->n_calibration ? "smallest and largest value of each input" : "none");
+	printf("threshold      %g (logit %g)\n", (double)meta->threshold,
+	       (double)mlsched_model_threshold(model));
+	printf("checksum       %08x\n", mlsched_model_checksum(model));
+	if (meta->provenance)
+		printf("provenance     %s\n", meta->provenance);
+}
+
+static void print_layers(const struct mlsched_model *model)
+{
+	struct mlsched_layer layer;
+
+	printf("\nlayer  inputs  units  activation         bias  parameters\n");
+	for (uint32_t i = 0; mlsched_model_layer(model, i, &layer) == 0; i++) {
+		char activation[40];
+
+		snprintf(activation, sizeof(activation), "%s",
+			 mlsched_activation_name(layer.activation));
+		if (layer.activation == MLSCHED_LEAKY_RELU || layer.activation == MLSCHED_ELU)
+			snprintf(activation + strlen(activation),
+				 sizeof(activation) - strlen(activation), " (%g)",
+				 (double)layer.alpha);
+		printf("%5u  %6u  %5u  %-17s  %-4s  %10u\n", i, layer.n_in, layer.n_out, activation,
+		       layer.bias ? "yes" : "no", parameters_of(&layer));
+	}
+}
+
+static void print_number(const float *numbers, uint32_t i)
+{
+	if (numbers)
+		printf("  %11.6g", (double)numbers[i]);
+	else
+		printf("  %11s", "-");
+}
+
+static void print_inputs(const struct mlsched_model *model)
+{
+	const struct mlsched_meta *meta = mlsched_model_meta(model);
+	const struct mlsched_schema *schema = mlsched_schema_find(meta->schema);
+	const float *mean, *deviation;
+
+	mlsched_model_normalization(model, &mean, &deviation);
+	printf("\ninput  name              unit             mean    deviation          min          "
+	       "max\n");
+	for (uint32_t i = 0; i < mlsched_model_inputs(model); i++) {
+		bool named = schema && i < schema->n_features;
+
+		printf("%5u  %-16s  %-8s", i, named ? schema->features[i].name : "-",
+		       named && schema->features[i].unit[0] ? schema->features[i].unit : "-");
+		print_number(mean, i);
+		print_number(deviation, i);
+		print_number(meta->n_calibration ? meta->input_min : NULL, i);
+		print_number(meta->n_calibration ? meta->input_max : NULL, i);
+		putchar('\n');
+	}
+}
+
+int cli_inspect(int argc, char **argv)
+{
+	struct inspect_options o = { .common.command = argv[0] };
+	struct mlsched_model *model;
+	struct mlsched_error err;
+
+	if (cli_parse(&argp, argc, argv, &o) != 0)
+		return CLI_USAGE;
+	if (mlsched_model_load(o.model, &err, &model) != 0)
+		return cli_fail(&o.common, "%s", err.message);
+	if (o.common.json) {
+		print_json(&o, model);
+	} else {
+		print_head(&o, model);
+		print_layers(model);
+		if (o.common.verbosity > 0)
+			print_inputs(model);
+	}
+	mlsched_model_free(model);
+	return CLI_OK;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The table of model formats: one entry says how to recognise, read and write
+ * one of them.  A new format is a file of its own and a line in load.c.
+ */
+#ifndef MLS_FORMATS_FORMAT_H
+#define MLS_FORMATS_FORMAT_H
+
+#include <mlsched/model.h>
+
+/* What a reader is chosen by: never the name, always the content. */
+struct mls_look {
+	const char *path;
+	bool is_directory;
+	uint8_t head[64]; /* the first bytes of a file */
+	size_t n_head;
+};
+
+/**
+ * struct mls_format - one format of model files
+ * @name:    as in --to and in struct mlsched_meta
+ * @summary: for people
+ * @suffix:  names that end like this are written in this format; "" for all
+ *           others (one entry only)
+ * @detect:  is it this?
+ * @read:    as mlsched_model_load()
+ * @write:   as mlsched_model_save(), or NULL; @form is for those that have several
+ */
+struct mls_format {
+	const char *name;
+	const char *summary;
+	const char *suffix;
+	bool (*detect)(const struct mls_look *look);
+	int (*read)(const char *path, struct mlsched_error *err, struct mlsched_model **model);
+	int (*write)(const struct mlsched_model *model, const char *path,
+		     enum mlsched_savedmodel_form form, struct mlsched_error *err);
+};
+
+/** mls_format_at() - the index-th format; NULL past the last */
+const struct mls_format *mls_format_at(size_t index);
+
+/** mls_format_find() - by name; NULL if there is none */
+const struct mls_format *mls_format_find(const char *name);
+
+/** mls_format_for_path() - in which format a file of this name is to be written */
+const struct mls_format *mls_format_for_path(const char *path);
+
+/** mls_savedmodel_detect() - any directory: what is missing in it, the reader says */
+bool mls_savedmodel_detect(const struct mls_look *look);
+
+/** mls_savedmodel_load() - mlsched_model_load() for SavedModel directories */
+int mls_savedmodel_load(const char *path, struct mlsched_error *err, struct mlsched_model **model);
+
+#endif /* MLS_FORMATS_FORMAT_H */

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# mlsched convert: between the forms of a SavedModel, and what it will not overwrite.
+cd "$(dirname "$0")/../.." && . tests/lib/tap.sh
+models=tests/golden/savedmodel/models
+hand=$models/hand-variables-savedmodel/model
+row="3 1 1 0.9 0.2 0 0 0 0 0"
+
+predict() { echo "$row" | "$MLSCHED" predict "$1"; }
+checksum() { "$MLSCHED" inspect --json "$1" | sed 's/.*"checksum":"\([0-9a-f]*\)".*/\1/'; }
+
+check "convert writes the form with variables" "$MLSCHED" convert $models/tf221-keras3-norm-savedmodel/model "$tap_tmp/variables"
+check "convert writes the frozen form" "$MLSCHED" convert --form frozen "$tap_tmp/variables" "$tap_tmp/frozen"
+same "convert keeps weights and normalisation" "$(checksum $models/tf221-keras3-norm-savedmodel/model)" "$(checksum "$tap_tmp/frozen")"
+same "a converted model gives the same output" "$(predict $models/tf221-keras3-norm-savedmodel/model)" "$(predict "$tap_tmp/frozen")"
+same "the frozen form has no variables" "assets saved_model.pb" "$(cd "$tap_tmp/frozen" && echo ./* | sed 's|\./||g')"
+
+check "convert of the smallest model" "$MLSCHED" convert $hand "$tap_tmp/hand"
+check "convert gives the bytes that TensorFlow writes" cmp $hand/variables/variables.index "$tap_tmp/hand/variables/variables.index"
+check "convert gives the graph of the recipe" cmp $hand/saved_model.pb "$tap_tmp/hand/saved_model.pb"
+
+check "convert replaces a model" "$MLSCHED" convert --form frozen "$tap_tmp/hand" "$tap_tmp/hand"
+same "convert onto itself keeps the weights" "$(checksum $hand)" "$(checksum "$tap_tmp/hand")"
+same "convert --json says what it wrote" \
+	'{"from":"'$hand'","to":"'"$tap_tmp"'/json","format":"savedmodel"}' \
+	"$("$MLSCHED" convert --json $hand "$tap_tmp/json")"
+
+mkdir "$tap_tmp/home" && echo precious >"$tap_tmp/home/diary.txt"
+same "convert leaves other directories alone" \
+	"mlsched convert: Cannot write model: $tap_tmp/home: expected a SavedModel or an empty directory to replace, found diary.txt in it" \
+	"$("$MLSCHED" convert $hand "$tap_tmp/home" 2>&1)"
+same "what was in it is still there" precious "$(cat "$tap_tmp/home/diary.txt")"
+refuse "convert fails when it cannot write" "$MLSCHED" convert $hand "$tap_tmp/none/model"
+same "nothing is left beside the models" "" "$(find "$tap_tmp" -name '.mlsched*')"
+
+"$MLSCHED" convert --form onnx $hand "$tap_tmp/x" >/dev/null 2>"$tap_tmp/error"
+same "an unknown form exits 2" 2 $?
+same "an unknown form is named" "mlsched convert: --form: expected variables or frozen, got \"onnx\"" \
+	"$(head -n 1 "$tap_tmp/error")"
+"$MLSCHED" convert $hand >/dev/null 2>&1
+same "convert without a new name exits 2" 2 $?
+"$MLSCHED" convert /nonexistent "$tap_tmp/x" >/dev/null 2>&1
+same "convert of nothing exits 1" 1 $?
+
+mkdir -p "$tap_tmp/threshold/assets" && cp -r "$tap_tmp/frozen/." "$tap_tmp/threshold"
+asset=$tap_tmp/threshold/assets/mlsched.json
+echo '{"mlsched": 1, "schema": "seed10", "schema_version": 1, "threshold": 0.25, "provenance": {"seed": 7}}' >"$asset"
+"$MLSCHED" convert "$tap_tmp/threshold" "$tap_tmp/again"
+same "threshold and provenance go along" "threshold      0.25 (logit -1.09861)
+provenance     {\"seed\":7}" "$("$MLSCHED" inspect "$tap_tmp/again" | grep -E '^(threshold|provenance)')"
+
+meta() {	# name json message
+	echo "$2" >"$asset"
+	same "$1" "mlsched inspect: $3" "$("$MLSCHED" inspect "$tap_tmp/threshold" 2>&1)"
+}
+head="Invalid SavedModel format: $asset"
+meta "a threshold out of range is refused" '{"mlsched": 1, "threshold": 1.5}' \
+	"$head: key \"threshold\": expected a number between 0 and 1, found 1.5"
+meta "a misspelt key is refused" '{"mlsched": 1, "treshold": 0.5}' \
+	"$head: expected keys of layout 1, found \"treshold\""
+meta "a later layout is refused" '{"mlsched": 2}' "$head: key \"mlsched\": expected layout 1, found 2"
+meta "a later schema is refused" '{"mlsched": 1, "schema": "seed10", "schema_version": 9}' \
+	"$head: schema seed10: expected version 1, found 9"
+meta "another schema's width is refused" '{"mlsched": 1, "schema": "mllb15"}' \
+	"Expected shape [?, 15], got [?, 10]: $asset: the model's inputs are not those of schema mllb15"
+meta "calibration of another width is refused" '{"mlsched": 1, "calibration": {"min": [0], "max": [1]}}' \
+	"$head: key \"calibration\": expected 10 inputs, found 1"
+meta "calibration the wrong way round is refused" '{"mlsched": 1, "calibration": {"min": [2], "max": [1]}}' \
+	"$head: key \"calibration\": expected min <= max, found 2 and 1 at index 0"
+meta "provenance that is no object is refused" '{"mlsched": 1, "provenance": "me"}' \
+	"$head: key \"provenance\": expected an object, found a string"
+meta "text that is no JSON is refused" '{"mlsched": 1,}' \
+	"$head: line 1, column 15: expected JSON, found: string or '}' expected near '}'"
+finish

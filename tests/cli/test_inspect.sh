@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# mlsched inspect: text and JSON, exactly, and its errors.
+cd "$(dirname "$0")/../.." && . tests/lib/tap.sh
+models=tests/golden/savedmodel/models
+bad=tests/golden/savedmodel/bad
+
+text=$("$MLSCHED" inspect $models/tf221-keras3-15-10-1-savedmodel/model)
+same "inspect prints what the model is" "model          $models/tf221-keras3-15-10-1-savedmodel/model
+format         savedmodel
+producer       tensorflow 2.21.0
+schema         not stated
+network        15-10-1
+parameters     171
+normalization  none
+calibration    none
+threshold      0.5 (logit 0)
+checksum       $("$MLSCHED" inspect --json $models/tf221-keras3-15-10-1-savedmodel/model |
+	python3 -c 'import json, sys; print(json.load(sys.stdin)["checksum"])')
+
+layer  inputs  units  activation         bias  parameters
+    0      15     10  relu               yes          160
+    1      10      1  linear             yes           11" "$text"
+
+same "inspect --json prints one document" \
+	'{"model":"'$models'/hand-frozen-savedmodel/model","format":"savedmodel","producer":"","schema":"seed10","schema_version":1,"inputs":10,"outputs":1,"parameters":4929,"threshold":0.5,"threshold_logit":0.0,"layers":[{"inputs":10,"units":64,"activation":"relu","bias":true,"parameters":704},{"inputs":64,"units":64,"activation":"relu","bias":true,"parameters":4160},{"inputs":64,"units":1,"activation":"sigmoid","bias":true,"parameters":65}],"normalization":null,"calibration":null,"provenance":null}' \
+	"$("$MLSCHED" inspect --json $models/hand-frozen-savedmodel/model | sed 's/"checksum":"[0-9a-f]\{8\}",//')"
+
+# shellcheck disable=SC2016
+check "inspect --json shows the normalisation" bash -c '"$0" inspect --json "$1" |
+	python3 -c "
+import json, sys
+m = json.load(sys.stdin)[\"normalization\"]
+assert len(m[\"mean\"]) == 10 and len(m[\"deviation\"]) == 10 and min(m[\"deviation\"]) > 0"' \
+	"$MLSCHED" $models/tf215-keras2-norm-savedmodel/model
+
+same "inspect -v names every input" "    3  src_dom_load      fraction            -            -            -            -" \
+	"$("$MLSCHED" inspect -v $models/hand-variables-savedmodel/model | grep src_dom_load)"
+
+same "inspect says why a model is refused" \
+	"mlsched inspect: Invalid SavedModel format: $bad/savedmodel-inf-bias/model/saved_model.pb: node dense/bias (Const): expected finite numbers, found inf at [7]" \
+	"$("$MLSCHED" inspect $bad/savedmodel-inf-bias/model 2>&1)"
+"$MLSCHED" inspect $bad/savedmodel-inf-bias/model >/dev/null 2>&1
+same "inspect of a bad model exits 1" 1 $?
+same "inspect --json prints the error as JSON" \
+	'{"error":"Model not found at path: /nonexistent: No such file or directory"}' \
+	"$("$MLSCHED" inspect --json /nonexistent)"
+"$MLSCHED" inspect >/dev/null 2>&1
+same "inspect without a model exits 2" 2 $?
+"$MLSCHED" inspect a b >/dev/null 2>&1
+same "inspect with two models exits 2" 2 $?
+finish
