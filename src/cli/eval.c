@@ -22,11 +22,12 @@ struct eval_options {
 
 /* One judged way to decide. */
 struct judged {
-	const char *name;
+	const char *name; /* NULL: there is no such thing for this model */
 	struct mls_scores scores;
+	double agreement; /* fixed point: share of verdicts that are those of float32 */
 };
 
-enum { MODEL, ALWAYS, NEVER, N_JUDGED };
+enum { MODEL, FIXED, ALWAYS, NEVER, N_JUDGED };
 
 static const struct argp_option options[] = {
 	{ "schema", OPTION_SCHEMA, "NAME", 0, "Which columns are inputs (the model's own)", 0 },
@@ -118,6 +119,66 @@ static int judge_control(const struct mls_dataset *data, int verdict, struct mls
 	return 0;
 }
 
+/* The numbers of the fixed-point path, which decides in the kernel. */
+static int judge_integers(const struct mlsched_qmodel *q, const struct mls_dataset *data,
+			  int64_t threshold, const float *float32, float float32_threshold,
+			  struct judged *judged)
+{
+	int64_t *integers = malloc(data->n_rows * sizeof(*integers));
+	float *logits = malloc(data->n_rows * sizeof(*logits));
+	uint8_t *verdicts = malloc(data->n_rows);
+	uint32_t agree = 0;
+	int ret = -1;
+
+	if (!integers || !logits || !verdicts)
+		goto out;
+	mlsched_qmodel_logit_float(q, data->inputs, data->n_rows, integers);
+	for (uint32_t r = 0; r < data->n_rows; r++) {
+		logits[r] = (float)((double)integers[r] / mlsched_qmodel_scale(q));
+		verdicts[r] = integers[r] > threshold;
+		agree += verdicts[r] == (float32[r] > float32_threshold);
+	}
+	judged->agreement = (double)agree / data->n_rows;
+	ret = mls_scores_compute(logits, data->labels, data->n_rows, 0, &judged->scores, NULL);
+	if (ret == 0) {
+		double auc = judged->scores.auc;
+
+		mls_scores_verdicts(verdicts, data->labels, data->n_rows, &judged->scores);
+		judged->scores.auc = auc;
+	}
+out:
+	free(verdicts);
+	free(logits);
+	free(integers);
+	return ret;
+}
+
+/*
+ * The model is quantised by what it says of its inputs' ranges, as on its way
+ * into the kernel: the rows that judge it must not calibrate it.
+ */
+static int judge_fixed(const struct eval_options *o, const struct mlsched_model *model,
+		       const struct mls_dataset *data, const float *float32, float threshold,
+		       struct judged *judged)
+{
+	const struct mlsched_quantize_opts any = { .size = sizeof(any), .min_agreement = 0 };
+	struct mlsched_qmodel *q;
+	struct mlsched_error err;
+	int64_t integer;
+	int ret;
+
+	if (mlsched_quantize(model, NULL, 0, &any, NULL, &err, &q) != 0) {
+		cli_note(&o->common, "%s: no fixed-point form: %s", o->model, err.message);
+		judged->name = NULL;
+		return 0;
+	}
+	integer = isnan(o->threshold) ? mlsched_qmodel_threshold(q) :
+					llrint((double)threshold * mlsched_qmodel_scale(q));
+	ret = judge_integers(q, data, integer, float32, threshold, judged);
+	mlsched_qmodel_free(q);
+	return ret;
+}
+
 static int judge(const struct eval_options *o, const struct mlsched_model *model,
 		 const struct mls_dataset *data, float threshold, struct judged *judged)
 {
@@ -131,6 +192,8 @@ static int judge(const struct eval_options *o, const struct mlsched_model *model
 	else if (mlsched_model_logit(model, data->inputs, data->n_rows, logits) != 0)
 		status = cli_fail(&o->common, "%s: %u outputs have no single logit", o->model,
 				  mlsched_model_outputs(model));
+	else if (judge_fixed(o, model, data, logits, threshold, &judged[FIXED]) != 0)
+		status = cli_fail(&o->common, "no memory for %u rows", data->n_rows);
 	else if (mls_scores_compute(logits, data->labels, data->n_rows, threshold,
 				    &judged[MODEL].scores, &err) != 0)
 		status = cli_fail(&o->common, "%s", err.message);
@@ -150,8 +213,10 @@ static void print_table(const struct judged *judged)
 					     "AUC" };
 
 	printf("%-20s", "");
-	for (int j = 0; j < N_JUDGED; j++)
-		printf("%16s", judged[j].name);
+	for (int j = 0; j < N_JUDGED; j++) {
+		if (judged[j].name)
+			printf("%16s", judged[j].name);
+	}
 	putchar('\n');
 	for (int n = 0; n < (int)(sizeof(names) / sizeof(names[0])); n++) {
 		printf("%-20s", names[n]);
@@ -167,7 +232,8 @@ static void print_table(const struct judged *judged)
 						  s->auc };
 			char text[16];
 
-			printf("%16s", cli_format_share(values[n], text));
+			if (judged[j].name)
+				printf("%16s", cli_format_share(values[n], text));
 		}
 		putchar('\n');
 	}
@@ -197,22 +263,38 @@ static void print_text(const struct eval_options *o, const struct mls_dataset *d
 	printf("%s on %u rows of %s, %.1f %% to migrate; threshold %.6g\n\n", o->model,
 	       data->n_rows, o->data, 100 * positives / data->n_rows, threshold);
 	print_table(judged);
+	if (judged[FIXED].name)
+		printf("\nfixed point agrees with float32 in %.3f %% of the verdicts\n",
+		       100 * judged[FIXED].agreement);
 	print_calibration(s);
+}
+
+static json_t *fixed_json(const struct judged *judged)
+{
+	json_t *object;
+
+	if (!judged->name)
+		return json_null();
+	object = cli_scores_json(&judged->scores);
+	json_object_set_new(object, "agreement", json_real(judged->agreement));
+	return object;
 }
 
 static void print_json(const struct eval_options *o, const struct mls_dataset *data,
 		       double threshold, const struct judged *judged)
 {
-	cli_json(json_pack("{s:s, s:s, s:s, s:i, s:f, s:o, s:o, s:o}", "model", o->model, "data",
-			   o->data, "schema", data->schema->name, "rows", (int)data->n_rows,
+	cli_json(json_pack("{s:s, s:s, s:s, s:i, s:f, s:o, s:o, s:o, s:o}", "model", o->model,
+			   "data", o->data, "schema", data->schema->name, "rows", (int)data->n_rows,
 			   "threshold", threshold, "scores", cli_scores_json(&judged[MODEL].scores),
-			   "always", cli_scores_json(&judged[ALWAYS].scores), "never",
+			   "fixed_point", fixed_json(&judged[FIXED]), "always",
+			   cli_scores_json(&judged[ALWAYS].scores), "never",
 			   cli_scores_json(&judged[NEVER].scores)));
 }
 
 static int eval(const struct eval_options *o, const struct mlsched_model *model)
 {
-	struct judged judged[N_JUDGED] = { [MODEL] = { .name = "model" },
+	struct judged judged[N_JUDGED] = { [MODEL] = { .name = "float32" },
+					   [FIXED] = { .name = "fixed point" },
 					   [ALWAYS] = { .name = "always migrate" },
 					   [NEVER] = { .name = "never migrate" } };
 	double threshold =
