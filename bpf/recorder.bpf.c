@@ -207,7 +207,7 @@ __noinline u32 domain_load(u32 index, u64 now)
 		cpu = members[(domain->first + i) & (RECORDER_MAX_CPUS - 1)];
 		sum += mls_load_at(cpus[cpu & (RECORDER_MAX_CPUS - 1)].load, now, &d);
 	}
-	sum = sum * domain->share >> 30;
+	sum = sum * domain->share >> 28;
 	load = mls_load_q16(sum < MLS_LOAD_ONE ? sum : MLS_LOAD_ONE);
 	domain->load = load;
 	domain->stamp = now;

@@ -103,7 +103,7 @@ struct recorder_cpu {
  * @busy:    CPUs that run a task; changed atomically by their own CPUs
  * @first:   of its CPUs in the list of members
  * @n_cpus:  length there
- * @share:   2^32 / online CPUs of the domain, rounded
+ * @share:   2^28 / online CPUs of the domain, rounded
  * @stamp:   when @load was computed
  * @load:    mean of its CPUs, Q16.16
  */

@@ -7,13 +7,13 @@
  * that any other may read at any moment without tearing:
  *
  *	bits 63..62	enum mls_load_state
- *	bits 61..22	time of the last change, in units of 1,024 ns
- *	bits 21..0	the average at that time, MLS_LOAD_ONE being always busy
+ *	bits 61..24	time of the last change, in units of 256 ns
+ *	bits 23..0	the average at that time, MLS_LOAD_ONE being always busy
  *
  * Between two changes the CPU was busy all the time or idle all the time, so
  * the average at any later time follows from the word: a switch from one task
  * to another changes nothing and costs nothing.  Times are differences modulo
- * 2^40 units; a CPU without a change for 6 days looks as if it had just
+ * 2^38 units; a CPU without a change for 19 hours looks as if it had just
  * changed, which a second of switching corrects.
  *
  * No division, no float, no libc.
@@ -29,11 +29,13 @@ enum mls_load_state {
 	MLS_LOAD_BUSY,
 };
 
-#define MLS_LOAD_BITS       22
+#define MLS_LOAD_BITS       24
 #define MLS_LOAD_ONE        ((1u << MLS_LOAD_BITS) - 1)
-#define MLS_LOAD_TIME_BITS  40
+#define MLS_LOAD_TIME_BITS  38
 #define MLS_LOAD_TIME_MASK  ((1ull << MLS_LOAD_TIME_BITS) - 1)
-#define MLS_LOAD_UNIT_SHIFT 10 /* 1,024 ns */
+#define MLS_LOAD_UNIT_SHIFT 8 /* 256 ns */
+/* A reader's clock may be behind the writer's by this many units. */
+#define MLS_LOAD_BEHIND (1ull << 20)
 
 /* Half-lives that the arithmetic is exact enough for, in ns. */
 #define MLS_LOAD_MIN_HALF_LIFE 1000000ull
@@ -60,7 +62,7 @@ static inline struct mls_load_decay mls_load_decay_of(u64 half_life)
 
 /*
  * 2^-x for x in Q40, x < 30, as Q30.  The fraction by a polynomial of degree
- * four through (0, 1) and (1, 1/2), error below 2.5e-6 of the result.
+ * four through (0, 1) and (1, 1/2), error below 5e-6 of the result.
  */
 static inline u64 mls_load_exp2_neg(u64 x)
 {
@@ -92,9 +94,7 @@ static inline u32 mls_load_at(u64 word, u64 now, const struct mls_load_decay *de
 	u64 passed = ((now >> MLS_LOAD_UNIT_SHIFT) - then) & MLS_LOAD_TIME_MASK;
 	u32 flip = mls_load_state(word) == MLS_LOAD_BUSY ? MLS_LOAD_ONE : 0;
 	u64 rest = (word & MLS_LOAD_ONE) ^ flip; /* what decays: the distance from 0 or from ONE */
-
-	/* The reader's clock may be a little behind the writer's. */
-	if (passed >> (MLS_LOAD_TIME_BITS - 1))
+	if (passed > MLS_LOAD_TIME_MASK - MLS_LOAD_BEHIND)
 		passed = 0;
 	if (passed >= decay->longest)
 		rest = 0;

@@ -24,9 +24,10 @@ enum mls_judgement {
  * @followed: these
  * @ran:      ran in the window
  * @moved:    were moved again
- * @bounced:  were moved back to where they came from * @waiting:  were not asleep, so that their wait was one for a CPU
+ * @bounced:  were moved back to where they came from
+ * @waiting:  were not asleep, so that their wait was one for a CPU
  * @wait:     sum of the waits of those @waiting, in ns
-* @run_time: sum of the times run, in ns
+ * @run_time: sum of the times run, in ns
  */
 struct mls_tally {
 	uint64_t n;

@@ -101,7 +101,7 @@ static void set_domain_shares(struct mls_recorder *r)
 			online[t->cpus[cpu].domain]++;
 	}
 	for (uint32_t d = 0; d < t->n_domains; d++)
-		r->skel->bss->domains[d].share = online[d] ? (1u << 30) / online[d] : 0;
+		r->skel->bss->domains[d].share = online[d] ? (1u << 28) / online[d] : 0;
 	r->skel->bss->n_online = t->n_online;
 }
 

@@ -31,19 +31,21 @@ enum mls_move_kind {
  * @pid:        of the thread; @tgid: of its process; @comm: its name
  * @kind:       why
  * @forced:     the task was not allowed to stay on @src_cpu: nobody could have
- *              refused (affinity, cpuset) * @kthread:    a thread of the kernel
+ *              refused (affinity, cpuset)
+ * @kthread:    a thread of the kernel
  * @asleep:     it had gone to sleep and was still on a run queue (kernels from
  *              6.12 on do that): it waits for its waker, not for a CPU
-* @features:   inputs of schema seed10 at that moment, Q16.16
+ * @features:   inputs of schema seed10 at that moment, Q16.16
  * @logit:      of the fixed-point network in the recorder, in its own units;
  *              0 without one
  * @idle_for:   ns since the task last ran, or -1 when that was not seen
  * @followed:   whether anything below is known
  * @observed:   ns for which it was followed: the window, or less if the task
  *              moved on too often or the recorder was stopped
- * @ran:        whether the task ran in that time * @wait:       ns until it ran; @observed when it did not; of one that was
+ * @ran:        whether the task ran in that time
+ * @wait:       ns until it ran; @observed when it did not; of one that was
  *              asleep mostly sleep
-* @ran_there:  that was on @dst_cpu
+ * @ran_there:  that was on @dst_cpu
  * @run_time:   ns that it ran in that time, wherever
  * @moved:      ns until it was moved again, 0 if it was not
  * @back:       ns until it was moved back to @src_cpu ("bounced"), 0 if not
