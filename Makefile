@@ -87,7 +87,7 @@ LIB_SRC   := $(filter-out $(FOREIGN),$(wildcard core/*.c src/util/*.c src/nn/*.c
 	     src/formats/*.c src/data/*.c))
 HOST_SRC  := $(wildcard src/host/*.c)
 CLI_SRC   := $(wildcard src/cli/*.c)
-BENCH_SRC := $(wildcard bench/*.c)
+BENCH_SRC := $(filter-out $(FOREIGN),$(wildcard bench/*.c))
 
 LIB_OBJ   := $(LIB_SRC:%.c=$(O)/obj/%.o) $(PROTO_C:$(O)/gen/%.c=$(O)/obj/gen/%.o)
 HOST_OBJ  := $(HOST_SRC:%.c=$(O)/obj/%.o)

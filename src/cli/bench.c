@@ -10,6 +10,8 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct cli_command benchmarks[] = {
+	{ "inference", "one forward pass by every path, beside its arithmetic bound",
+	  cli_bench_inference },
 	{ "load", "time to load a model, peak memory of predict", cli_bench_load },
 	{ "train", "rows a second of training, against Keras", cli_bench_train },
 };

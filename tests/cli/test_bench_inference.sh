@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# mlsched bench inference: every path is measured or says why not, and no figure
+# is out of this world.  How fast a machine is fails no test.
+. "$(dirname "$0")/../lib/tap.sh"
+
+model=$(find tests/golden/savedmodel -path '*/bad/*' -prune -o -name saved_model.pb -printf '%h\n' | sort | head -n 1)
+cat >"$tap_tmp/check.py" <<'END'
+import json
+import sys
+
+report = json.load(open(sys.argv[1]))
+assert report["peaks"], "no peak"
+for peak in report["peaks"]:
+    assert 0.2 < peak["per_cycle"] < 8, peak
+names = {"plain C loop", "float scalar", "OpenBLAS", "fixed scalar"}
+assert names <= {r["path"] for r in report["results"]}, report["results"]
+for result in report["results"]:
+    if "unavailable" in result:
+        assert result["unavailable"], result
+        continue
+    for column in ("independent", "dependent", "batch_64", "batch_1024"):
+        cell = result[column]
+        assert 0 < cell["ns_min"] <= cell["ns_median"] <= cell["ns_p99"], cell
+        assert cell["cycles"] > 0 and cell["samples"] >= 31, cell
+        assert ("ratio" in cell) == ("bound_cycles" in result), cell
+floats = [r for r in report["results"] if r["path"].startswith("float ")]
+assert floats and all("bound_cycles" in r for r in floats), floats
+END
+check "bench_inference_measures_a_model" sh -c \
+	'"$1" bench inference --json "$2" >"$3/out.json"' - "$MLSCHED" "$model" "$tap_tmp"
+check "bench_inference_json_is_complete" python3 "$tap_tmp/check.py" "$tap_tmp/out.json"
+refuse "bench_inference_refuses_a_missing_model" "$MLSCHED" bench inference "$tap_tmp/nothing"
+refuse "bench_inference_refuses_a_cpu_that_is_not_there" "$MLSCHED" bench inference --cpu 100000
+"$MLSCHED" bench inference --cpu x >/dev/null 2>&1
+same "bench_inference_usage_errors_end_with_2" 2 $?
+finish
