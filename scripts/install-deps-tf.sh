@@ -90,7 +90,7 @@ install_one() {	# name version
 		say "TensorFlow $version is in $environment"
 	elif [ -e "$pins" ]; then
 		say "installing TensorFlow $version for ${python##*/} ($tag) with pip into $environment;" \
-			"pinned and checked by hash; about 300-600 MB to download, 1.4 GB on disk"
+			"pinned and checked by hash; 320 to 420 MB to download, 1.5 GB on disk"
 		make_environment "$environment" "$marker" --no-deps --require-hashes -r "$pins"
 	else
 		say "installing TensorFlow $version for ${python##*/} ($tag) with pip into $environment;" \

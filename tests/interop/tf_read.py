@@ -42,13 +42,15 @@ def tensor_names(meta_graph: Any) -> dict[str, str]:
 
 
 def stored_arrays(path: Path, meta_graph: Any) -> list[np.ndarray]:
-    """All float32 weights: variables of the checkpoint, or constants of the graph."""
+    """All weights: variables of the checkpoint, or constants behind MatMul and BiasAdd."""
     if (path / "variables" / "variables.index").exists():
         reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))
         arrays = map(reader.get_tensor, reader.get_variable_to_shape_map())
         return [array for array in arrays if getattr(array, "dtype", None) == np.float32]
-    return [tensor_util.MakeNdarray(node.attr["value"].tensor) for node in meta_graph.graph_def.node
-            if node.op == "Const" and node.attr["dtype"].type == tf.float32.as_datatype_enum]
+    weights = {node.input[1] for node in meta_graph.graph_def.node
+               if node.op in ("MatMul", "BiasAdd")}
+    return [tensor_util.MakeNdarray(node.attr["value"].tensor)
+            for node in meta_graph.graph_def.node if node.name in weights]
 
 
 def compare_weights(path: Path, case: Path, meta_graph: Any) -> str:
