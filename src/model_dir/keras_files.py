@@ -285,6 +285,7 @@ def read_keras_file(path: Path) -> KerasFile:
                 return _read_hdf5(path, file)
         if head[:4] == b"PK\x03\x04":
             return _read_archive(path)
-    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError,
+            NotImplementedError, MemoryError, zipfile.BadZipFile) as error:
         raise _bad(path, f"damaged: {error}") from None
     raise _bad(path, f"expected HDF5 (.h5) or a zip archive (.keras), found {head!r}")

@@ -75,7 +75,7 @@ first=$!
 wait_for test -s "$tap_tmp/installs"
 FAKE_PIP=slow $script "$tap_tmp/other" >"$tap_tmp/second" 2>&1 &
 second=$!
-wait_for grep -q "waiting for another run" "$tap_tmp/second"
+wait_for grep -qs "waiting for another run" "$tap_tmp/second"
 timeout 60 tee "$tap_tmp/go" <<<go >/dev/null
 wait $first && wait $second
 same "tf_concurrent_runs_install_once" "0 1" "$? $(installs)"
