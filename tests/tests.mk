@@ -26,17 +26,20 @@ $(TEST_BIN): $(O)/tests/%: $(O)/obj/tests/%.o $(TEST_LIB_O) $(LIB_A) $(HOST_OBJ)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS_$(notdir $@)) -o $@ $< $(TEST_LIB_O) $(TEST_CLI_O) $(HOST_OBJ) $(LIB_A) $(LIBBPF) \
 		-lcmocka $(DEPS_LIBS) -lelf -lz -lm -ldl -pthread
 
-# The forward pass for AArch64, by a cross compiler if there is one; tests/unit/test_neon.sh runs it.
+# The forward passes for AArch64, by a cross compiler if there is one; tests/unit/test_*neon.sh run them.
 ARM64_CC    ?= $(if $(filter aarch64,$(ARCH)),$(CC),$(shell command -v aarch64-linux-gnu-gcc))
-ARM64_CHECK := $(if $(ARM64_CC),$(O)/tests/arm64/check_neon)
-ARM64_SRC   := tests/arm64/check_neon.c tests/lib/networks.c src/util/error.c src/util/crc32c.c \
+ARM64_CHECK := $(if $(ARM64_CC),$(O)/tests/arm64/check_neon $(O)/tests/arm64/check_qnet)
+ARM64_SRC   := tests/lib/networks.c src/util/error.c src/util/crc32c.c \
 	       $(filter-out $(X86_ONLY),$(wildcard src/nn/forward_*.c src/nn/pack.c src/nn/model.c))
+ARM64_SRC_check_qnet := $(wildcard core/*.c tests/lib/qnet_*.c) src/util/random.c src/nn/qmodel.c \
+	       src/nn/qnet_scalar.c src/nn/qnet_neon.c src/nn/qnet_pack.c
 
-$(O)/tests/arm64/check_neon: $(ARM64_SRC) $(wildcard src/nn/*.h src/util/*.h include/mlsched/*.h tests/lib/*.h)
+$(O)/tests/arm64/%: tests/arm64/%.c $(ARM64_SRC) $(ARM64_SRC_check_qnet) \
+		$(wildcard core/*.h src/nn/*.h src/util/*.h include/mlsched/*.h tests/lib/*.h)
 	$(call say,ARM64,$@)
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) -std=gnu11 -O2 -g -ffp-contract=off -fno-math-errno $(WARN) -D_GNU_SOURCE -Iinclude -I. \
-		-static -o $@ $(ARM64_SRC) -lm
+		-static -o $@ $< $(ARM64_SRC) $(ARM64_SRC_$*) -lm
 
 .PHONY: tests-build
 tests-build: build $(TEST_BIN) $(ARM64_CHECK)
