@@ -352,6 +352,95 @@ static void check_refuses_a_block_that_was_cut(void **state)
 	}
 }
 
+/* With @bias this unit's sum reaches as far as it may: so it is sound, and by one more it is not. */
+static void expect_edge(struct trial *t, u32 layer, u32 unit, s32 *bias, s64 room, s64 limit)
+{
+	struct qnet_fault fault;
+	s32 old = *bias, step = limit > 0 ? 1 : -1;
+
+	*bias = (s32)(old + room);
+	assert_int_equal(qnet_check(t->net, t->net->size, &fault), 0);
+	*bias += step;
+	assert_int_equal(qnet_check(t->net, t->net->size, &fault), -1);
+	assert_string_equal(fault.what, limit > 0 ? "largest sum" : "smallest sum");
+	assert_int_equal(fault.layer, layer);
+	assert_int_equal(fault.index, unit);
+	assert_int_equal(fault.limit, limit);
+	assert_int_equal(fault.found, limit + step);
+	*bias = old;
+}
+
+static void check_refuses_one_more_than_the_limit(void **state)
+{
+	struct trial *t = *state;
+
+	mls_random_seed(&t->random, test_seed(5), 5);
+	for (u32 k = 0; k < 200; k++) {
+		u32 widths[2] = { 1 + mls_random_below(&t->random, 20),
+				  1 + mls_random_below(&t->random, 20) };
+		s32 *bias;
+
+		qnet_make(&t->random, k % 3, 1, widths, t->net);
+		bias = (void *)((char *)t->net + t->net->hidden[0].bias);
+		for (u32 u = 0; u < widths[1]; u++) {
+			s64 least = bias[u], most = least;
+
+			for (u32 i = 0; i < widths[0]; i++) {
+				s64 w = qnet_weights(t->net, 0)[u * widths[0] + i];
+				const struct qnet_input *in = &qnet_inputs(t->net)[i];
+
+				most += w * (w > 0 ? in->hi : in->lo);
+				least += w * (w > 0 ? in->lo : in->hi);
+			}
+			expect_edge(t, 0, u, &bias[u], QNET_SUM_LIMIT - most, QNET_SUM_LIMIT);
+			expect_edge(t, 0, u, &bias[u], -QNET_SUM_LIMIT - least, -QNET_SUM_LIMIT);
+		}
+	}
+}
+
+static void check_names_the_field_that_is_wrong(void **state)
+{
+	struct trial *t = *state;
+	struct qnet_model *m = t->net;
+	struct qnet_input *in;
+	struct mlsched_error err;
+	struct mlsched_qmodel *q;
+
+	mls_random_seed(&t->random, test_seed(6), 6);
+	small_network(t);
+	in = (void *)((char *)m + m->inputs);
+#define REFUSE(place, value, text)                                                     \
+	do {                                                                           \
+		__typeof__(place) old_ = place;                                        \
+		place = value;                                                         \
+		assert_int_equal(mls_qmodel_create(m, m->size, 1, &err, &q), -EINVAL); \
+		assert_non_null(strstr(err.message, text));                            \
+		place = old_;                                                          \
+	} while (0)
+	REFUSE(m->magic, 1, "fixed-point model: magic: got 1, expected or limit 1953525361");
+	REFUSE(m->version, 2, "fixed-point model: version: got 2, expected or limit 1");
+	REFUSE(m->n_hidden, 8, "number of hidden layers: got 8, expected or limit 7");
+	REFUSE(m->n_inputs, 0, "number of inputs: got 0");
+	REFUSE(m->schema[31], 'x', "end of the schema's name");
+	REFUSE(in[1].lo, -512, "input 1: smallest x: got -512, expected or limit -511");
+	REFUSE(in[2].hi, 512, "input 2: largest x: got 512, expected or limit 511");
+	REFUSE(in[0].offset, INT64_MIN, "input 0: offset of an input");
+	REFUSE(m->hidden[0].weights, m->size, "hidden layer 0: offset of the weights");
+	REFUSE(m->hidden[1].bias, 4, "hidden layer 1: offset of the biases: got 4");
+	REFUSE(m->hidden[1].n_in, 6,
+	       "hidden layer 1: number of inputs: got 6, expected or limit 5");
+	REFUSE(m->hidden[0].n_out, 257, "hidden layer 0: number of units: got 257");
+	REFUSE(m->n_last, 3, "number of inputs of the output: got 3, expected or limit 4");
+	REFUSE(m->output, m->output + 8, "offset of the output's weights");
+	REFUSE(((s32 *)(void *)((char *)m + m->output))[2], 1 << 20,
+	       "input 2: weight of the output: got 1048576, expected or limit 1048575");
+	REFUSE(m->bias, INT64_MAX, "bias of the output");
+#undef REFUSE
+	m->threshold++;
+	assert_int_equal(mls_qmodel_create(m, m->size, 1, &err, &q), -EBADMSG);
+	assert_non_null(strstr(err.message, "fixed-point model: checksum: expected 0x"));
+}
+
 /* What is in @slot is no network at all: any logit will do, but no access outside. */
 static void packed_kernels_stay_inside_a_slot_of_garbage(void **state)
 {
@@ -385,6 +474,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(corrupted_blocks_with_a_right_checksum_do_no_harm,
 						trial_setup, trial_teardown),
 		cmocka_unit_test_setup_teardown(check_refuses_a_block_that_was_cut, trial_setup,
+						trial_teardown),
+		cmocka_unit_test_setup_teardown(check_refuses_one_more_than_the_limit, trial_setup,
+						trial_teardown),
+		cmocka_unit_test_setup_teardown(check_names_the_field_that_is_wrong, trial_setup,
 						trial_teardown),
 		cmocka_unit_test_setup_teardown(packed_kernels_stay_inside_a_slot_of_garbage,
 						trial_setup, trial_teardown),
