@@ -417,7 +417,7 @@ static void check_names_the_field_that_is_wrong(void **state)
 		assert_non_null(strstr(err.message, text));                            \
 		place = old_;                                                          \
 	} while (0)
-	REFUSE(m->magic, 1, "fixed-point model: magic: got 1, expected or limit 1953525361");
+	REFUSE(m->magic, 1, "fixed-point model: magic: got 1, expected or limit 1952804465");
 	REFUSE(m->version, 2, "fixed-point model: version: got 2, expected or limit 1");
 	REFUSE(m->n_hidden, 8, "number of hidden layers: got 8, expected or limit 7");
 	REFUSE(m->n_inputs, 0, "number of inputs: got 0");
