@@ -49,7 +49,7 @@ DEPS_CFLAGS := $(shell $(PKG_CONFIG) --cflags jansson libprotobuf-c 2>/dev/null)
 DEPS_LIBS   := $(shell $(PKG_CONFIG) --libs jansson libprotobuf-c 2>/dev/null || echo -ljansson -lprotobuf-c)
 OPT    ?= -O2
 # No contraction of a*b+c behind our back: every path says itself where it wants a fused multiply-add.
-BASE_CFLAGS := -std=gnu11 $(OPT) -g -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno \
+BASE_CFLAGS := -std=gnu11 $(OPT) -g -fPIC -fno-semantic-interposition -ffp-contract=off -fno-math-errno \
 	$(WARN) -D_GNU_SOURCE -Iinclude -I. -I$(O)/gen -isystem $(O)/libbpf/include $(DEPS_CFLAGS)
 BASE_LDFLAGS :=
 ifneq ($(SANITIZE),)
