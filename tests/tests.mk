@@ -28,18 +28,20 @@ $(TEST_BIN): $(O)/tests/%: $(O)/obj/tests/%.o $(TEST_LIB_O) $(LIB_A) $(HOST_OBJ)
 
 # The forward passes for AArch64, by a cross compiler if there is one; tests/unit/test_*neon.sh run them.
 ARM64_CC    ?= $(if $(filter aarch64,$(ARCH)),$(CC),$(shell command -v aarch64-linux-gnu-gcc))
-ARM64_CHECK := $(if $(ARM64_CC),$(O)/tests/arm64/check_neon $(O)/tests/arm64/check_qnet)
+ARM64_CHECK := $(if $(ARM64_CC),$(addprefix $(O)/tests/arm64/,check_neon check_qnet check_train))
 ARM64_SRC   := tests/lib/networks.c src/util/error.c src/util/crc32c.c \
 	       $(filter-out $(X86_ONLY),$(wildcard src/nn/forward_*.c src/nn/pack.c src/nn/model.c))
 ARM64_SRC_check_qnet := $(wildcard core/*.c tests/lib/qnet_*.c) src/util/random.c src/nn/qmodel.c \
 	       src/nn/qnet_scalar.c src/nn/qnet_neon.c src/nn/qnet_pack.c
+ARM64_SRC_check_train := $(addprefix src/nn/train/,train.c pool.c kernels_base.c) tests/lib/train_cases.c \
+	       src/util/random.c $(addprefix src/data/,dataset.c synthetic.c schema.c)
 
 $(O)/tests/arm64/%: tests/arm64/%.c $(ARM64_SRC) $(ARM64_SRC_check_qnet) \
-		$(wildcard core/*.h src/nn/*.h src/util/*.h include/mlsched/*.h tests/lib/*.h)
+		$(ARM64_SRC_check_train) $(wildcard core/*.h core/*.def src/nn/*.h src/nn/train/*.h src/data/*.h src/util/*.h include/mlsched/*.h tests/lib/*.h)
 	$(call say,ARM64,$@)
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) -std=gnu11 -O2 -g -ffp-contract=off -fno-math-errno $(WARN) -D_GNU_SOURCE -Iinclude -I. \
-		-static -o $@ $< $(ARM64_SRC) $(ARM64_SRC_$*) -lm
+		-static -o $@ $< $(ARM64_SRC) $(ARM64_SRC_$*) -lm -pthread
 
 .PHONY: tests-build
 tests-build: build $(TEST_BIN) $(ARM64_CHECK)

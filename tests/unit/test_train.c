@@ -17,8 +17,8 @@
 
 #include "src/data/synthetic.h"
 #include "src/nn/train/train.h"
-#include "src/util/crc32c.h"
 #include "src/util/random.h"
+#include "tests/lib/train_cases.h"
 
 /* ---- a reference in double, written without a look at the trainer -------------- */
 
@@ -296,25 +296,10 @@ static struct mls_trainer *trained(const struct training *t, uint32_t n_threads,
 	return trainer;
 }
 
-/* Of every weight, and of the normalisation. */
 static uint32_t checksum_of(struct mls_trainer *trainer)
 {
-	const float *mean, *deviation;
-	struct mlsched_model *model;
-	struct mlsched_layer layer;
-	uint32_t checksum = 0, n_in;
+	uint32_t checksum = test_train_checksum(trainer);
 
-	assert_int_equal(mls_trainer_model(trainer, NULL, NULL, &model), 0);
-	for (uint32_t l = 0; mlsched_model_layer(model, l, &layer) == 0; l++) {
-		checksum = mls_crc32c(checksum, layer.weights,
-				      (size_t)layer.n_in * layer.n_out * sizeof(float));
-		checksum = mls_crc32c(checksum, layer.bias, layer.n_out * sizeof(float));
-	}
-	n_in = mlsched_model_inputs(model);
-	mlsched_model_normalization(model, &mean, &deviation);
-	checksum = mls_crc32c(checksum, mean, n_in * sizeof(float));
-	checksum = mls_crc32c(checksum, deviation, n_in * sizeof(float));
-	mlsched_model_free(model);
 	mls_trainer_free(trainer);
 	return checksum;
 }
@@ -335,45 +320,28 @@ static void same_model_for_1_2_and_3_threads(void **state)
 	end(&t);
 }
 
-/*
- * The numbers stand here so that another processor, compiler or build shows
- * when it computes others.  They change when the arithmetic does on purpose.
- */
 static void same_model_for_every_activation_and_instruction_set(void **state)
 {
-	static const struct {
-		enum mlsched_activation activation;
-		uint32_t checksum;
-	} cases[] = {
-		{ MLSCHED_LINEAR, 0x378a8c87 }, { MLSCHED_RELU, 0x0b1f6e75 },
-		{ MLSCHED_RELU6, 0x0b1f6e75 },  { MLSCHED_LEAKY_RELU, 0x77d1223d },
-		{ MLSCHED_ELU, 0xe9df2bd6 },    { MLSCHED_SIGMOID, 0x00c60965 },
-		{ MLSCHED_TANH, 0xd1c7e27f },
-	};
 	static const enum mlsched_isa isas[] = { MLSCHED_ISA_SCALAR, MLSCHED_ISA_AVX2,
 						 MLSCHED_ISA_AVX512, MLSCHED_ISA_BEST };
-	struct training t;
 
 	(void)state;
-	begin(&t, 1000, 0.2);
-	t.options.width[0] = 33;
-	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
-		t.options.activation[0] = t.options.activation[1] = cases[c].activation;
-		t.options.alpha[0] = t.options.alpha[1] = 0.5f;
-		for (size_t i = 0; i < sizeof(isas) / sizeof(isas[0]); i++) {
-			struct mls_trainer *trainer = trained(&t, 1, isas[i]);
-			uint32_t found;
+	for (int c = 0; c < TEST_TRAIN_CASES; c++) {
+		const struct test_train_case *item = &test_train_cases[c];
 
-			if (!trainer) /* not on this processor */
+		for (size_t i = 0; i < sizeof(isas) / sizeof(isas[0]); i++) {
+			uint32_t found;
+			int ret = test_train_run(item, isas[i], 1, &found);
+
+			if (ret == -ENOTSUP) /* not on this processor */
 				continue;
-			found = checksum_of(trainer);
-			if (found != cases[c].checksum)
+			assert_int_equal(ret, 0);
+			if (found != item->checksum)
 				fail_msg("%s on %s: expected %08x, got %08x",
-					 mlsched_activation_name(cases[c].activation),
-					 mlsched_isa_name(isas[i]), cases[c].checksum, found);
+					 mlsched_activation_name(item->activation),
+					 mlsched_isa_name(isas[i]), item->checksum, found);
 		}
 	}
-	end(&t);
 }
 
 static double accuracy(struct mls_trainer *trainer, const struct mls_dataset *data)
