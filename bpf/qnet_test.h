@@ -9,14 +9,13 @@
 
 /**
  * struct qnet_test_rows - the value of the map "rows"
- * @n_rows:     of @features, at most QNET_TEST_ROWS
  * @n_features: of each row
  * @features:   Q16.16
  * @logits:     written by the program
  */
 struct qnet_test_rows {
-	u32 n_rows;
 	u32 n_features;
+	u32 reserved;
 	s32 features[QNET_TEST_ROWS][QNET_MAX_WIDTH];
 	s64 logits[QNET_TEST_ROWS];
 };

@@ -21,7 +21,7 @@
 
 #include "core/qnet.h"
 
-/* Widest hidden layer that a slot of this program can hold: 64, 128 or 256. */
+/* Widest layer, and most inputs, that a slot of this program can hold: 64, 128 or 256. */
 #ifndef QNET_SLOT_WIDTH
 #define QNET_SLOT_WIDTH 128
 #endif
@@ -194,7 +194,7 @@ QNET_STAGE s64 qnet_load_inputs(const struct qnet_slot *slot, struct qnet_scratc
 	if (QNET_NONE(slot, s))
 		return 0;
 	n = slot->n_inputs;
-	for (k = 0; k < QNET_MAX_WIDTH && k < n; k++) {
+	for (k = 0; k < QNET_SLOT_WIDTH && k < n; k++) {
 		u32 f = slot->feature[k] & (QNET_MAX_WIDTH - 1);
 
 		s->x[k] = qnet_input_value(&slot->inputs[k], s->features[f]);
@@ -419,8 +419,8 @@ QNET_STAGE s64 qnet_any_first(const struct qnet_slot *slot, struct qnet_scratch 
 	acc = (char *)s->acc;
 	qnet_start(slot, s, layer);
 	n = slot->n_inputs;
-	if (n > QNET_MAX_WIDTH)
-		n = QNET_MAX_WIDTH;
+	if (n > QNET_SLOT_WIDTH)
+		n = QNET_SLOT_WIDTH;
 	for (u32 i = 0; i < n; i += 2) {
 		u32 at = layer->weights + (i << (layer->shift & 15));
 		u32 next = at + (1u << (layer->shift & 15));
@@ -514,7 +514,7 @@ QNET_STAGE s64 qnet_any_linear(const struct qnet_slot *slot, struct qnet_scratch
 		return 0;
 	o = (u64)slot->bias;
 	n = slot->n_inputs;
-	for (u32 k = 0; k < QNET_MAX_WIDTH && k < n; k++)
+	for (u32 k = 0; k < QNET_SLOT_WIDTH && k < n; k++)
 		o += (u64)s->x[k] * (u64)slot->v[k];
 	return (s64)o;
 }

@@ -139,6 +139,11 @@ static int put_any_layer(struct packer *p, uint32_t l)
 
 static int put_any(struct packer *p)
 {
+	if (p->n_live > p->width)
+		return mls_error(p->err, -ENOTSUP,
+				 "the kernel engine takes at most %u inputs that are not constant, "
+				 "got %u; the native engine takes this model",
+				 p->width, p->n_live);
 	p->slot->shape = QNET_SHAPE_GENERIC;
 	put_inputs(p, p->n_live + p->n_live % 2);
 	for (uint32_t l = 0; l < p->net->n_hidden; l++) {

@@ -108,12 +108,11 @@ static void make_network(struct trial *t, enum qnet_make_kind kind)
 
 		n_hidden = mls_random_below(&t->random, top == SLOT_WIDTH ? 4 : 8);
 		for (u32 l = 0; l <= n_hidden; l++)
-			widths[l] = 1 + mls_random_below(&t->random, l ? top : 2 * top);
+			widths[l] = 1 + mls_random_below(&t->random, top);
 	}
 	if (kind == QNET_MAKE_SWITCHES && widths[0] > 8)
 		widths[0] = 8;
 	qnet_make(&t->random, kind, n_hidden, widths, t->net);
-	t->rows->n_rows = QNET_TEST_ROWS;
 	t->rows->n_features = widths[0];
 	for (u32 r = 0; r < QNET_TEST_ROWS; r++)
 		qnet_make_features(&t->random, t->net, mls_random_below(&t->random, 5),
@@ -178,8 +177,7 @@ static void kernel_survives_a_slot_of_garbage(void **state)
 		for (size_t at = 0; at < mls_qnet_slot_size(SLOT_WIDTH) / 4; at++)
 			slot[at] = (u32)mls_random_next(&t->random);
 		slot[4] = k % 4;
-		t->rows->n_rows = QNET_TEST_ROWS;
-		t->rows->n_features = QNET_MAX_WIDTH;
+			t->rows->n_features = QNET_MAX_WIDTH;
 		bpf_map__update_elem(t->skel->maps.rows, &zero, sizeof(zero), t->rows,
 				     sizeof(*t->rows), 0);
 		assert_int_equal(bpf_map__update_elem(t->skel->maps.slots, &zero, sizeof(zero),
