@@ -7,7 +7,10 @@ import argparse
 import sys
 from pathlib import Path
 
+# First: it says what to do in a Python without TensorFlow.
 from command_line import add_output, add_quiet, run
+
+# isort: split
 import keras_compat
 from load_patterns import SCHEMA
 from output_dir import check_output, write_savedmodel

@@ -10,7 +10,6 @@ reduction there is, so no figure means anything without the controls.
 from __future__ import annotations
 
 import numpy as np
-
 from load_patterns import Rows
 
 METRICS = ("accuracy", "precision", "recall", "false_positive_rate", "false_negative_rate",

@@ -13,7 +13,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-
 from load_patterns import N_INPUTS, UserError
 
 SAVEDMODEL_TOLERANCE = 1e-6
@@ -74,8 +73,8 @@ def adapted_normalization(keras: ModuleType, features: np.ndarray) -> Any:
 def export_savedmodel(tf: ModuleType, model: Any, path: str) -> None:
     """Write the inference graph of a model as a SavedModel directory."""
     if is_keras3(tf.keras):
-        quiet = {"verbose": False} if "verbose" in inspect.signature(model.export).parameters else {}
-        model.export(path, **quiet)
+        can_be_quiet = "verbose" in inspect.signature(model.export).parameters
+        model.export(path, **({"verbose": False} if can_be_quiet else {}))
         return
     # Keras 2 would trace training and optimizer as well, and its export() (where it has one) trips
     # over them after fit(); a module with one signature holds what is needed and nothing else.

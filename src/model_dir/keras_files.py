@@ -20,7 +20,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-
 from load_patterns import UserError
 
 _MAX_MEMBER = 64 << 20     # largest part of a file that is read, in bytes; ours have 0.1 MB
@@ -211,7 +210,7 @@ def _assign_by_class(path: Path, layers: list[Layer],
 def _default_layers(path: Path, groups: list[list[np.ndarray]]) -> list[Layer]:
     """The default network for a file that has weights and no architecture."""
     wanted = [[(10, 64), (64,)], [(64, 64), (64,)], [(64, 1), (1,)]]
-    layers = []
+    layers: list[Layer] = []
     for arrays in groups:
         shapes = [array.shape for array in arrays]
         if not layers and shapes[:2] == [(10,), (10,)] and shapes[2:] in ([], [()]):

@@ -49,7 +49,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, index: np.ndarray) -> "Rows":
+    def take(self, index: np.ndarray) -> Rows:
         """Some of the rows, in the order of the index."""
         truth = None if self.truth is None else self.truth[index]
         return Rows(self.features[index], self.labels[index], truth, self.origin)
@@ -58,7 +58,8 @@ class Rows:
 def should_migrate(features: np.ndarray) -> np.ndarray:
     """The rule behind the synthetic labels: a real gap, an idle CPU, room at the destination."""
     _cpu, idle, _busy, src, dst = features[:, :N_USED].T
-    return (src - dst > MIN_LOAD_GAP) & (idle > 0) & (dst < MAX_DST_LOAD)
+    verdict: np.ndarray = (src - dst > MIN_LOAD_GAP) & (idle > 0) & (dst < MAX_DST_LOAD)
+    return verdict
 
 
 def synthetic_rows(n_rows: int, seed: int) -> Rows:
@@ -132,9 +133,11 @@ def split(rows: Rows, seed: int) -> tuple[Rows, Rows, Rows]:
     n = len(rows)
     order = np.random.default_rng([seed, 1]).permutation(n)
     first, second = int(n * 0.70), int(n * 0.85)
-    parts = tuple(rows.take(part) for part in (order[:first], order[first:second], order[second:]))
-    for name, part in zip(("training", "validation", "test"), parts):
+    training = rows.take(order[:first])
+    validation = rows.take(order[first:second])
+    test = rows.take(order[second:])
+    for name, part in (("training", training), ("validation", validation), ("test", test)):
         if len(np.unique(part.labels)) != 2:
             raise UserError(f"{len(rows)} rows are too few: the {len(part)} {name} rows must hold "
                             "both labels, 0 and 1")
-    return parts
+    return training, validation, test

@@ -16,7 +16,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+# First: it says what to do in a Python without TensorFlow.
 from command_line import add_output, add_quiet, positive, probability, run, whole_number
+
+# isort: split
 import keras_compat
 import numpy as np
 from judgement import format_table, judge_with_controls

@@ -14,7 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+# First: it says what to do in a Python without TensorFlow.
 from command_line import add_output, add_quiet, probability, run, whole_number
+
+# isort: split
 import keras_compat
 import numpy as np
 from keras_files import KerasFile, Layer, read_keras_file

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent
@@ -85,7 +89,8 @@ def environments() -> list[Environment]:
     return [environment for environment in found if Path(environment.python).exists()]
 
 
-def in_each(environments_: list[Environment], function) -> dict[str, object]:
+def in_each(environments_: list[Environment],
+            function: Callable[[Environment], Any]) -> dict[str, Any]:
     """function(environment) for all at the same time; the results by name."""
     with ThreadPoolExecutor() as pool:
         results = pool.map(function, environments_)
@@ -114,6 +119,28 @@ def predict(model: Path, rows: str, *options: str) -> list[list[float]] | str:
     """mlsched's outputs for rows as text, or its error message."""
     done = mlsched("predict", *options, model, text=rows)
     return numbers(done.stdout) if done.returncode == 0 else done.stderr.strip()
+
+
+def seed_rows(generator: random.Random, count: int) -> list[list[float]]:
+    """Like the schema seed10: a CPU number, two counts, two loads, five zeros."""
+    return [[float(generator.randrange(128)), float(generator.randrange(64)),
+             float(generator.randrange(64)), generator.random(), generator.random(),
+             0.0, 0.0, 0.0, 0.0, 0.0] for _ in range(count)]
+
+
+def as_float32(row: list[float]) -> list[float]:
+    return list(struct.unpack(f"<{len(row)}f", struct.pack(f"<{len(row)}f", *row)))
+
+
+def as_text(rows: list[list[float]], digits: int = 9) -> str:
+    return "".join(" ".join(f"{value:.{digits}g}" for value in row) + "\n" for row in rows)
+
+
+def write_rows(directory: Path, rows: list[list[float]]) -> None:
+    """rows.txt for mlsched, rows.f32 for the workers and the C program."""
+    (directory / "rows.txt").write_text(as_text(rows))
+    (directory / "rows.f32").write_bytes(b"".join(struct.pack(f"<{len(row)}f", *row)
+                                                  for row in rows))
 
 
 def compare(found: list[list[float]] | str, wanted: list[list[float]], tolerance: float,

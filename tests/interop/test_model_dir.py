@@ -10,12 +10,24 @@ from __future__ import annotations
 
 import json
 import random
-import struct
 import subprocess
 from pathlib import Path
 
-from interop import (SCRIPTS, WHY_NONE, Environment, Scratch, Tap, compare, environments, in_each,
-                     numbers, predict, worker)
+from interop import (
+    SCRIPTS,
+    WHY_NONE,
+    Environment,
+    Scratch,
+    Tap,
+    compare,
+    environments,
+    in_each,
+    numbers,
+    predict,
+    seed_rows,
+    worker,
+    write_rows,
+)
 
 TOLERANCE = 2e-6
 CREATE, EXPORT, TRANSFER = (str(SCRIPTS / f"{name}.py")
@@ -30,19 +42,6 @@ tap = Tap()
 
 
 # ---- rows ---------------------------------------------------------------------------
-
-def write_rows(directory: Path) -> None:
-    """Rows of schema seed10 for all models of ours, as text and as float32."""
-    generator = random.Random(4)
-    directory.mkdir()
-    values = [[float(generator.randrange(128)), float(generator.randrange(64)),
-               float(generator.randrange(64)), generator.random(), generator.random(),
-               0.0, 0.0, 0.0, 0.0, 0.0] for _ in range(200)]
-    (directory / "rows.txt").write_text(
-        "".join(" ".join(f"{value:.9g}" for value in row) + "\n" for row in values))
-    (directory / "rows.f32").write_bytes(
-        b"".join(struct.pack("<10f", *row) for row in values))
-
 
 def write_csv(path: Path, n_rows: int) -> None:
     """Decisions with columns in another order, one that nobody asked for, and no reserved ones."""
@@ -62,7 +61,8 @@ def plan(top: Path, csv: Path, files: list[dict]) -> list[tuple[str, list[str]]]
     export = [EXPORT, "--output", str(top / "export"), "--rows", "1500", "--epochs", "3"]
     runs = [
         ("dummy", [CREATE, "--output", str(top / "dummy"), "--seed", "3"]),
-        ("dummy_same_seed", [CREATE, "-q", "--output", str(top / "dummy_same_seed"), "--seed", "3"]),
+        ("dummy_same_seed", [CREATE, "-q", "--seed", "3",
+                             "--output", str(top / "dummy_same_seed")]),
         ("replaced_dummy", [CREATE, "-q", "--output", str(top / "export")]),
         ("export", export),
         ("export_same_seed", [*export, "-q", "--output", str(top / "export_same_seed")]),
@@ -176,7 +176,7 @@ def check_csv_errors(environment: Environment, scratch: Path) -> None:
     path = scratch / "bad.csv"
     out = ["--output", str(scratch / "never")]
     for name, text, message in (
-        ("csv_lacks_columns", "cpu,cpu_idle,cpu_not_idle,src_dom_load,weight,migrate\n1,1,1,1,1,1\n",
+        ("csv_lacks_columns", header.replace("dst_dom_load", "weight") + "\n1,1,1,1,1,1\n",
          f"Expected shape [?, 10], got [?, 5]: {path}:1: columns missing: dst_dom_load"),
         ("csv_lacks_label", header.replace("migrate", "moved") + "\n",
          f'{path}:1: no label column "migrate" among: cpu, cpu_idle, cpu_not_idle, src_dom_load, '
@@ -207,8 +207,8 @@ def check_file_errors(environment: Environment, scratch: Path, good: Path) -> No
     cut.write_bytes(good.read_bytes()[:good.stat().st_size // 2])
     failure(environment, "transfer_of_nothing", f"Model not found at path: {missing}", TRANSFER,
             "--input", str(missing), *out)
-    failure(environment, "transfer_of_text", f"Invalid model format: {text}: expected HDF5 (.h5) or "
-            "a zip archive (.keras), found b'this is '", TRANSFER, "--input", str(text), *out)
+    failure(environment, "transfer_of_text", f"Invalid model format: {text}: expected HDF5 (.h5) "
+            "or a zip archive (.keras), found b'this is '", TRANSFER, "--input", str(text), *out)
     failure(environment, "transfer_of_a_directory", f"Invalid model format: {scratch}: is a "
             "directory; expected a Keras file (.h5 or .keras)", TRANSFER,
             "--input", str(scratch), *out)
@@ -238,7 +238,9 @@ sys.path.insert(0, sys.argv[1])
 from load_patterns import UserError
 from output_dir import write_savedmodel
 out = pathlib.Path(sys.argv[2])
-def write(path): pathlib.Path(path).mkdir(); (pathlib.Path(path) / "saved_model.pb").write_text("new")
+def write(path):
+    pathlib.Path(path).mkdir()
+    (pathlib.Path(path) / "saved_model.pb").write_text("new")
 def bad(path): raise UserError("outputs differ")
 try: write_savedmodel(out, {"mlsched": 1}, write, bad)
 except UserError as error: print(error)
@@ -271,8 +273,8 @@ def check_command_lines(environment: Environment, scratch: Path) -> None:
     usage_error(environment, "no input", "required: --input", TRANSFER)
     done = subprocess.run(["/usr/bin/python3", "-S", TRANSFER, "--help"], capture_output=True,
                           text=True, check=False)
-    tap.result(done.returncode == 1 and "TensorFlow is missing" in done.stderr and
-               "make install-deps-tf" in done.stderr, "python_without_tensorflow_is_told_what_to_do",
+    told = "TensorFlow is missing" in done.stderr and "make install-deps-tf" in done.stderr
+    tap.result(done.returncode == 1 and told, "python_without_tensorflow_is_told_what_to_do",
                done.stderr)
 
 
@@ -282,15 +284,16 @@ def main() -> None:
         tap.skip("model_dir", WHY_NONE)
         tap.finish()
     with Scratch() as scratch:
-        rows = scratch / "rows"
-        write_rows(rows)
-        write_csv(scratch / "decisions.csv", 600)
+        rows, csv = scratch / "rows", scratch / "decisions.csv"
+        rows.mkdir()
+        write_rows(rows, seed_rows(random.Random(4), 200))
+        write_csv(csv, 600)
         saved = in_each(available, lambda environment: worker(
             environment, "tf_keras_files.py", scratch / f"files-{environment.name}"))
         files = [{**file, "label": f"{file['case']}/{Path(file['path']).name}-of-"
                                    f"{answer['tensorflow']}"}
                  for answer in saved.values() for file in answer["files"]]
-        plans = {environment.name: plan(scratch / environment.name, scratch / "decisions.csv", files)
+        plans = {environment.name: plan(scratch / environment.name, csv, files)
                  for environment in available}
         for environment in available:
             (scratch / environment.name).mkdir()

@@ -17,12 +17,28 @@ import filecmp
 import json
 import os
 import random
-import struct
 import subprocess
 from pathlib import Path
 
-from interop import (HERE, MLSCHED, WHY_NONE, Environment, Scratch, Tap, compare, environments,
-                     in_each, mlsched, numbers, predict, worker)
+from interop import (
+    HERE,
+    MLSCHED,
+    WHY_NONE,
+    Environment,
+    Scratch,
+    Tap,
+    as_float32,
+    as_text,
+    compare,
+    environments,
+    in_each,
+    mlsched,
+    numbers,
+    predict,
+    seed_rows,
+    worker,
+    write_rows,
+)
 
 READ_TOLERANCE = 2e-6       # times the largest output, where that is above 1
 WRITE_TOLERANCE = 1e-6
@@ -49,16 +65,13 @@ def check_reading(version: str, case: dict, directory: Path) -> None:
     tap.result(not wrong, f"mlsched_reads_tensorflow_{version}: {case['name']}", wrong)
 
 
-def check_float64_rows(directory: Path) -> None:
+def check_float64_rows(directory: Path, width: int) -> None:
     """Rows of float64 are an error in TensorFlow; here they are text, rounded to float32."""
-    width = len((directory / "rows.txt").read_text().splitlines()[0].split())
     generator = random.Random(1)
-    doubles = [[generator.random() for _ in range(width)] for _ in range(64)]
-    text = "".join(" ".join(f"{value:.17g}" for value in row) + "\n" for row in doubles)
-    found = predict(directory / "model", text)
-    done = mlsched("predict", directory / "model", text=text.replace(" ", ","))
-    tap.same("mlsched_takes_rows_of_float64_digits", (64, done.returncode, found),
-             (len(found), 0, numbers(done.stdout)))
+    rows = [[generator.random() for _ in range(width)] for _ in range(64)]
+    found = predict(directory / "model", as_text(rows, digits=17))
+    wanted = predict(directory / "model", as_text([as_float32(row) for row in rows]))
+    tap.same("mlsched_takes_rows_with_the_digits_of_float64", (64, wanted), (len(found), found))
 
 
 def own_models(scratch: Path) -> list[dict]:
@@ -70,18 +83,18 @@ def own_models(scratch: Path) -> list[dict]:
         directory.mkdir(parents=True)
         done = mlsched("train", "-q", "--synthetic", "seed10", "--rows", "800", "--epochs", "1",
                        *options, "-o", directory / "variables")
-        wrong = done.stderr.strip() if done.returncode else convert(directory, "frozen", "variables")
+        wrong = (done.stderr.strip() if done.returncode
+                 else convert(directory, "frozen", source="variables"))
         if not tap.result(not wrong, f"mlsched_trains: {name}", wrong):
             continue
-        rows = [[float(generator.randrange(128)), float(generator.randrange(64)),
-                 float(generator.randrange(64)), generator.random(), generator.random(),
-                 0.0, 0.0, 0.0, 0.0, 0.0] for _ in range(256)]
-        text = [" ".join(f"{value:.9g}" for value in row) for row in rows]
-        outputs = predict(directory / "variables", "\n".join(text) + "\n")
+        rows = seed_rows(generator, 256)
+        outputs = predict(directory / "variables", as_text(rows))
+        if isinstance(outputs, str):
+            tap.result(False, f"mlsched_reads_what_it_trained: {name}", outputs)
+            continue
         # Nothing whose verdict hangs on a rounding error.
-        clear = [i for i, output in enumerate(outputs) if abs(output[-1] - 0.5) > 1e-4]
-        (directory / "rows.txt").write_text("".join(text[i] + "\n" for i in clear))
-        (directory / "rows.f32").write_bytes(b"".join(struct.pack("<10f", *rows[i]) for i in clear))
+        write_rows(directory, [row for row, output in zip(rows, outputs)
+                               if abs(output[-1] - 0.5) > 1e-4])
         models += [{"model": str(directory / form), "case": str(directory), "width": 10,
                     "label": f"{name} trained by mlsched, {form}", "threshold": 0.5}
                    for form in FORMS]
@@ -185,9 +198,10 @@ def main() -> None:
                                        "width": case["n_in"], "threshold": case["threshold"]})
         models += own_models(scratch)
         newest = next(reversed(written))
-        for case in written[newest]["cases"][:3]:
+        cases = written[newest]["cases"]
+        for case in cases[:3]:
             check_writing_is_stable(case["name"], scratch / newest / case["name"])
-        check_float64_rows(scratch / newest / written[newest]["cases"][0]["name"])
+        check_float64_rows(scratch / newest / cases[0]["name"], cases[0]["n_in"])
 
         ours = [predict(Path(model["model"]), (Path(model["case"]) / "rows.txt").read_text())
                 for model in models]

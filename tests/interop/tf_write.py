@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Worker, runs with TensorFlow: write SavedModels of all kinds, with rows and what TF makes of them.
+"""Worker, runs with TensorFlow: write SavedModels of all kinds, with rows and outputs.
 
     tf_write.py DIRECTORY SEED
 
@@ -82,7 +82,7 @@ def keras_save(model: Any) -> dict[str, Callable[[str], None]]:
 
     def with_signature(path: str) -> None:
         module = tf.Module()
-        module.weights = [getattr(v, "value", v) for v in model.weights] if KERAS3 else model.weights
+        module.weights = [v.value if KERAS3 else v for v in model.weights]
         module.serve = tf.function(lambda features: {"migrate": model(features, training=False)},
                                    input_signature=[spec])
         tf.saved_model.save(module, path, signatures={"serving_default": module.serve})
@@ -151,7 +151,8 @@ def write_keras() -> None:
     add_keras("softmax_2", [dense(32, "relu"), dense(2, "softmax")])
     add_keras("softmax_5", [dense(32, "elu"), dense(5, "softmax")], probability=False)
     add_keras("softmax_layer", [dense(16, "relu"), dense(2), layers.Softmax()])
-    add_keras("elu_layer", [dense(32), layers.ELU(0.5), dense(16, "elu"), dense(8), layers.ELU(1.5), sigmoid()])
+    add_keras("elu", [dense(32), layers.ELU(0.5), dense(16, "elu"), dense(8), layers.ELU(1.5),
+                      sigmoid()])
     add_keras("leaky_relu", [dense(32), leaky_relu(0.1), dense(16), leaky_relu(0.3), sigmoid()])
     add_keras("relu6", [dense(32, tf.nn.relu6), dense(16), layers.ReLU(6.0), sigmoid()])
     add_keras("activation_layers", [dense(32), layers.Activation("relu"), dense(16),
