@@ -70,21 +70,36 @@ static int terminal_width(void)
 	return size.ws_col;
 }
 
+/* "[====>     ] " of what room there is between the words, or nothing. */
+static void make_bar(char *bar, int room, double share)
+{
+	int width = room - 3 < BAR_WIDTH ? room - 3 : BAR_WIDTH, full;
+
+	bar[0] = '\0';
+	if (width < 4)
+		return;
+	full = (int)(share * width);
+	*bar++ = '[';
+	for (int i = 0; i < width; i++)
+		*bar++ = i < full ? '=' : i == full ? '>' : ' ';
+	strcpy(bar, "] ");
+}
+
 static void draw(struct cli_progress *p, double done, double total, const char *label,
 		 const char *note)
 {
 	double share = total > 0 ? done / total : 1, rate = cli_progress_rate(p, done);
-	char bar[BAR_WIDTH + 1], line[256], per_second[16], left[32];
-	int full = (int)(share * BAR_WIDTH), width = terminal_width();
+	char words[160], bar[BAR_WIDTH + 4], line[256], per_second[16], left[32];
+	int width = terminal_width(), room;
 
-	for (int i = 0; i < BAR_WIDTH; i++)
-		bar[i] = i < full ? '=' : i == full ? '>' : ' ';
-	bar[BAR_WIDTH] = '\0';
-	snprintf(line, sizeof(line), "%s [%s] %s  %s %s/s  %s left", label, bar, note,
+	snprintf(words, sizeof(words), "%s  %s %s/s  %s left", note,
 		 cli_format_count(rate, per_second), p->unit,
 		 rate > 0 ? cli_format_time((total - done) / rate, left) : "?");
+	room = width - 2 - (int)(strlen(label) + strlen(words));
+	make_bar(bar, room, share);
+	snprintf(line, sizeof(line), "%s %s%s", label, bar, words);
 	/* A line that wraps could not be overwritten. */
-	if (width > 0 && strlen(line) > (size_t)width - 1 && width < (int)sizeof(line))
+	if (strlen(line) > (size_t)width - 1 && width < (int)sizeof(line))
 		line[width - 1] = '\0';
 	fprintf(stderr, "\r%s\033[K", line);
 	fflush(stderr);

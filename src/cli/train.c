@@ -15,6 +15,7 @@
 #include "src/cli/train_options.h"
 #include "src/data/csv.h"
 #include "src/data/synthetic.h"
+#include "src/formats/replace.h"
 
 /* Everything of one run. */
 struct run {
@@ -427,8 +428,12 @@ static int run_all(struct run *run)
 {
 	const struct cli_train_options *o = run->o;
 	struct mlsched_error err;
-	int status = get_rows(run);
+	int status;
 
+	/* Now, and not after hours of training. */
+	if (o->output && mls_replace_check(o->output, &err) != 0)
+		return cli_fail(&o->common, "%s", err.message);
+	status = get_rows(run);
 	if (status || !o->output)
 		return status;
 	if (mls_split_make(&run->data, o->validation, o->split, o->train.seed, &run->split, &err))

@@ -314,6 +314,20 @@ static int put_in_place(struct replacing *r)
 	return ret;
 }
 
+int mls_replace_check(const char *path, struct mlsched_error *err)
+{
+	struct replacing r = { .path = path, .err = err, .parent = -1, .dir = -1 };
+	int ret = open_parent(&r);
+
+	if (!ret)
+		ret = check_replaceable(&r);
+	if (!ret && faccessat(r.parent, ".", W_OK | X_OK, AT_EACCESS) != 0)
+		ret = fail(&r, "cannot write to its parent directory");
+	if (r.parent >= 0)
+		close(r.parent);
+	return ret;
+}
+
 int mls_replace_directory(const char *path, const struct mls_new_file *files, size_t n,
 			  struct mlsched_error *err)
 {

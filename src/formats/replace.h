@@ -24,4 +24,12 @@ struct mls_new_file {
 int mls_replace_directory(const char *path, const struct mls_new_file *files, size_t n,
 			  struct mlsched_error *err);
 
+/**
+ * mls_replace_check() - would mls_replace_directory() accept @path?
+ *
+ * For whoever has long work to do before there is something to write.
+ * Return: 0, or what it would return, with the same message.
+ */
+int mls_replace_check(const char *path, struct mlsched_error *err);
+
 #endif /* MLS_FORMATS_REPLACE_H */

@@ -122,6 +122,35 @@ else
 	same "to the model of an uninterrupted run" "" "$(diff -r whole stopped)"
 fi
 
+# ---- the progress bar -------------------------------------------------------------
+
+cat >terminal.py <<'END'
+# Runs a command on a terminal of COLUMNS and prints what it drew, a line each.
+import fcntl, os, pty, struct, sys, termios
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 25, int(sys.argv[1]), 0, 0))
+drawn, asked = b"", False
+while True:
+    try:
+        piece = os.read(fd, 4096)
+    except OSError:
+        break
+    drawn += piece
+    if drawn.count(b"\r") >= 3 and not asked:
+        os.kill(pid, 2)
+        asked = True
+for line in drawn.replace(b"\x1b[K", b"").split(b"\r"):
+    sys.stdout.write(line.decode().strip("\n") + "\n")
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+END
+check "a bar is drawn on a terminal, until Ctrl+C" sh -c \
+	"python3 terminal.py 80 '$MLSCHED' train --synthetic seed10 --epochs 100000 -o bar >drawn"
+check "with epoch, losses, rate and time left" grep -Eq \
+	'^epoch [0-9]+/100000 (\[=*>? *\] )?loss [0-9.]+ val [0-9.]+  [0-9.]+ ?[kM]? rows/s  .* left$' drawn
+check "and never wider than the terminal" awk '/^epoch/ && length > 79 { exit 1 }' drawn
+
 # ---- options ------------------------------------------------------------------------
 
 check "another network" train small.csv -o net -q --epochs 1 --layers 20,10,5 \
@@ -166,6 +195,13 @@ fails "a schema of another width" 1 "mlsched eval: Expected shape [?, 10], got [
 fails "a checkpoint of other options" 1 \
 	'mlsched train: state.ckpt: checkpoint of other options: expected "epochs=3", found "epochs=80"' \
 	train --synthetic seed10 --rows 4000 --epochs 3 -o x --checkpoint state.ckpt --resume
+mkdir mine && touch mine/letter.txt
+fails "a directory of something else, before any training" 1 \
+	"mlsched train: Cannot write model: mine: expected a SavedModel or an empty directory to replace, found letter.txt in it" \
+	train --synthetic seed10 --epochs 1000000 -o mine
+fails "a parent directory that is not there, before any training" 1 \
+	"mlsched train: Cannot write model: no/where: cannot open the directory above it: No such file or directory" \
+	train --synthetic seed10 --epochs 1000000 -o no/where
 same "nothing was written by any of them" "" "$(ls -d x 2>/dev/null)"
 check "bench train says what is missing" sh -c \
 	"\"$MLSCHED\" bench train --rows 2000 2>&1 | grep -q 'make install-deps-tf'"
