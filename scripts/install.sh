@@ -12,7 +12,11 @@ ln -sf "libmlsched.so.$version" "$dest/lib/libmlsched.so.0"
 ln -sf libmlsched.so.0 "$dest/lib/libmlsched.so"
 install -m 644 "$build/libmlsched.a" "$dest/lib/"
 install -m 644 include/mlsched/*.h "$dest/include/mlsched/"
-install -m 644 README.md CHANGELOG.md LICENSE docs/*.md "$dest/share/doc/mlsched/"
+install -d "$dest/share/doc/mlsched/examples"
+install -m 644 examples/* "$dest/share/doc/mlsched/examples/"
+for page in README.md CHANGELOG.md LICENSE docs/*.md; do
+	[ ! -e "$page" ] || install -m 644 "$page" "$dest/share/doc/mlsched/"
+done
 for page in man/*.[1-8]; do
 	[ -e "$page" ] || continue
 	install -D -m 644 "$page" "$dest/share/man/man${page##*.}/${page##*/}"
