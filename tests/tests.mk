@@ -43,6 +43,11 @@ $(O)/tests/arm64/%: tests/arm64/%.c $(ARM64_SRC) $(ARM64_SRC_check_qnet) \
 	$(Q)$(ARM64_CC) -std=gnu11 -O2 -g -ffp-contract=off -fno-math-errno $(WARN) -D_GNU_SOURCE -Iinclude -I. \
 		-static -o $@ $< $(ARM64_SRC) $(ARM64_SRC_$*) -lm -pthread
 
+# Calls that test_alloc_failure lets fail.
+TEST_WRAPPED := malloc calloc realloc aligned_alloc free open openat close stat fstat pread write fsync \
+	mkdirat flock renameat2 fdopendir closedir
+TEST_LDFLAGS_test_alloc_failure := $(addprefix -Wl$(comma)--wrap=,$(TEST_WRAPPED))
+
 .PHONY: tests-build
 tests-build: build $(TEST_BIN) $(ARM64_CHECK)
 

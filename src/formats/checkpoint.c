@@ -306,7 +306,7 @@ static int read_table(struct mls_checkpoint *c, const struct mls_blob *index,
 		      struct mlsched_error *err)
 {
 	struct entry *in_index = mls_arena_alloc(c->arena, 2 * sizeof(*in_index));
-	struct entry *in_data = in_index + 1;
+	struct entry *in_data;
 	struct block meta, top, block;
 	struct cursor footer;
 	uint64_t magic;
@@ -316,6 +316,7 @@ static int read_table(struct mls_checkpoint *c, const struct mls_blob *index,
 
 	if (!in_index)
 		return mls_no_memory(c->arena, c->path, err);
+	in_data = in_index + 1;
 	if (index->size < MLS_TABLE_FOOTER)
 		return bad(c, -EINVAL, err,
 			   "expected a table with a footer of %d bytes, found %zu bytes",

@@ -34,6 +34,60 @@ struct reading {
 	mls_error((r)->err, code, "Invalid SavedModel format: %s: " format, (r)->path, \
 		  ##__VA_ARGS__)
 
+/*
+ * jansson may call it a syntax error when memory ran out in the middle of a
+ * word; so what it says counts only when it says it twice.
+ */
+static json_t *parse_json(const char *text, size_t size, json_error_t *error)
+{
+	json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, error);
+
+	return root ? root : json_loadb(text, size, JSON_REJECT_DUPLICATES, error);
+}
+
+/* The same but for the last digits of numbers. */
+static bool same_json(json_t *a, json_t *b)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	if (json_is_number(a) && json_is_number(b))
+		return fabs(json_number_value(a) - json_number_value(b)) <=
+		       1e-8 * fabs(json_number_value(a));
+	if (json_typeof(a) != json_typeof(b) || json_object_size(a) != json_object_size(b) ||
+	    json_array_size(a) != json_array_size(b))
+		return false;
+	json_object_foreach(a, key, value) {
+		json_t *other = json_object_get(b, key);
+
+		if (!other || !same_json(value, other))
+			return false;
+	}
+	json_array_foreach(a, i, value) {
+		if (!same_json(value, json_array_get(b, i)))
+			return false;
+	}
+	return !json_is_string(a) || json_equal(a, b);
+}
+
+/*
+ * When memory runs out, json_dumps() may leave out words and call it success;
+ * so its text is taken only when it reads as what it was made of.
+ */
+static char *dump_json(json_t *value, size_t flags)
+{
+	char *text = json_dumps(value, flags);
+	json_t *copy = text ? json_loads(text, 0, NULL) : NULL;
+
+	if (!copy || !same_json(value, copy)) {
+		free(text);
+		text = NULL;
+	}
+	json_decref(copy);
+	return text;
+}
+
 static const char *type_name(const json_t *value)
 {
 	static const char *const names[] = {
@@ -46,7 +100,7 @@ static const char *type_name(const json_t *value)
 	return names[json_typeof(value)];
 }
 
-static int read_layout(struct reading *r, const char *key, const json_t *value)
+static int read_layout(struct reading *r, const char *key, json_t *value)
 {
 	if (!json_is_integer(value))
 		return bad(r, -EINVAL, "key \"%s\": expected an integer, found %s", key,
@@ -70,17 +124,17 @@ static int copy_string(struct reading *r, const char *key, const json_t *value, 
 	return 0;
 }
 
-static int read_schema(struct reading *r, const char *key, const json_t *value)
+static int read_schema(struct reading *r, const char *key, json_t *value)
 {
 	return copy_string(r, key, value, r->meta->schema, sizeof(r->meta->schema));
 }
 
-static int read_producer(struct reading *r, const char *key, const json_t *value)
+static int read_producer(struct reading *r, const char *key, json_t *value)
 {
 	return copy_string(r, key, value, r->meta->producer, sizeof(r->meta->producer));
 }
 
-static int read_schema_version(struct reading *r, const char *key, const json_t *value)
+static int read_schema_version(struct reading *r, const char *key, json_t *value)
 {
 	if (!json_is_integer(value) || json_integer_value(value) < 1)
 		return bad(r, -EINVAL, "key \"%s\": expected a positive integer, found %s", key,
@@ -89,7 +143,7 @@ static int read_schema_version(struct reading *r, const char *key, const json_t 
 	return 0;
 }
 
-static int read_threshold(struct reading *r, const char *key, const json_t *value)
+static int read_threshold(struct reading *r, const char *key, json_t *value)
 {
 	float t;
 
@@ -133,7 +187,7 @@ static int read_limits(struct reading *r, const json_t *object, const char *key,
 	return 0;
 }
 
-static int read_calibration(struct reading *r, const char *key, const json_t *value)
+static int read_calibration(struct reading *r, const char *key, json_t *value)
 {
 	const float *min = NULL, *max = NULL;
 	uint32_t n_min = 0, n_max = 0;
@@ -164,14 +218,14 @@ static int read_calibration(struct reading *r, const char *key, const json_t *va
 	return 0;
 }
 
-static int read_provenance(struct reading *r, const char *key, const json_t *value)
+static int read_provenance(struct reading *r, const char *key, json_t *value)
 {
 	char *text;
 
 	if (!json_is_object(value))
 		return bad(r, -EINVAL, "key \"%s\": expected an object, found %s", key,
 			   type_name(value));
-	text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17));
+	text = dump_json(value, JSON_COMPACT | JSON_REAL_PRECISION(17));
 	if (!text)
 		return mls_error(r->err, -ENOMEM, "%s: no memory to read it", r->path);
 	r->meta->provenance = mls_arena_string(r->arena, text, strlen(text));
@@ -181,7 +235,7 @@ static int read_provenance(struct reading *r, const char *key, const json_t *val
 
 static const struct {
 	const char *key;
-	int (*read)(struct reading *r, const char *key, const json_t *value);
+	int (*read)(struct reading *r, const char *key, json_t *value);
 } keys[] = {
 	{ "mlsched", read_layout },
 	{ "schema", read_schema },
@@ -245,8 +299,8 @@ int mls_metadata_read(const struct mls_files *files, struct mls_arena *arena,
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
 	r.path = *path = blob.path;
-	root = json_loadb((const char *)blob.data, blob.size, JSON_REJECT_DUPLICATES, &error);
-	if (!root && json_error_code(&error) == json_error_out_of_memory)
+	root = parse_json((const char *)blob.data, blob.size, &error);
+	if (!root && (!error.text[0] || json_error_code(&error) == json_error_out_of_memory))
 		return mls_error(err, -ENOMEM, "%s: no memory to read it", r.path);
 	if (!root)
 		return bad(&r, -EINVAL, "line %d, column %d: expected JSON, found: %s", error.line,
@@ -293,6 +347,7 @@ static int fill(json_t *root, const struct mlsched_meta *meta)
 {
 	const struct mlsched_schema *schema = mlsched_schema_find(meta->schema);
 	json_error_t error;
+	json_t *provenance;
 	int bad = json_object_set_new(root, "mlsched", json_integer(LAYOUT));
 
 	if (meta->schema[0])
@@ -312,8 +367,9 @@ static int fill(json_t *root, const struct mlsched_meta *meta)
 	}
 	if (!meta->provenance || bad)
 		return bad ? -ENOMEM : 0;
-	if (json_object_set_new(root, "provenance", json_loads(meta->provenance, 0, &error)) == 0)
-		return 0;
+	provenance = parse_json(meta->provenance, strlen(meta->provenance), &error);
+	if (provenance)
+		return json_object_set_new(root, "provenance", provenance) ? -ENOMEM : 0;
 	return json_error_code(&error) == json_error_invalid_syntax ? -EINVAL : -ENOMEM;
 }
 
@@ -323,9 +379,9 @@ int mls_metadata_text(const struct mlsched_model *model, struct mlsched_error *e
 	int ret = root ? fill(root, mlsched_model_meta(model)) : -ENOMEM;
 	char *dump = NULL;
 
-	/* Nine digits name a float32; more would only look precise. */
 	if (!ret) {
-		dump = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+		/* Nine digits name a float32; more would only look precise. */
+		dump = dump_json(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 		ret = dump ? 0 : -ENOMEM;
 	}
 	json_decref(root);

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Failures on purpose, one after the other: the n-th allocation, then the
+ * n-th system call of loading and of saving a model fails, for every n.
+ * Nothing crashes, nothing leaks, the error says what it was, and on the disk
+ * is the old model or the new one.
+ *
+ * The linker puts the __wrap_ functions below in front of the real ones
+ * (tests/tests.mk); jansson, a shared library, is given ours as allocator.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include <mlsched/mlsched.h>
+
+#define MODELS "tests/golden/savedmodel/models/"
+
+/* Counts down: the call that finds 0 fails. -1: none does. */
+static long allocations_left = -1, calls_left = -1;
+static long live_blocks, open_files;
+
+static bool fails(long *left)
+{
+	if (*left < 0)
+		return false;
+	return (*left)-- == 0;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void __real_free(void *block);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void __wrap_free(void *block);
+
+static void *counted(void *block)
+{
+	live_blocks += block != NULL;
+	return block;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return fails(&allocations_left) ? NULL : counted(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails(&allocations_left) ? NULL : counted(__real_calloc(n, size));
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+	void *block = fails(&allocations_left) ? NULL : __real_realloc(old, size);
+
+	live_blocks += block && !old;
+	return block;
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+	return fails(&allocations_left) ? NULL : counted(__real_aligned_alloc(alignment, size));
+}
+
+void __wrap_free(void *block)
+{
+	live_blocks -= block != NULL;
+	__real_free(block);
+}
+
+/* A system call that fails with EIO when its turn has come. */
+#define WRAP(type, name, parameters, arguments) \
+	type __real_##name parameters;          \
+	type __wrap_##name parameters;          \
+	type __wrap_##name parameters           \
+	{                                       \
+		if (fails(&calls_left)) {       \
+			errno = EIO;            \
+			return (type) - 1;      \
+		}                               \
+		return __real_##name arguments; \
+	}
+
+WRAP(int, stat, (const char *path, struct stat *st), (path, st))
+WRAP(int, fstat, (int fd, struct stat *st), (fd, st))
+WRAP(ssize_t, pread, (int fd, void *to, size_t size, off_t offset), (fd, to, size, offset))
+WRAP(ssize_t, write, (int fd, const void *from, size_t size), (fd, from, size))
+WRAP(int, fsync, (int fd), (fd))
+WRAP(int, mkdirat, (int dir, const char *name, mode_t mode), (dir, name, mode))
+WRAP(int, flock, (int fd, int how), (fd, how))
+WRAP(int, renameat2, (int a, const char *from, int b, const char *to, unsigned int flags),
+     (a, from, b, to, flags))
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __real_openat(int dir, const char *path, int flags, ...);
+int __wrap_openat(int dir, const char *path, int flags, ...);
+int __real_close(int fd);
+int __wrap_close(int fd);
+DIR *__real_fdopendir(int fd);
+DIR *__wrap_fdopendir(int fd);
+int __real_closedir(DIR *dir);
+int __wrap_closedir(DIR *dir);
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	int fd;
+
+	errno = EIO;
+	fd = fails(&calls_left) ? -1 : __real_open(path, flags, 0666);
+	open_files += fd >= 0;
+	return fd;
+}
+
+int __wrap_openat(int dir, const char *path, int flags, ...)
+{
+	int fd;
+
+	errno = EIO;
+	fd = fails(&calls_left) ? -1 : __real_openat(dir, path, flags, 0666);
+	open_files += fd >= 0;
+	return fd;
+}
+
+/* A failing close() has closed. */
+int __wrap_close(int fd)
+{
+	bool fail = fails(&calls_left);
+	int ret = __real_close(fd);
+
+	open_files--;
+	errno = fail ? EIO : errno;
+	return fail ? -1 : ret;
+}
+
+DIR *__wrap_fdopendir(int fd)
+{
+	errno = EIO;
+	return fails(&calls_left) ? NULL : __real_fdopendir(fd);
+}
+
+int __wrap_closedir(DIR *dir)
+{
+	open_files--;
+	return __real_closedir(dir);
+}
+
+static void *jansson_malloc(size_t size)
+{
+	return malloc(size);
+}
+
+static void jansson_free(void *block)
+{
+	free(block);
+}
+
+/* ---- loading --------------------------------------------------------------------------- */
+
+static char scratch[64];
+static char target[128];
+
+static uint32_t checksum_at(const char *path)
+{
+	struct mlsched_model *model;
+	struct mlsched_error err;
+	uint32_t checksum;
+
+	if (mlsched_model_load(path, &err, &model) != 0)
+		fail_msg("%s", err.message);
+	checksum = mlsched_model_checksum(model);
+	mlsched_model_free(model);
+	return checksum;
+}
+
+/* Fails the n-th of what @left counts while loading; false when there was no n-th. */
+static bool fail_load(const char *path, uint32_t checksum, long *left, long n, int code)
+{
+	struct mlsched_model *untouched = (struct mlsched_model *)scratch, *model = untouched;
+	long blocks = live_blocks, files = open_files;
+	struct mlsched_error err = { 0 };
+	bool reached;
+	int ret;
+
+	*left = n;
+	ret = mlsched_model_load(path, &err, &model);
+	reached = *left < 0;
+	*left = -1;
+	if (ret == 0) {
+		/* A failure that was got over: the model is complete all the same. */
+		assert_ptr_not_equal(model, untouched);
+		assert_int_equal(mlsched_model_checksum(model), checksum);
+		assert_int_equal(!mlsched_model_meta(model)->provenance, path != target);
+		mlsched_model_free(model);
+	} else {
+		assert_int_equal(err.code, ret);
+		assert_ptr_equal(model, untouched);
+		if (ret != code)
+			fail_msg("failure %ld: expected %d, found %d: %s", n, code, ret,
+				 err.message);
+	}
+	assert_int_equal(live_blocks, blocks);
+	assert_int_equal(open_files, files);
+	return reached;
+}
+
+static long fail_every(const char *path, long *left, int code)
+{
+	uint32_t checksum = checksum_at(path);
+	long n = 0;
+
+	while (fail_load(path, checksum, left, n, code))
+		n++;
+	return n;
+}
+
+static const char *const kinds[] = {
+	MODELS "hand-frozen-savedmodel/model",
+	MODELS "hand-variables-savedmodel/model",
+	MODELS "hand-objects-savedmodel/model",
+	MODELS "tf221-keras3-15-10-1-savedmodel/model",
+	target,
+};
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static void every_failing_allocation_of_load_is_reported_and_leaks_nothing(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		/* The arena's chunks and the model at least; with a sanitizer every piece. */
+		assert_true(fail_every(kinds[i], &allocations_left, -ENOMEM) >= 2);
+	}
+}
+
+static void every_failing_system_call_of_load_is_reported_and_leaks_nothing(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		assert_true(fail_every(kinds[i], &calls_left, -EIO) >= 8);
+}
+
+/* ---- saving ------------------------------------------------------------------------------ */
+
+static struct mlsched_model *old_model, *new_model;
+
+static int count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	int n = -2;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	__real_closedir(dir);
+	return n;
+}
+
+static bool fail_save(long *left, long n, int code, bool *wrote)
+{
+	long blocks = live_blocks, files = open_files;
+	struct mlsched_error err = { 0 };
+	uint32_t found;
+	bool reached;
+	int ret;
+
+	*left = n;
+	ret = mlsched_model_save(new_model, target, MLSCHED_SAVEDMODEL_VARIABLES, &err);
+	reached = *left < 0;
+	*left = -1;
+	if (ret && ret != code)
+		fail_msg("failure %ld: expected %d, found %d: %s", n, code, ret, err.message);
+	assert_int_equal(live_blocks, blocks);
+	assert_int_equal(open_files, files);
+	found = checksum_at(target);
+	*wrote = found == mlsched_model_checksum(new_model);
+	assert_true(*wrote || found == mlsched_model_checksum(old_model));
+	assert_true(*wrote || ret != 0);
+	return reached;
+}
+
+static void restore_old_model(void)
+{
+	assert_int_equal(mlsched_model_save(old_model, target, MLSCHED_SAVEDMODEL_VARIABLES, NULL),
+			 0);
+	/* Whatever the failure left behind, the next writer has removed it. */
+	assert_int_equal(count_entries(scratch), 1);
+}
+
+static void every_failing_allocation_of_save_keeps_the_old_model(void **state)
+{
+	bool reached = true, wrote;
+	long n, n_kept = 0;
+
+	(void)state;
+	for (n = 0; reached; n++) {
+		restore_old_model();
+		reached = fail_save(&allocations_left, n, -ENOMEM, &wrote);
+		n_kept += !wrote;
+	}
+	assert_true(n >= 10 && n_kept >= 10);
+}
+
+static void every_failing_system_call_of_save_leaves_old_or_new(void **state)
+{
+	bool reached = true, wrote;
+	int n_old = 0, n_new = 0;
+
+	(void)state;
+	for (long n = 0; reached; n++) {
+		restore_old_model();
+		reached = fail_save(&calls_left, n, -EIO, &wrote);
+		*(wrote ? &n_new : &n_old) += 1;
+	}
+	assert_true(n_old >= 20 && n_new >= 2);
+}
+
+/* ---- setting up ---------------------------------------------------------------------------- */
+
+/* One with everything that is optional: the text of its metadata allocates too. */
+static struct mlsched_model *make_model(float first)
+{
+	const float weights[6] = { first, -1, 2, 0.5f, 1, -3 }, bias[2] = { 0.5f, 1 };
+	const float mean[3] = { 1, 2, 3 }, deviation[3] = { 1, 2, 4 };
+	const struct mlsched_layer layer = { 3, 2, MLSCHED_SOFTMAX, 0, weights, bias };
+	const struct mlsched_meta meta = {
+		.schema = "s",
+		.threshold = 0.25f,
+		.n_calibration = 3,
+		.input_min = mean,
+		.input_max = deviation,
+		.provenance = "{\"seed\":7,\"scores\":[0.5,{\"auc\":1.0}]}",
+	};
+	const struct mlsched_model_desc desc = {
+		.size = sizeof(desc),
+		.n_layers = 1,
+		.layers = &layer,
+		.mean = mean,
+		.deviation = deviation,
+		.meta = &meta,
+	};
+	struct mlsched_model *model;
+
+	assert_int_equal(mlsched_model_create(&desc, NULL, &model), 0);
+	return model;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	json_set_alloc_funcs(jansson_malloc, jansson_free);
+	/* In memory where that is possible: the disk is asked to keep its promise thousands of times. */
+	snprintf(scratch, sizeof(scratch), "%s/mlsched-failure-XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	assert_non_null(mkdtemp(scratch));
+	snprintf(target, sizeof(target), "%s/model", scratch);
+	old_model = make_model(1);
+	new_model = make_model(2);
+	/* min <= max is checked when the file is read: 1..3 and 1..4 are in order. */
+	return mlsched_model_save(old_model, target, MLSCHED_SAVEDMODEL_VARIABLES, NULL);
+}
+
+static int tear_down(void **state)
+{
+	char command[128];
+
+	(void)state;
+	mlsched_model_free(old_model);
+	mlsched_model_free(new_model);
+	snprintf(command, sizeof(command), "rm -rf '%s'", scratch);
+	return system(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_failing_allocation_of_load_is_reported_and_leaks_nothing),
+		cmocka_unit_test(every_failing_system_call_of_load_is_reported_and_leaks_nothing),
+		cmocka_unit_test(every_failing_allocation_of_save_keeps_the_old_model),
+		cmocka_unit_test(every_failing_system_call_of_save_leaves_old_or_new),
+	};
+
+	return cmocka_run_group_tests_name("alloc_failure", tests, set_up, tear_down);
+}
