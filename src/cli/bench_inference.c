@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/fixed.h"
 #include "bench/harness.h"
 #include "bench/peak.h"
 #include "bench/peers.h"
@@ -223,6 +224,7 @@ struct path {
 	void (*close)(struct path *path);
 	bench_fn *run; /* context: struct work */
 	bool fixed; /* rows are int32_t, outputs int64_t logits */
+	size_t at_once; /* 0, or rows that one operation computes: it is measured so only */
 	void *object; /* model, qmodel, ... */
 };
 
@@ -337,8 +339,73 @@ static void close_fixed(struct path *path)
 	mlsched_qmodel_free(path->object);
 }
 
+static int open_packed(struct path *path, const struct subject *s, struct mlsched_error *err)
+{
+	struct bench_packed *packed = NULL;
+	int ret = -ENOTSUP;
+
+	if (s->q)
+		ret = bench_packed_open(s->q, err, &packed);
+	else
+		snprintf(err->message, sizeof(err->message), "%s", s->no_q);
+	path->object = packed;
+	return ret;
+}
+
+static void close_packed(struct path *path)
+{
+	bench_packed_close(path->object);
+}
+
+RUN(packed, sizeof(int64_t), bench_packed_predict)
+
+static int open_kernel(struct path *path, const struct subject *s, struct mlsched_error *err)
+{
+	struct bench_kernel *kernel = NULL;
+	int ret = -ENOTSUP;
+
+	if (s->q)
+		ret = bench_kernel_open(s->q, err, &kernel);
+	else
+		snprintf(err->message, sizeof(err->message), "%s", s->no_q);
+	path->object = kernel;
+	return ret;
+}
+
+static void close_kernel(struct path *path)
+{
+	bench_kernel_close(path->object);
+}
+
+/* The first call gives the logits for check_path(), later ones go over its rows again. */
+static void run_kernel(void *context, size_t n)
+{
+	struct work *work = context;
+
+	if (work->batch == BENCH_MAX_ROWS)
+		bench_kernel_predict(work->path->object, work->rows, work->batch, work->out);
+	else
+		bench_kernel_repeat(work->path->object, n * work->batch);
+}
+
 #define MODEL_PATH(label, which) \
 	{ .name = label, .isa = which, .open = open_model, .close = close_model, .run = run_model }
+#define PACKED_PATH                  \
+	{ .name = "fixed packed",    \
+	  .isa = MLSCHED_ISA_SCALAR, \
+	  .open = open_packed,       \
+	  .close = close_packed,     \
+	  .run = run_packed,         \
+	  .fixed = true }
+/* Many rows a call: to enter the kernel takes longer than to compute one. */
+#define KERNEL_PATH                  \
+	{ .name = "fixed in BPF",    \
+	  .isa = MLSCHED_ISA_SCALAR, \
+	  .open = open_kernel,       \
+	  .close = close_kernel,     \
+	  .run = run_kernel,         \
+	  .fixed = true,             \
+	  .at_once = 10000 }
 #define FIXED_PATH(label, which) \
 	{ .name = label,         \
 	  .isa = which,          \
@@ -361,10 +428,14 @@ static const struct path all_paths[] = {
 	FIXED_PATH("fixed scalar", MLSCHED_ISA_SCALAR),
 	FIXED_PATH("fixed avx2", MLSCHED_ISA_AVX2),
 	FIXED_PATH("fixed avx512", MLSCHED_ISA_AVX512),
+	PACKED_PATH,
+	KERNEL_PATH,
 #elif defined(__aarch64__)
 	MODEL_PATH("float neon", MLSCHED_ISA_NEON),
 	FIXED_PATH("fixed scalar", MLSCHED_ISA_SCALAR),
 	FIXED_PATH("fixed neon", MLSCHED_ISA_NEON),
+	PACKED_PATH,
+	KERNEL_PATH,
 #endif
 };
 
@@ -508,15 +579,18 @@ static json_t *measure_path(const struct inference_options *o, const struct peak
 	else if (!o->common.json)
 		printf("%-13s %8s", path->name, "-");
 	for (size_t c = 0; c < ARRAY_SIZE(columns); c++) {
-		struct work work = { path, s, columns[c].batch, columns[c].dependent, rows, out };
+		size_t batch = path->at_once ? path->at_once : columns[c].batch;
+		struct work work = { path, s, batch, columns[c].dependent, rows, out };
 		struct bench_result r;
 
+		if (path->at_once && c > 0)
+			break;
 		memcpy(rows, path->fixed ? (void *)s->features : (void *)s->rows, size);
 		bench_measure(path->run, &work, &r);
-		r.min /= (double)columns[c].batch;
-		r.median /= (double)columns[c].batch;
-		r.p99 /= (double)columns[c].batch;
-		r.cycles /= (double)columns[c].batch;
+		r.min /= (double)batch;
+		r.median /= (double)batch;
+		r.p99 /= (double)batch;
+		r.cycles /= (double)batch;
 		json_object_set_new(json, columns[c].key, json_of(&r, bound));
 		if (o->common.json)
 			continue;
