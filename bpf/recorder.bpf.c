@@ -18,6 +18,8 @@
  *   over.  While the window is open, switches of the task fill in how long it
  *   waited and ran; later migrations of it, whether it moved on or back.  So
  *   nothing is sent for a switch, and one slot is used for a migration.
+ * - With a network in the slot, it is computed right there, as a scheduler
+ *   would have to: the logit stands in the decision.
  * - What cannot be written is counted, each reason on its own.
  * - Tasks get their storage where they are made and, those that were there
  *   before, from an iterator.  The iterator may not see all; on kernels from
@@ -38,6 +40,7 @@
 
 #include "bpf/recorder.h"
 #include "core/load.h"
+#include "core/qnet_bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -50,6 +53,7 @@ const volatile u32 largest_domain = 1; /* CPUs */
 const volatile struct mls_load_decay decay;
 /* BPF_LOCAL_STORAGE_GET_F_CREATE where memory may be had while a run queue is locked. */
 const volatile u64 storage_flags;
+const volatile bool has_network;
 
 /* Written by the loader. */
 u16 members[RECORDER_MAX_CPUS]; /* CPUs, domain after domain */
@@ -70,6 +74,14 @@ struct {
 	__type(key, u32);
 	__type(value, struct recorder_decision);
 } ring SEC(".maps");
+
+/* The network of --engine kernel, put there before anything is attached. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct qnet_slot);
+} slots SEC(".maps");
 
 /* The last run of a task, and its newest open decision. */
 struct task_run {
@@ -262,6 +274,24 @@ static __always_inline void fill_features(struct recorder_decision *d)
 	d->features[4] = domain_load(d->dst_domain, d->time);
 }
 
+/* Run queues are locked here, so nothing else uses this CPU's scratch. */
+static __always_inline void infer(struct recorder_decision *d)
+{
+	struct qnet_scratch *scratch = qnet_scratch();
+	u32 zero = 0;
+	struct qnet_slot *slot = bpf_map_lookup_elem(&slots, &zero);
+	u64 begin;
+
+	if (!scratch || !slot)
+		return;
+	begin = bpf_ktime_get_ns();
+	for (int i = 0; i < RECORDER_FEATURES; i++)
+		scratch->features[i] = d->features[i];
+	/* The others of seed10 are zero, and nobody else writes them. */
+	d->logit = qnet_infer(slot, scratch);
+	d->infer_ns = bpf_ktime_get_ns() - begin;
+}
+
 /* The open decisions of a task that moves once more; the oldest has to make room. */
 static __always_inline u64 mark_moved(struct task_run *t, u64 now, u32 dst)
 {
@@ -306,6 +336,7 @@ static __always_inline void fill(struct recorder_decision *d, struct task_struct
 	d->run = 0;
 	d->idle_for = 0;
 	d->logit = 0;
+	d->infer_ns = 0;
 	d->wait = 0;
 	d->moved = 0;
 	d->back = 0;
@@ -313,6 +344,8 @@ static __always_inline void fill(struct recorder_decision *d, struct task_struct
 	d->ran_on = dst;
 	d->older = 0;
 	fill_features(d);
+	if (has_network)
+		infer(d);
 }
 
 SEC("tp_btf/sched_migrate_task")

@@ -40,7 +40,8 @@ enum recorder_kind {
  * @run:       low half: ns that the task ran since, within the window; high
  *             half: 0, or 1 + the ns after @time at which it last began to run
  * @idle_for:  ns since the task last ran
- * @logit:     of the network in the recorder, in its own units
+ * @logit:     of the network in the recorder, in its own units; 0 without one
+ * @infer_ns:  what computing it took, one reading of the clock included
  * @wait:      ns until the task ran anywhere, at least 1; 0 until then
  * @moved:     ns until it moved again, at least 1; 0 if it has not
  * @back:      ns until it moved back to @src_cpu, at least 1; 0 if it has not
@@ -72,7 +73,8 @@ struct recorder_decision {
 	u8 dst_domain;
 	u8 kind;
 	u8 flags;
-	u8 pad[10];
+	u8 pad[6];
+	u32 infer_ns;
 };
 
 /**

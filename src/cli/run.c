@@ -50,7 +50,9 @@ static const struct argp_option options[] = {
 	  "scheduler goes on deciding and the model judges each of its migrations",
 	  0 },
 	{ "engine", OPTION_ENGINE, "NAME", 0,
-	  "Who computes the network: auto (the default) or native", 0 },
+	  "Who computes the network: auto (the default), native (float32, in this "
+	  "program), or kernel (fixed point, in the kernel at the moment of each migration)",
+	  0 },
 	{ "model", 'm', "PATH", 0, "The model, a SavedModel directory (" DEFAULT_MODEL ")", 0 },
 	{ "duration", 'd', "SECONDS", 0, "Stop by itself after that time", 0 },
 	{ "interval", OPTION_INTERVAL, "SECONDS", 0, "Between two lines (1)", 0 },
@@ -96,7 +98,7 @@ static const char *one_of(struct argp_state *state, const char *option, const ch
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const backends[] = { "auto", "scx", "shadow", NULL };
-	static const char *const engines[] = { "auto", "native", NULL };
+	static const char *const engines[] = { "auto", "native", "kernel", NULL };
 	struct run_options *o = state->input;
 
 	switch (key) {
@@ -283,6 +285,12 @@ static void on_decision(void *context, const struct mls_decision *decision)
 {
 	struct loop *loop = context;
 	bool accepted = decision->verdict.migrate;
+	bool same = accepted == decision->native.migrate;
+
+	loop->view.interval.same_verdict += same;
+	loop->view.total.same_verdict += same;
+	loop->view.interval.same_integers += decision->same_integers;
+	loop->view.total.same_integers += decision->same_integers;
 
 	mls_account_add(&loop->view.interval, decision->move, accepted, decision->inference_ns);
 	mls_account_add(&loop->view.total, decision->move, accepted, decision->inference_ns);
@@ -368,6 +376,7 @@ static int run(const struct run_options *o, struct loop *loop)
 			.window = (uint64_t)(o->window * 1e6),
 		},
 		.model = loop->view.model,
+		.fixed = loop->view.fixed,
 	};
 	struct mlsched_error err;
 	int ret;
@@ -390,6 +399,36 @@ static int run(const struct run_options *o, struct loop *loop)
 	return ret;
 }
 
+/* Loads the model, with the threshold and in the form that the options ask for. */
+static int get_model(const struct run_options *o, struct run_view *view,
+		     struct mlsched_model **model, struct mlsched_qmodel **fixed)
+{
+	struct mls_topology topology;
+	struct mlsched_error err;
+	int ret = mlsched_model_load(o->model, &err, model);
+
+	if (!ret && o->threshold > 0)
+		ret = with_threshold(model, o->threshold, &err);
+	/* Says what is wrong with the model's shape before anything else does. */
+	if (!ret)
+		ret = mlsched_decide(*model, NULL, 0, NULL, &err);
+	if (!ret && strcmp(o->engine, "kernel") == 0) {
+		ret = mls_topology_read("/sys", o->n_domains, &topology, &err);
+		if (!ret)
+			ret = mls_shadow_quantize(*model, &topology, &view->report, &err, fixed);
+	}
+	view->model = *model;
+	view->fixed = *fixed;
+	return ret ? cli_fail(&o->common, "%s", err.message) : 0;
+}
+
+static const char *engine_why(const struct run_options *o)
+{
+	if (strcmp(o->engine, "auto") != 0)
+		return "as asked for";
+	return "the exact one: nothing waits for its verdicts in shadow";
+}
+
 int cli_run(int argc, char **argv)
 {
 	struct run_options o = {
@@ -399,10 +438,10 @@ int cli_run(int argc, char **argv)
 		.model = DEFAULT_MODEL,
 		.interval = 1,
 	};
-	struct mlsched_model *model;
-	struct mlsched_error err;
+	struct mlsched_model *model = NULL;
+	struct mlsched_qmodel *fixed = NULL;
 	struct loop *loop;
-	int status;
+	int status = CLI_FAILURE;
 
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
@@ -411,28 +450,17 @@ int cli_run(int argc, char **argv)
 		return cli_fail(&o.common, "no memory");
 	/* From here on Ctrl+C ends with a summary. */
 	loop->fds[EVENT_SIGNAL] = signals();
+	loop->stats = o.stats || o.common.verbosity > 0;
 	loop->view.common = &o.common;
 	loop->view.model_path = o.model;
 	loop->view.half_life = o.half_life > 0 ? (uint64_t)(o.half_life * 1e6) :
 						 MLS_RECORDER_HALF_LIFE;
-	loop->stats = o.stats || o.common.verbosity > 0;
+	loop->view.engine_why = engine_why(&o);
 	loop->view.backend_why = choose_backend(&o);
-	loop->view.engine_why = strcmp(o.engine, "auto") == 0 ?
-					"the daemon scores while the kernel decides by itself" :
-					"as asked for";
-	if (!loop->view.backend_why) {
-		status = CLI_FAILURE;
-	} else if (mlsched_model_load(o.model, &err, &model) != 0) {
-		status = cli_fail(&o.common, "%s", err.message);
-	} else {
-		if (o.threshold > 0 && with_threshold(&model, o.threshold, &err) != 0) {
-			status = cli_fail(&o.common, "%s", err.message);
-		} else {
-			loop->view.model = model;
-			status = run(&o, loop);
-		}
-		mlsched_model_free(model);
-	}
+	if (loop->view.backend_why && get_model(&o, &loop->view, &model, &fixed) == 0)
+		status = run(&o, loop);
+	mlsched_qmodel_free(fixed);
+	mlsched_model_free(model);
 	close(loop->fds[EVENT_SIGNAL]);
 	free(loop);
 	return status;

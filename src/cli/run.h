@@ -13,6 +13,8 @@
  * @model:       the network
  * @backend_why: why this backend
  * @engine_why:  why this engine
+ * @fixed:       the network in fixed point if the engine is "kernel", or NULL
+ * @report:      how well that stands for @model
  * @half_life:   of the loads, ns
  * @shadow:      the backend
  * @started:     CLOCK_MONOTONIC, ns
@@ -26,6 +28,8 @@ struct run_view {
 	const struct mlsched_model *model;
 	const char *backend_why;
 	const char *engine_why;
+	const struct mlsched_qmodel *fixed;
+	struct mlsched_quantize_report report;
 	uint64_t half_life;
 	struct mls_shadow *shadow;
 	uint64_t started;

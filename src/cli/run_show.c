@@ -93,12 +93,28 @@ static void show_start_json(const struct run_view *view, const struct utsname *u
 		"type", "start", "version", mlsched_version(), "kernel", "release", uts->release,
 		"machine", uts->machine, "topology", "cpus", t->n_cpus, "online", t->n_online,
 		"cores", t->n_cores, "last_level_caches", t->n_caches, "numa_nodes", t->n_nodes,
-		"backend", "name", "shadow", "why", view->backend_why, "engine", "name", "native",
-		"code", mlsched_isa_name(mlsched_model_isa(view->model)), "why", view->engine_why,
+		"backend", "name", "shadow", "why", view->backend_why, "engine", "name",
+		view->fixed ? "kernel" : "native", "code",
+		mlsched_isa_name(mlsched_model_isa(view->model)), "why", view->engine_why,
 		"domains", "are", domains, "cpus", lists, "model", "path", view->model_path,
 		"shape", shape, "schema", meta->schema, "checksum", checksum, "threshold",
 		(double)meta->threshold, "half_life_ms", (double)view->half_life / 1e6, "window_ms",
 		(double)mls_recorder_window(recorder) / 1e6));
+}
+
+static void show_engine(const struct run_view *view)
+{
+	const struct mlsched_quantize_report *report = &view->report;
+
+	if (!view->fixed) {
+		printf("engine    native (%s): float32, %s code\n", view->engine_why,
+		       mlsched_isa_name(mlsched_model_isa(view->model)));
+		return;
+	}
+	printf("engine    kernel (%s): fixed point in the recorder, checksum %08x, agrees with "
+	       "float32 in %.2f %% of %zu verdicts on this machine's inputs\n",
+	       view->engine_why, mlsched_qmodel_checksum(view->fixed), report->agreement * 100,
+	       report->n_rows);
 }
 
 static void show_domains(const struct mls_topology *t, const char *domains)
@@ -138,8 +154,7 @@ void run_show_start(struct run_view *view)
 	printf("kernel    %s %s\n", uts.sysname, uts.release);
 	printf("backend   shadow (%s): the kernel goes on deciding, the model judges each migration\n",
 	       view->backend_why);
-	printf("engine    native (%s): float32, %s code\n", view->engine_why,
-	       mlsched_isa_name(mlsched_model_isa(view->model)));
+	show_engine(view);
 	show_domains(t, domains);
 	printf("model     %s: %s, %llu parameters, schema %s, threshold %g, checksum %08x\n",
 	       view->model_path, shape, (unsigned long long)parameters(view->model),
@@ -150,40 +165,90 @@ void run_show_start(struct run_view *view)
 	fflush(stdout);
 }
 
+/* A task names itself as it likes: what is not plain text must not reach a terminal or JSON. */
+static const char *plain(const char *comm, char text[16])
+{
+	size_t i;
+
+	for (i = 0; i < 15 && comm[i]; i++)
+		text[i] = comm[i] >= ' ' && comm[i] <= '~' ? comm[i] : '?';
+	text[i] = '\0';
+	return text;
+}
+
+static json_t *outcome_json(const struct mls_move *m)
+{
+	if (!m->followed)
+		return json_null();
+	return json_pack("{s:I, s:b, s:b, s:I, s:I, s:b, s:I, s:b, s:I}", "observed_ns",
+			 (json_int_t)m->observed, "ran", m->ran, "ran_there", m->ran_there,
+			 "wait_ns", (json_int_t)m->wait, "run_ns", (json_int_t)m->run_time,
+			 "moved_again", m->moved != 0, "moved_after_ns", (json_int_t)m->moved,
+			 "bounced", m->back != 0, "back_after_ns", (json_int_t)m->back);
+}
+
+static json_t *features_json(const float *features)
+{
+	json_t *array = json_array();
+
+	for (int i = 0; i < MLS_SEED10_WIDTH; i++)
+		json_array_append_new(array, json_real((double)features[i]));
+	return array;
+}
+
 static void show_decision_json(const struct run_view *view, const struct mls_decision *d)
 {
 	const struct mls_move *m = d->move;
-	json_t *features = json_array(), *outcome = json_null();
-
-	for (int i = 0; i < MLS_SEED10_WIDTH; i++)
-		json_array_append_new(features, json_real((double)d->features[i]));
-	if (m->followed)
-		outcome = json_pack("{s:I, s:b, s:b, s:I, s:I, s:b, s:I, s:b, s:I}", "observed_ns",
-				    (json_int_t)m->observed, "ran", m->ran, "ran_there",
-				    m->ran_there, "wait_ns", (json_int_t)m->wait, "run_ns",
-				    (json_int_t)m->run_time, "moved_again", m->moved != 0,
-				    "moved_after_ns", (json_int_t)m->moved, "bounced", m->back != 0,
-				    "back_after_ns", (json_int_t)m->back);
-	show_json(json_pack(
-		"{s:s, s:I, s:I, s:i, s:i, s:s, s:s, s:b, s:b, s:i, s:i, s:i, s:i, s:o, s:I, s:b, s:f, "
-		"s:f, s:I, s:b, s:o}",
+	char comm[16];
+	json_t *document = json_pack(
+		"{s:s, s:I, s:I, s:i, s:i, s:s, s:s, s:b, s:b, s:b, s:i, s:i, s:i, s:i, s:I}",
 		"type", "decision", "id", (json_int_t)m->id, "time_ns", (json_int_t)m->time, "pid",
-		m->pid, "tgid", m->tgid, "comm", m->comm, "kind", mls_move_kind_name(m->kind),
-		"forced", m->forced, "kthread", m->kthread, "src_cpu", m->src_cpu, "dst_cpu",
-		m->dst_cpu, "src_domain", m->src_domain, "dst_domain", m->dst_domain, "features",
-		features, "slept_ns", (json_int_t)m->idle_for, "migrate", d->verdict.migrate,
-		"logit", (double)d->verdict.logit, "probability", (double)d->verdict.probability,
-		"inference_ns", (json_int_t)d->inference_ns, "asleep", m->asleep, "outcome",
-		outcome));
-	(void)view;
+		m->pid, "tgid", m->tgid, "comm", plain(m->comm, comm), "kind",
+		mls_move_kind_name(m->kind), "forced", m->forced, "kthread", m->kthread, "asleep",
+		m->asleep, "src_cpu", m->src_cpu, "dst_cpu", m->dst_cpu, "src_domain",
+		m->src_domain, "dst_domain", m->dst_domain, "last_ran_ns_ago",
+		(json_int_t)m->idle_for);
+
+	json_object_set_new(document, "features", features_json(d->features));
+	json_object_update_new(document,
+			       json_pack("{s:b, s:f, s:f, s:I}", "migrate", d->verdict.migrate,
+					 "logit", (double)d->verdict.logit, "probability",
+					 (double)d->verdict.probability, "inference_ns",
+					 (json_int_t)d->inference_ns));
+	if (view->fixed)
+		json_object_set_new(document, "fixed_point",
+				    json_pack("{s:I, s:b, s:b, s:f}", "logit", (json_int_t)m->logit,
+					      "same_integers", d->same_integers, "native_migrate",
+					      d->native.migrate, "native_logit",
+					      (double)d->native.logit));
+	json_object_set_new(document, "outcome", outcome_json(m));
+	show_json(document);
+}
+
+static void print_outcome(const struct mls_move *m)
+{
+	const char *verb = m->asleep ? "slept" : m->ran ? "waited" : "waits";
+	char wait[32], ran[32], back[32];
+
+	if (!m->followed) {
+		printf("  not followed\n");
+		return;
+	}
+	printf("  %s %s, ran %s%s", verb, time_text(wait, (double)m->wait),
+	       time_text(ran, (double)m->run_time), m->ran && !m->ran_there ? " elsewhere" : "");
+	if (m->back)
+		printf(", back after %s", time_text(back, (double)m->back));
+	else if (m->moved)
+		printf(", moved on after %s", time_text(back, (double)m->moved));
+	putchar('\n');
 }
 
 void run_show_decision(const struct run_view *view, const struct mls_decision *d)
 {
 	const struct mls_move *m = d->move;
 	const char *verdict = d->verdict.migrate ? "accept" : "refuse";
-	char wait[32], ran[32], back[32];
 	double at = (double)(int64_t)(m->time - view->started) / 1e9;
+	char comm[16];
 
 	if (view->common->json) {
 		show_decision_json(view, d);
@@ -191,25 +256,13 @@ void run_show_decision(const struct run_view *view, const struct mls_decision *d
 	}
 	printf("%11.6f %-7s %7u %-15s CPU %u>%u dom %u>%u idle %.0f busy %.0f load %.2f>%.2f  "
 	       "%-6s %+.3f",
-	       at, mls_move_kind_name(m->kind), m->pid, m->comm, m->src_cpu, m->dst_cpu,
-	       m->src_domain, m->dst_domain, (double)d->features[1], (double)d->features[2],
-	       (double)d->features[3], (double)d->features[4], m->forced ? "forced" : verdict,
-	       (double)d->verdict.logit);
-	if (!m->followed) {
-		printf("  not followed\n");
-		return;
-	}
-	printf("  %s %s, ran %s%s",
-	       m->asleep ? "slept" :
-	       m->ran    ? "waited" :
-			   "waits",
-	       time_text(wait, (double)m->wait), time_text(ran, (double)m->run_time),
-	       m->ran && !m->ran_there ? " elsewhere" : "");
-	if (m->back)
-		printf(", back after %s", time_text(back, (double)m->back));
-	else if (m->moved)
-		printf(", moved on after %s", time_text(back, (double)m->moved));
-	putchar('\n');
+	       at, mls_move_kind_name(m->kind), m->pid, plain(m->comm, comm), m->src_cpu,
+	       m->dst_cpu, m->src_domain, m->dst_domain, (double)d->features[1],
+	       (double)d->features[2], (double)d->features[3], (double)d->features[4],
+	       m->forced ? "forced" : verdict, (double)d->verdict.logit);
+	if (view->fixed)
+		printf(" (float32 %+.3f)", (double)d->native.logit);
+	print_outcome(m);
 }
 
 static json_t *tally_json(const struct mls_tally *t)
@@ -299,6 +352,15 @@ static void show_summary_json(const struct run_view *view, double seconds,
 				      (json_int_t)c->closing, "not_followed",
 				      (json_int_t)c->unfollowed, "skipped_runs",
 				      (json_int_t)c->missed, "switches", (json_int_t)c->switches));
+	if (view->fixed)
+		json_object_set_new(document, "fixed_point",
+				    json_pack("{s:I, s:I, s:f}", "same_verdict",
+					      (json_int_t)view->total.same_verdict, "same_integers",
+					      (json_int_t)view->total.same_integers,
+					      "agreement_on_grid", view->report.agreement));
+	else
+		json_object_set_new(document, "inference_warm_ns",
+				    json_real(mls_shadow_warm_inference(view->shadow)));
 	json_object_set_new(document, "cost",
 			    json_pack("{s:f, s:I, s:f, s:I}", "switch_ns",
 				      each(cost->switch_ns, cost->switch_runs), "switch_runs",
@@ -336,6 +398,24 @@ static void print_counts(double seconds, const struct mls_recorder_counts *c)
 	       (double)c->switches / seconds);
 }
 
+static void show_inference(const struct run_view *view, uint64_t all)
+{
+	const struct mls_account *a = &view->total;
+	char as_found[32], warm[32];
+
+	time_text(as_found, mls_times_median(&a->inference));
+	if (!view->fixed) {
+		printf("inference         %s (median, caches as they are), %s repeated\n", as_found,
+		       time_text(warm, mls_shadow_warm_inference(view->shadow)));
+		return;
+	}
+	printf("inference         %s in the kernel (median, caches as they are)\n", as_found);
+	printf("fixed point       float32 gives the same verdict on %llu of %llu, the library the "
+	       "same integer on %llu\n",
+	       (unsigned long long)a->same_verdict, (unsigned long long)all,
+	       (unsigned long long)a->same_integers);
+}
+
 void run_show_summary(const struct run_view *view, uint64_t now)
 {
 	struct mls_recorder *recorder = mls_shadow_recorder(view->shadow);
@@ -344,7 +424,6 @@ void run_show_summary(const struct run_view *view, uint64_t now)
 	const struct mls_tally *t = view->total.tally;
 	struct mls_recorder_counts counts;
 	struct mls_recorder_cost cost;
-	char text[32];
 
 	mls_recorder_counts(recorder, &counts);
 	mls_recorder_cost(recorder, &cost);
@@ -361,8 +440,7 @@ void run_show_summary(const struct run_view *view, uint64_t now)
 	       (unsigned long long)view->total.kinds[MLS_MOVE_WAKEUP],
 	       (unsigned long long)view->total.kinds[MLS_MOVE_BALANCE],
 	       (unsigned long long)view->total.kinds[MLS_MOVE_EXEC]);
-	printf("inference         %s (median)\n",
-	       time_text(text, mls_times_median(&view->total.inference)));
+	show_inference(view, all);
 	print_counts(seconds, &counts);
 	printf("recorder's cost   %.0f ns a context switch, %.0f ns a migration (the kernel's BPF "
 	       "statistics over %llu and %llu runs)\n",

@@ -51,10 +51,20 @@ struct mls_times {
 	uint32_t bucket[MLS_TIMES_BUCKETS];
 };
 
+/**
+ * struct mls_account - the sums
+ * @tally:       by judgement
+ * @kinds:       by why the kernel moved the task
+ * @inference:   of each verdict
+ * @same_verdict: of fixed-point verdicts, those that float32 shares
+ * @same_integers: of fixed-point logits, those that the library computes, too
+ */
 struct mls_account {
 	struct mls_tally tally[MLS_JUDGEMENTS];
 	uint64_t kinds[MLS_MOVE_KINDS];
 	struct mls_times inference;
+	uint64_t same_verdict;
+	uint64_t same_integers;
 };
 
 /** mls_account_add() - one migration; forced ones count as such whatever @accepted says */

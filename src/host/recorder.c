@@ -152,6 +152,7 @@ static void configure(struct mls_recorder *r)
 	rodata->decay = mls_load_decay_of(r->options.half_life);
 	rodata->n_domains = r->topology.n_domains;
 	rodata->largest_domain = set_domains(r);
+	rodata->has_network = r->options.slot != NULL;
 	rodata->storage_flags = storage_under_locks() ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0;
 	if (rodata->largest_domain > DOMAIN_SMALL)
 		rodata->refresh_ns = r->options.half_life / REFRESHES_PER_HALF;
@@ -215,6 +216,21 @@ static int map_ring(struct mls_recorder *r, struct mlsched_error *err)
 	return 0;
 }
 
+static int put_network(struct mls_recorder *r, struct mlsched_error *err)
+{
+	const struct bpf_map *map = r->skel->maps.slots;
+	const uint32_t zero = 0;
+	int ret;
+
+	if (!r->options.slot)
+		return 0;
+	ret = bpf_map__update_elem(map, &zero, sizeof(zero), r->options.slot,
+				   bpf_map__value_size(map), 0);
+	return ret ? mls_error(err, ret, "putting the network into the kernel: %s",
+			       strerror(-ret)) :
+		     0;
+}
+
 static int attach(struct bpf_program *program, struct bpf_link **link, struct mlsched_error *err)
 {
 	*link = bpf_program__attach(program);
@@ -274,6 +290,8 @@ static int start(struct mls_recorder *r, struct mlsched_error *err)
 
 	if (!ret)
 		ret = map_ring(r, err);
+	if (!ret)
+		ret = put_network(r, err);
 	if (!ret)
 		ret = attach(r->skel->progs.on_new_task, &r->skel->links.on_new_task, err);
 	if (!ret)
@@ -350,6 +368,7 @@ static void finish(const struct recorder_decision *d, uint64_t end, struct mls_m
 		.asleep = d->flags & RECORDER_ASLEEP,
 		.followed = d->flags & RECORDER_FOLLOW,
 		.logit = d->logit,
+		.infer_ns = d->infer_ns,
 		.idle_for = d->flags & RECORDER_LAST_RUN ? (int64_t)d->idle_for : -1,
 	};
 	memcpy(m->comm, d->comm, sizeof(m->comm));

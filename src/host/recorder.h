@@ -38,6 +38,7 @@ enum mls_move_kind {
  * @features:   inputs of schema seed10 at that moment, Q16.16
  * @logit:      of the fixed-point network in the recorder, in its own units;
  *              0 without one
+ * @infer_ns:   what computing it took there
  * @idle_for:   ns since the task last ran, or -1 when that was not seen
  * @followed:   whether anything below is known
  * @observed:   ns for which it was followed: the window, or less if the task
@@ -69,6 +70,7 @@ struct mls_move {
 	bool ran_there;
 	int32_t features[MLS_SEED10_WIDTH];
 	int64_t logit;
+	uint32_t infer_ns;
 	int64_t idle_for;
 	uint64_t observed;
 	uint64_t wait;
@@ -83,13 +85,19 @@ struct mls_move {
  * @n_domains: as for mls_topology_read()
  * @half_life: of the load averages, in ns; default 32 ms
  * @window:    for which the outcome is followed, in ns; default 100 ms
+ * @slot:      a network to be computed at each migration, a struct qnet_slot of
+ *             MLS_RECORDER_SLOT_WIDTH made by mls_qnet_pack(), or NULL
  */
 struct mls_recorder_options {
 	const char *sysfs;
 	uint32_t n_domains;
 	uint64_t half_life;
 	uint64_t window;
+	const void *slot;
 };
+
+/* QNET_SLOT_WIDTH of bpf/recorder.bpf.c */
+#define MLS_RECORDER_SLOT_WIDTH 128
 
 #define MLS_RECORDER_HALF_LIFE  32000000ull
 #define MLS_RECORDER_WINDOW     100000000ull

@@ -144,5 +144,19 @@ def refused(path, share):
         expect(d["migrate"] == (float(share) == 0), f"decision {d['id']} is {d['migrate']}")
 
 
+def same_integers(path):
+    """The network in the kernel gives the integers that the library gives for the same features."""
+    n = 0
+    for d in documents(path, "decision"):
+        f = d["fixed_point"]
+        expect(f["same_integers"], f"decision {d['id']}: {f} for {d['features']}")
+        n += 1
+    s = summary(path)
+    print(f"# {n} decisions, float32 agrees with {s['fixed_point']['same_verdict']} verdicts")
+    expect(n == s["fixed_point"]["same_integers"] >= 500, f"{n} decisions, {s['fixed_point']}")
+    agreement = s["fixed_point"]["same_verdict"] / n
+    expect(agreement >= 0.995, f"float32 agrees with {agreement:.4f} of the verdicts")
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](*sys.argv[2:])

@@ -120,6 +120,16 @@ check "bounces follow the window" python3 $checks bounces "$tap_tmp/spin.json" "
 check "a model that always accepts refuses nothing" python3 $checks refused "$tap_tmp/spin.json" 0
 check "every migration is judged or counted, again" python3 $checks adds_up "$tap_tmp/spin.json"
 
+# The network in the kernel, at the moment of each migration.
+moving() { "$tap_tmp/switcher" 0.5 2 500 >"$tap_tmp/kernel.known"; }
+export -f moving
+check "watching with the network in the kernel" \
+	watch kernel --model tests/golden/savedmodel/models/tf221-keras3-savedmodel/model --engine kernel -- bash -c moving
+check "the kernel and the library compute the same integers" python3 $checks same_integers "$tap_tmp/kernel.json"
+sed -n 's/^# /# /p' "$tap_out"
+check "every migration is judged or counted with the network in the kernel" \
+	python3 $checks adds_up "$tap_tmp/kernel.json"
+
 # What a person sees.
 text=$("$MLSCHED" run --model "$tap_tmp/accept" --duration 0.3 --interval 0.1)
 same "it runs for as long as --duration says and ends with 0" 0 $?

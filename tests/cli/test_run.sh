@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# mlsched run: what it refuses before it touches the kernel.  The rest is
+# tests/live/test_shadow.sh.
+# shellcheck disable=SC2154
+. "$(dirname "$0")/../lib/tap.sh"
+
+models=tests/golden/savedmodel/models
+
+# says NAME STATUS PATTERN OPTIONS...: fails with that status, and one line of standard error fits.
+says() {
+	local name=$1 status=$2 pattern=$3 found
+	shift 3
+	"$MLSCHED" run "$@" >"$tap_tmp/stdout" 2>"$tap_tmp/stderr"
+	found=$?
+	if [ $found -eq "$status" ] && grep -qE "$pattern" "$tap_tmp/stderr" && [ ! -s "$tap_tmp/stdout" ]; then
+		tap_result 0 "$name"
+	else
+		echo "# status $found"
+		sed 's/^/# /' "$tap_tmp/stderr" "$tap_tmp/stdout"
+		tap_result 1 "$name"
+	fi
+}
+
+says "an unknown backend is a usage error" 2 '--backend: "eevdf" is none of' --backend eevdf
+says "an engine that is not there yet is a usage error" 2 '--engine: "tensorflow" is none of' --engine tensorflow
+says "a threshold of 1 is a usage error" 2 '--threshold: expected a number from' --threshold 1
+says "a duration that is no number is a usage error" 2 '--duration: expected a number from .* got "soon"' --duration soon
+says "NaN is no interval" 2 '--interval: expected a number' --interval nan
+says "zero domains are a usage error" 2 '--domains: expected a number from 1 to 64' --domains 0
+says "a window beyond the limit is a usage error" 2 '--window: expected a number from 1 to 4000' --window 4001
+says "a stray argument is a usage error" 2 'unexpected argument "model"' model
+says "a missing model is named" 1 '^mlsched run: Model not found at path: /nonexistent' --model /nonexistent
+says "the scx backend is not promised" 1 '^mlsched run: --backend scx: this kernel has .*--backend shadow works' \
+	--backend scx --model $models/tf221-keras3-savedmodel/model
+says "a model of schema mllb15 is refused in the original's words" 1 \
+	'^mlsched run: Expected shape \[\?, 10\], got \[\?, 15\]' --model $models/tf221-keras3-15-10-1-savedmodel/model
+same "with --json the reason is a document" \
+	'{"error":"Model not found at path: /nonexistent: No such file or directory"}' \
+	"$("$MLSCHED" run --json --model /nonexistent 2>/dev/null)"
+if [ "$(getconf _NPROCESSORS_ONLN)" -lt 64 ]; then
+	says "more domains than cores are refused before anything is loaded" 1 \
+		'^mlsched run: expected 1 to [0-9]+ domains \(cores of this machine\), got 64' \
+		--domains 64 --engine kernel --model $models/tf221-keras3-savedmodel/model
+else
+	skip "more domains than cores are refused before anything is loaded" "64 CPUs or more"
+fi
+check "--help tells every option" sh -c 'for word in backend engine model duration interval domains half-life window threshold stats json; do
+	"$1" run --help | grep -q -- "--$word" || exit 1; done' - "$MLSCHED"
+finish
