@@ -20,6 +20,9 @@ $(TEST_OBJ) $(TEST_LIB_O): | $(PROTO_H) $(SKELS)
 TEST_LDFLAGS_test_forward := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free aligned_alloc \
 	posix_memalign mmap pthread_mutex_lock pthread_rwlock_rdlock pthread_spin_lock)
 
+# test_train_alloc lets each of these fail.
+TEST_LDFLAGS_test_train_alloc := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc pthread_create)
+
 $(TEST_BIN): $(O)/tests/%: $(O)/obj/tests/%.o $(TEST_LIB_O) $(LIB_A) $(HOST_OBJ) $(TEST_CLI_O) $(LIBBPF)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)

@@ -301,7 +301,7 @@ static int bench(const struct bench_options *o, const struct mls_dataset *data)
 {
 	const char *python = o->python ? o->python : DEFAULT_PYTHON;
 	struct result results[2];
-	int n = 1;
+	int n = 1, status = CLI_OK;
 
 	if (bench_ours(o, data, &results[0]) != 0)
 		return CLI_FAILURE;
@@ -310,15 +310,17 @@ static int bench(const struct bench_options *o, const struct mls_dataset *data)
 			 "no Keras: %s is not there; `make install-deps-tf` installs it, or name a "
 			 "Python that has TensorFlow by --python",
 			 python);
-	else if (bench_keras(o, python, data, &results[1]) != 0)
-		return CLI_FAILURE;
-	else
+	else if (bench_keras(o, python, data, &results[1]) == 0)
 		n = 2;
+	else
+		status = CLI_FAILURE;
+	if (status != CLI_OK && o->common.json) /* what there is to say is printed */
+		return status;
 	if (o->common.json)
 		print_json(o, results, n);
 	else
 		print_results(o, results, n);
-	return CLI_OK;
+	return status;
 }
 
 int cli_bench_train(int argc, char **argv)

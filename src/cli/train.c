@@ -287,15 +287,24 @@ static json_t *layers_json(const struct mls_train_options *t)
 	return layers;
 }
 
+static json_t *activations_json(const struct mls_train_options *t)
+{
+	json_t *names = json_array();
+
+	for (uint32_t l = 0; l < t->n_hidden; l++)
+		json_array_append_new(names,
+				      json_string(mlsched_activation_name(t->activation[l])));
+	return names;
+}
+
 static json_t *options_json(const struct run *run)
 {
 	static const char *const decays[] = { "constant", "step", "exponential", "cosine" };
 	const struct mls_train_options *t = &run->train;
 
-	return json_pack("{s:o, s:s, s:i, s:i, s:f, s:s, s:f, s:f, s:[f,f], s:i, s:s, s:f}",
-			 "layers", layers_json(t), "activation",
-			 t->n_hidden ? mlsched_activation_name(t->activation[0]) : "linear",
-			 "epochs", (int)t->epochs, "batch", (int)t->batch, "rate", t->rate, "decay",
+	return json_pack("{s:o, s:o, s:i, s:i, s:f, s:s, s:f, s:f, s:[f,f], s:i, s:s, s:f}",
+			 "layers", layers_json(t), "activations", activations_json(t), "epochs",
+			 (int)t->epochs, "batch", (int)t->batch, "rate", t->rate, "decay",
 			 decays[t->decay.kind], "l2", t->l2, "activation_penalty",
 			 t->activation_penalty, "class_weight", rounded(t->class_weight[0]),
 			 rounded(t->class_weight[1]), "patience", (int)t->patience, "split",
