@@ -100,6 +100,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	static const char *const backends[] = { "auto", "scx", "shadow", NULL };
 	static const char *const engines[] = { "auto", "native", "kernel", NULL };
 	struct run_options *o = state->input;
+	double value;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
@@ -121,7 +122,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->interval = number(state, "interval", arg, 0.02, 1e6);
 		return 0;
 	case OPTION_DOMAINS:
-		o->n_domains = (uint32_t)number(state, "domains", arg, 1, MLS_MAX_DOMAINS);
+		value = number(state, "domains", arg, 1, MLS_MAX_DOMAINS);
+		if (value != floor(value))
+			argp_error(state, "--domains: expected a whole number, got \"%s\"", arg);
+		o->n_domains = (uint32_t)value;
 		return 0;
 	case OPTION_HALF_LIFE:
 		o->half_life = number(state, "half-life", arg, 1, 60000);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # mlsched run: what it refuses before it touches the kernel.  The rest is
 # tests/live/test_shadow.sh.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2154
 . "$(dirname "$0")/../lib/tap.sh"
 
 models=tests/golden/savedmodel/models
@@ -13,7 +13,7 @@ says() {
 	shift 3
 	"$MLSCHED" run "$@" >"$tap_tmp/stdout" 2>"$tap_tmp/stderr"
 	found=$?
-	if [ $found -eq "$status" ] && grep -qE "$pattern" "$tap_tmp/stderr" && [ ! -s "$tap_tmp/stdout" ]; then
+	if [ $found -eq "$status" ] && grep -qE -e "$pattern" "$tap_tmp/stderr" && [ ! -s "$tap_tmp/stdout" ]; then
 		tap_result 0 "$name"
 	else
 		echo "# status $found"
@@ -28,6 +28,7 @@ says "a threshold of 1 is a usage error" 2 '--threshold: expected a number from'
 says "a duration that is no number is a usage error" 2 '--duration: expected a number from .* got "soon"' --duration soon
 says "NaN is no interval" 2 '--interval: expected a number' --interval nan
 says "zero domains are a usage error" 2 '--domains: expected a number from 1 to 64' --domains 0
+says "half a domain is a usage error" 2 '--domains: expected a whole number, got "1.5"' --domains 1.5
 says "a window beyond the limit is a usage error" 2 '--window: expected a number from 1 to 4000' --window 4001
 says "a stray argument is a usage error" 2 'unexpected argument "model"' model
 says "a missing model is named" 1 '^mlsched run: Model not found at path: /nonexistent' --model /nonexistent
