@@ -243,13 +243,13 @@ static __always_inline bool may_run_on(struct task_struct *p, u32 cpu)
 	return bits >> (cpu & 63) & 1;
 }
 
-static __always_inline u8 kind_of(struct task_struct *p)
+static __always_inline u8 kind_of(struct task_struct *p, bool forced)
 {
 	if (BPF_CORE_READ(p, __state) & TASK_WAKING)
 		return RECORDER_WAKEUP;
 	if (bpf_core_field_exists(p->in_execve) && BPF_CORE_READ_BITFIELD_PROBED(p, in_execve))
 		return RECORDER_EXEC;
-	return RECORDER_BALANCE;
+	return forced ? RECORDER_AFFINITY : RECORDER_BALANCE;
 }
 
 /* From 6.12 on a task that sleeps may stay on its queue, and be moved with it, until picked. */
@@ -325,10 +325,8 @@ static __always_inline void fill(struct recorder_decision *d, struct task_struct
 	d->pid = p->pid;
 	d->tgid = p->tgid;
 	bpf_probe_read_kernel(d->comm, sizeof(d->comm), p->comm);
-	d->kind = kind_of(p);
-	d->flags = 0;
-	if (!may_run_on(p, src))
-		d->flags |= RECORDER_FORCED;
+	d->flags = may_run_on(p, src) ? 0 : RECORDER_FORCED;
+	d->kind = kind_of(p, d->flags);
 	if (is_asleep(p))
 		d->flags |= RECORDER_ASLEEP;
 	if (p->flags & PF_KTHREAD)

@@ -22,6 +22,7 @@ enum recorder_kind {
 	RECORDER_WAKEUP, /* it woke up and was placed on another CPU */
 	RECORDER_BALANCE, /* it was taken from one run queue to another */
 	RECORDER_EXEC, /* placed anew by execve() */
+	RECORDER_AFFINITY, /* taken off a CPU that it may no longer run on */
 	RECORDER_KINDS
 };
 

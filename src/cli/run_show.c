@@ -254,7 +254,7 @@ void run_show_decision(const struct run_view *view, const struct mls_decision *d
 		show_decision_json(view, d);
 		return;
 	}
-	printf("%11.6f %-7s %7u %-15s CPU %u>%u dom %u>%u idle %.0f busy %.0f load %.2f>%.2f  "
+	printf("%10.6f %-8s %7u %-15s CPU %u>%u dom %u>%u idle %.0f busy %.0f load %.2f>%.2f  "
 	       "%-6s %+.3f",
 	       at, mls_move_kind_name(m->kind), m->pid, plain(m->comm, comm), m->src_cpu,
 	       m->dst_cpu, m->src_domain, m->dst_domain, (double)d->features[1],
@@ -436,10 +436,11 @@ void run_show_summary(const struct run_view *view, uint64_t now)
 	print_tally("refused by model", &t[MLS_REFUSED], all);
 	print_tally("accepted by model", &t[MLS_ACCEPTED], all);
 	print_tally("forced (affinity)", &t[MLS_FORCED], all);
-	printf("\nmoved because     of a wake-up: %llu, of balancing: %llu, of execve: %llu\n",
+	printf("\nmoved because     of a wake-up: %llu, of balancing: %llu, of execve: %llu, of affinity: %llu\n",
 	       (unsigned long long)view->total.kinds[MLS_MOVE_WAKEUP],
 	       (unsigned long long)view->total.kinds[MLS_MOVE_BALANCE],
-	       (unsigned long long)view->total.kinds[MLS_MOVE_EXEC]);
+	       (unsigned long long)view->total.kinds[MLS_MOVE_EXEC],
+	       (unsigned long long)view->total.kinds[MLS_MOVE_AFFINITY]);
 	show_inference(view, all);
 	print_counts(seconds, &counts);
 	printf("recorder's cost   %.0f ns a context switch, %.0f ns a migration (the kernel's BPF "

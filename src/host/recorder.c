@@ -49,6 +49,7 @@ const char *mls_move_kind_name(enum mls_move_kind kind)
 		[MLS_MOVE_WAKEUP] = "wakeup",
 		[MLS_MOVE_BALANCE] = "balance",
 		[MLS_MOVE_EXEC] = "exec",
+		[MLS_MOVE_AFFINITY] = "affinity",
 	};
 
 	return (unsigned int)kind < MLS_MOVE_KINDS ? names[kind] : "unknown";

@@ -21,6 +21,7 @@ enum mls_move_kind {
 	MLS_MOVE_WAKEUP, /* it woke up and was placed on another CPU */
 	MLS_MOVE_BALANCE, /* it was taken from one run queue to another */
 	MLS_MOVE_EXEC, /* placed anew by execve() */
+	MLS_MOVE_AFFINITY, /* taken off a CPU that it may no longer run on */
 	MLS_MOVE_KINDS
 };
 

@@ -34,7 +34,7 @@ def adds_up(path):
         f"the counters do not add up: {k}",
     )
     tallies = sum(s[name]["n"] for name in ("accepted", "refused", "forced"))
-    kinds = s["wakeup"] + s["balance"] + s["exec"]
+    kinds = s["wakeup"] + s["balance"] + s["exec"] + s["affinity"]
     intervals = list(documents(path, "interval"))
     expect(tallies == kinds == n, f"{tallies} by judgement, {kinds} by kind, {n} decisions")
     expect(sum(i["migrations"] for i in intervals) <= n, "intervals hold more than the whole")
@@ -69,6 +69,8 @@ def own_thread(path, switcher_file):
         others = [d for d in documents(path, "decision") if d["pid"] == known["tid"] and not d["forced"]
                   and d["time_ns"] > moves[0]["time_ns"]]
         expect(len(moves) + len(others) == known["kernel"], f"the kernel counted {known['kernel']}")
+    wrong = [d["kind"] for d in moves if d["kind"] not in ("affinity", "wakeup")]
+    expect(not wrong, f"moves by sched_setaffinity() of kind {wrong[:3]}")
     for before, after in zip(moves, moves[1:]):
         expect(before["dst_cpu"] == after["src_cpu"], f"moves {before['id']} and {after['id']} do not chain")
 
