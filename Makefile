@@ -20,15 +20,15 @@ ARGS     ?=
 
 # clang-19 made the fastest forward pass (docs/benchmarks.md), and BPF needs it anyway.
 ifeq ($(origin CC),default)
-CC := $(if $(shell command -v clang-19),clang-19,gcc)
+CC := $(if $(shell command -v clang-19 2>/dev/null),clang-19,gcc)
 endif
 ifeq ($(CC),clang)
-CC := $(if $(shell command -v clang),clang,clang-19)
+CC := $(if $(shell command -v clang 2>/dev/null),clang,clang-19)
 endif
-CLANG      ?= $(if $(shell command -v clang-19),clang-19,clang)
+CLANG      ?= $(if $(shell command -v clang-19 2>/dev/null),clang-19,clang)
 LLVM_STRIP ?= $(patsubst clang%,llvm-strip%,$(CLANG))
 AR         ?= ar
-BPFTOOL    ?= $(or $(shell command -v bpftool),$(wildcard /usr/sbin/bpftool),bpftool)
+BPFTOOL    ?= $(or $(shell command -v bpftool 2>/dev/null),$(wildcard /usr/sbin/bpftool),bpftool)
 PROTOC_C   ?= protoc-c
 PKG_CONFIG ?= pkg-config
 ARCH       := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)

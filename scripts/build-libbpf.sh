@@ -20,6 +20,7 @@ die() { echo "build-libbpf: $*" >&2; exit 1; }
 
 [ -s "$out/lib/libbpf.a" ] && [ "$(cat "$out/version" 2>/dev/null)" = "$version" ] && exit 0
 
+command -v "${HOSTCC:-gcc}" >/dev/null || die "${HOSTCC:-gcc} is missing: run make install-deps"
 good() { [ "$(sha256sum "$1" 2>/dev/null | cut -d' ' -f1)" = "$sha256" ]; }
 
 fetch() {
