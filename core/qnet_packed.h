@@ -374,10 +374,10 @@ QNET_STAGE s64 qnet_12(const struct qnet_slot *slot, struct qnet_scratch *s)
 	if (QNET_WORDS_NOW() <= (g)) \
 		continue;            \
 	QNET_REP4(QNET_ADD_ROWS, g)
-#define QNET_ADD_24(g)                                                                    \
-	QNET_ADD_4(g)                                                                     \
-	QNET_ADD_4((g) + 4) QNET_ADD_4((g) + 8) QNET_ADD_4((g) + 12) QNET_ADD_4((g) + 16) \
-		QNET_ADD_4((g) + 20)
+#define QNET_ADD_24(g)      \
+	QNET_ADD_4(g)       \
+	QNET_ADD_4((g) + 4) \
+	QNET_ADD_4((g) + 8) QNET_ADD_4((g) + 12) QNET_ADD_4((g) + 16) QNET_ADD_4((g) + 20)
 #define QNET_ADD_20(g) \
 	QNET_ADD_4(g)  \
 	QNET_ADD_4((g) + 4) QNET_ADD_4((g) + 8) QNET_ADD_4((g) + 12) QNET_ADD_4((g) + 16)

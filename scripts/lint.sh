@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # lint.sh: what CI checks besides the tests.
 set -u -o pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 bad=0
 check() {
 	local name=$1
@@ -22,10 +22,10 @@ license() {
 			missing=1
 		}
 	done
-	return $missing
+	return "$missing"
 }
 check "clang-format" clang-format-19 --dry-run --Werror "${c_files[@]}"
-check "shellcheck" shellcheck -x -e SC1091 "${shell_files[@]}"
+check "shellcheck" shellcheck "${shell_files[@]}"
 check "licence headers" license
 [ ${#manuals[@]} -eq 0 ] || check "manual pages" mandoc -T lint -W warning "${manuals[@]}"
 [ ${#python_files[@]} -eq 0 ] || check "python" python3 -m compileall -q "${python_files[@]}"

@@ -6,7 +6,7 @@
 # A test prints TAP.  It also fails as a whole when it ends with a status other
 # than 0 without a "not ok" of its own, or prints no result at all.
 set -u -o pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 build=${O:-build}
 
 case $build in /*) ;; *) build=$PWD/$build ;; esac

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # mlsched bench inference: every path is measured or says why not, and no figure
 # is out of this world.  How fast a machine is fails no test.
+# shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
 
 model=$(find tests/golden/savedmodel -path '*/bad/*' -prune -o -name saved_model.pb -printf '%h\n' | sort | head -n 1)

@@ -3,6 +3,7 @@
 # What the Makefile promises: out-of-tree builds, nothing rebuilt without need,
 # everything rebuilt that a header touches and nothing else, a change of flags
 # noticed, a parallel build from clean.
+# shellcheck source=tests/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
 
 tree=$tap_tmp/tree

@@ -177,7 +177,7 @@ static void kernel_survives_a_slot_of_garbage(void **state)
 		for (size_t at = 0; at < mls_qnet_slot_size(SLOT_WIDTH) / 4; at++)
 			slot[at] = (u32)mls_random_next(&t->random);
 		slot[4] = k % 4;
-			t->rows->n_features = QNET_MAX_WIDTH;
+		t->rows->n_features = QNET_MAX_WIDTH;
 		bpf_map__update_elem(t->skel->maps.rows, &zero, sizeof(zero), t->rows,
 				     sizeof(*t->rows), 0);
 		assert_int_equal(bpf_map__update_elem(t->skel->maps.slots, &zero, sizeof(zero),
