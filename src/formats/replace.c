@@ -341,7 +341,7 @@ int mls_replace_directory(const char *path, const struct mls_new_file *files, si
 		goto out;
 	remove_leftovers(&r);
 	ret = make_temporary(&r);
-	for (size_t i = 0, done; !ret && i < n; i += done)
+	for (size_t i = 0, done = 0; !ret && i < n; i += done)
 		ret = write_directory(&r, files + i, n - i, &done);
 	if (!ret && fsync(r.dir) != 0)
 		ret = fail(&r, "cannot write the new directory to the disk");

@@ -308,7 +308,7 @@ static char *add_network(struct builder *b, const struct mlsched_model *model)
 	add_shape(b, input, 2, -1, mlsched_model_inputs(model));
 	row = add_normalization(b, model, row);
 	for (uint32_t i = 0; mlsched_model_layer(model, i, &layer) == 0; i++) {
-		char name[16] = "dense";
+		char name[sizeof("dense_4294967295")] = "dense";
 		struct mls_tensor kernel = {
 			.rank = 2,
 			.dims = { layer.n_in, layer.n_out },
