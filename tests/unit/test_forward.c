@@ -396,7 +396,7 @@ static void softmax_of_large_logits_is_a_distribution(void **state)
 		for (int k = 0; k < 16; k++)
 			sum += out[k];
 		assert_true(fabsf(sum - 1) < 1e-6f);
-		assert_true(out[3] == 0);
+		assert_true(out[3] >= 0 && out[3] < 1e-37f);
 		/* Neighbours are a factor of e apart. */
 		assert_true(fabsf(out[15] / out[14] - 2.71828183f) < 1e-5f);
 		mlsched_model_free(model);
