@@ -492,7 +492,12 @@ INLINE void end_with_unit(const struct mls_layer *layer, const float *in, float 
 	uint32_t stride = (layer->n_in + LANES - 1) / LANES * LANES;
 	float y = dot_unit(layer->packed, in, stride) + layer->packed[stride];
 
-	*out = sums || layer->activation == MLSCHED_LINEAR ? y : activate_one(layer, y);
+	if (sums || layer->activation == MLSCHED_LINEAR)
+		*out = y;
+	else if (layer->activation == MLSCHED_SIGMOID)
+		*out = v_first(v_sigmoid(v_set1(y)));
+	else
+		*out = activate_one(layer, y);
 }
 
 static NOINLINE void forward_one(const struct mlsched_model *model, const float *in, float *out,
