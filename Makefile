@@ -60,8 +60,8 @@ ALL_CFLAGS  = $(BASE_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = $(BASE_LDFLAGS) $(LDFLAGS)
 
 # A file's name says which instructions it may use; it is reached only after a look at the processor.
-ISA_avx2       := -mavx2 -mfma
-ISA_avx512     := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma -mprefer-vector-width=512
+ISA_avx2       := -mavx2 -mfma -mbmi
+ISA_avx512     := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma -mbmi -mprefer-vector-width=512
 ISA_avx512vnni := $(ISA_avx512) -mavx512vnni
 isa_flags = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
 

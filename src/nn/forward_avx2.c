@@ -24,6 +24,7 @@ typedef __m256 vec;
 #define v_min(a, b)     _mm256_min_ps(a, b)
 #define v_fma(a, b, c)  _mm256_fmadd_ps(a, b, c)
 #define v_fnma(a, b, c) _mm256_fnmadd_ps(a, b, c)
+#define v_fnms(a, b, c) _mm256_fnmsub_ps(a, b, c)
 #define v_first(x)      _mm256_cvtss_f32(x)
 #define v_round(x)      _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #define v_group(p)      _mm256_broadcast_ss(p)

@@ -28,6 +28,7 @@ typedef __m512 vec;
 #define v_min(a, b)     _mm512_min_ps(a, b)
 #define v_fma(a, b, c)  _mm512_fmadd_ps(a, b, c)
 #define v_fnma(a, b, c) _mm512_fnmadd_ps(a, b, c)
+#define v_fnms(a, b, c) _mm512_fnmsub_ps(a, b, c)
 #define v_first(x)      _mm512_cvtss_f32(x)
 #define v_round(x)      _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #define v_scale(x, n)   _mm512_scalef_ps(x, n)

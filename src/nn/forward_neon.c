@@ -23,6 +23,7 @@ typedef float32x4_t vec;
 #define v_min(a, b)     vminq_f32(a, b)
 #define v_fma(a, b, c)  vfmaq_f32(c, a, b)
 #define v_fnma(a, b, c) vfmsq_f32(c, a, b)
+#define v_fnms(a, b, c) vnegq_f32(vfmaq_f32(c, a, b))
 #define v_first(x)      vgetq_lane_f32(x, 0)
 #define v_round(x)      vrndnq_f32(x)
 #define v_group(p)      vld1q_dup_f32(p)

@@ -39,22 +39,33 @@ typedef float row_buffer[MLSCHED_MAX_WIDTH] __attribute__((aligned(64)));
 /* ---- exp() and what is made of it ----------------------------------------------- */
 
 /*
- * Splits x into n ln 2 + r, returns exp(r) - 1.  The polynomial is the minimax
- * one of (exp(r) - 1 - r) / r^2 for |r| <= ln 2 / 2 with a relative error of
- * 3e-9 in exp(r); even and odd terms apart shorten the chain.
+ * exp(r) - 1 for |r| <= ln 2 / 2.  The polynomial is the minimax one of
+ * (exp(r) - 1 - r) / r^2, with a relative error of 3e-9 in exp(r); even and odd
+ * terms apart shorten the chain.
  */
-INLINE vec expm1_reduced(vec x, vec *n)
+INLINE vec expm1_small(vec r)
 {
-	vec r, r2, even, odd;
+	vec r2 = v_mul(r, r), even, odd;
 
-	*n = v_round(v_mul(x, v_set1(1.44269504f)));
-	r = v_fnma(*n, v_set1(0.693359375f), x);
-	r = v_fnma(*n, v_set1(-2.12194440e-4f), r);
-	r2 = v_mul(r, r);
 	even = v_fma(r2, v_set1(0.0013950540451332927f), v_set1(0.04166620597243309f));
 	odd = v_fma(r2, v_set1(0.008368917740881443f), v_set1(0.166665181517601f));
 	even = v_fma(r2, even, v_set1(0.5f));
 	return v_fma(r2, v_fma(r, odd, even), r);
+}
+
+/* ln 2 in two parts, the first of so few bits that its multiples are exact. */
+#define LN2_HIGH 0.693359375f
+#define LN2_LOW  -2.12194440e-4f
+#define LOG2_E   1.44269504f
+
+/* Splits x into n ln 2 + r, returns exp(r) - 1. */
+INLINE vec expm1_reduced(vec x, vec *n)
+{
+	vec r;
+
+	*n = v_round(v_mul(x, v_set1(LOG2_E)));
+	r = v_fnma(*n, v_set1(LN2_HIGH), x);
+	return expm1_small(v_fnma(*n, v_set1(LN2_LOW), r));
 }
 
 /* The bound is the second operand: a NaN in x stays one (as the instructions have it). */
@@ -79,11 +90,19 @@ INLINE vec v_expm1(vec x)
 	return v_fma(two_n, p, v_sub(two_n, v_set1(1.0f)));
 }
 
+/*
+ * 1 / (1 + exp(-x)) with exp(-x) = 2^n + 2^n (exp(r) - 1): what depends on n
+ * alone is ready before the polynomial.
+ */
 INLINE vec v_sigmoid(vec x)
 {
-	vec one = v_set1(1.0f);
+	vec one = v_set1(1.0f), n, r, two_n;
 
-	return v_div(one, v_add(one, v_exp(v_sub(v_set1(0.0f), x))));
+	x = clamp(x, -87.33f, 87.33f);
+	n = v_round(v_mul(x, v_set1(-LOG2_E)));
+	r = v_fnma(n, v_set1(LN2_LOW), v_fnms(n, v_set1(LN2_HIGH), x));
+	two_n = v_scale(one, n);
+	return v_div(one, v_fma(two_n, expm1_small(r), v_add(two_n, one)));
 }
 
 /* (exp(2x) - 1) / (exp(2x) + 1); beyond 10 it is 1 in single precision. */

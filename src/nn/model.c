@@ -264,11 +264,12 @@ static bool isa_works(enum mlsched_isa isa)
 		return true;
 #if defined(__x86_64__)
 	case MLSCHED_ISA_AVX2:
-		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+		       __builtin_cpu_supports("bmi");
 	case MLSCHED_ISA_AVX512:
 		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
 		       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-		       __builtin_cpu_supports("fma");
+		       __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi");
 #elif defined(__aarch64__)
 	case MLSCHED_ISA_NEON:
 		return getauxval(AT_HWCAP) & HWCAP_ASIMD;
