@@ -320,12 +320,13 @@ INLINE void block(const float *packed, size_t pitch, uint32_t n_groups, const fl
 
 /*
  * The same for all of a block's units (@regs whole registers) and one row,
- * whose inputs are skipped where @active has no bit; NULL: few are.
+ * whose inputs are skipped where @active has no bit; NULL: few are.  With @unit,
+ * the weights of a last unit behind this block, its sum goes to *out instead.
  */
 INLINE void single(const float *packed, uint32_t n_in, const uint64_t *active, const float *in,
-		   float *out, uint64_t *out_active, bool relu, const int regs)
+		   float *out, uint64_t *out_active, bool relu, const float *unit, const int regs)
 {
-	vec sum[GROUP][ONE];
+	vec sum[GROUP][ONE], dot[2];
 	uint64_t mask = 0;
 
 #pragma GCC unroll 16
@@ -343,11 +344,21 @@ INLINE void single(const float *packed, uint32_t n_in, const uint64_t *active, c
 		vec y = GROUP == 1 ? sum[0][c] : v_add(sum[0][c], sum[1][c]);
 
 		y = end_of_sum(y, relu);
+		if (unit) {
+			/* The same steps as in dot_unit(). */
+			vec w = v_load(unit + c * LANES);
+
+			dot[c % 2] = c == 0 ? v_mul(y, w) :
+					      v_fma(y, w, c == 1 ? v_set1(0.0f) : dot[c % 2]);
+			continue;
+		}
 		v_store(out + c * LANES, y);
 		if (relu)
 			mask |= (uint64_t)v_mask_nonzero(y) << c * LANES;
 	}
-	if (relu)
+	if (unit)
+		*out = v_sum(v_add(dot[0], regs > 1 ? dot[1] : v_set1(0.0f)));
+	else if (relu)
 		*out_active = mask;
 }
 
@@ -378,9 +389,16 @@ INLINE void block_rows(const float *packed, uint32_t regs, uint32_t n_groups, co
 		      relu, ROWS, GROUP);
 }
 
+/* Weights of one unit of a small layer, in whole registers. */
+INLINE uint32_t dot_stride(const struct mls_layer *layer)
+{
+	return (layer->n_in + LANES - 1) / LANES * LANES;
+}
+
 /* One unit's sum as a dot product along the inputs. */
 INLINE float dot_unit(const float *w, const float *in, uint32_t stride)
 {
+	/* single() does the same with sums that are still in registers. */
 	vec even = v_mul(v_load(in), v_load(w)), odd = v_set1(0.0f);
 	uint32_t i = LANES;
 
@@ -396,7 +414,7 @@ INLINE float dot_unit(const float *w, const float *in, uint32_t stride)
 /* The sums of a small layer for one row. */
 INLINE void dot(const struct mls_layer *layer, const float *in, float *out)
 {
-	uint32_t stride = (layer->n_in + LANES - 1) / LANES * LANES;
+	uint32_t stride = dot_stride(layer);
 	const float *w = layer->packed, *bias = w + (size_t)layer->n_out * stride;
 
 	for (uint32_t j = 0; j < layer->n_out; j++, w += stride)
@@ -424,10 +442,11 @@ INLINE void dense_rows(const struct mls_layer *layer, const float *in, size_t in
 /*
  * The same for one row.  @active says which inputs are not zero, or is NULL
  * where that is not known; @out_active receives the same of the outputs.
- * Return: whether it is known of the outputs.
+ * Return: whether it is known of the outputs.  @unit: as in single(), with at
+ * most 64 units in this layer, or NULL.
  */
 INLINE bool dense_one(const struct mls_layer *layer, const float *in, const uint64_t *active,
-		      float *out, uint64_t *out_active, bool relu)
+		      float *out, uint64_t *out_active, bool relu, const float *unit)
 {
 	uint32_t left = (layer->n_out + LANES - 1) / LANES;
 	const float *packed = layer->packed_one;
@@ -438,9 +457,9 @@ INLINE bool dense_one(const struct mls_layer *layer, const float *in, const uint
 		uint32_t regs = left < ONE ? left : ONE;
 
 		switch (regs) {
-#define CASE(n)                                                                      \
-	case n:                                                                      \
-		single(packed, layer->n_in, active, in, out, out_active++, relu, n); \
+#define CASE(n)                                                                            \
+	case n:                                                                            \
+		single(packed, layer->n_in, active, in, out, out_active++, relu, unit, n); \
 		break
 			CASE(4);
 			CASE(3);
@@ -505,18 +524,26 @@ INLINE void activate_row(const struct mls_layer *layer, float *x)
 		activate(layer->activation, layer->alpha, x, layer->n_out);
 }
 
-/* The last layer of one unit: its activation is applied without a way through memory. */
-INLINE void end_with_unit(const struct mls_layer *layer, const float *in, float *out, bool sums)
+/* The last layer of one unit, behind its sum. */
+INLINE void end_with_unit(const struct mls_layer *layer, float y, float *out, bool sums)
 {
-	uint32_t stride = (layer->n_in + LANES - 1) / LANES * LANES;
-	float y = dot_unit(layer->packed, in, stride) + layer->packed[stride];
-
+	y += layer->packed[dot_stride(layer)];
 	if (sums || layer->activation == MLSCHED_LINEAR)
 		*out = y;
 	else if (layer->activation == MLSCHED_SIGMOID)
 		*out = v_first(v_sigmoid(v_set1(y)));
 	else
 		*out = activate_one(layer, y);
+}
+
+/* Whether layer l can go without its way through memory into a last layer of one unit. */
+INLINE bool ends_behind(const struct mlsched_model *model, uint32_t l)
+{
+	const struct mls_layer *layer = &model->layers[l], *last = layer + 1;
+
+	return l + 2 == model->n_layers && layer->n_out <= 64 && last->n_out == 1 &&
+	       last->activation != MLSCHED_SOFTMAX &&
+	       (layer->activation == MLSCHED_RELU || layer->activation == MLSCHED_LINEAR);
 }
 
 static NOINLINE void forward_one(const struct mlsched_model *model, const float *in, float *out,
@@ -536,12 +563,21 @@ static NOINLINE void forward_one(const struct mlsched_model *model, const float 
 		bool sums = l == last && end == MLS_FORWARD_SUM;
 		float *to = buffer[l & 1];
 
+		if (layer->n_out > MLS_DOT_UNITS && ends_behind(model, l)) {
+			float sum;
+
+			dense_one(layer, in, known ? active[~l & 1] : NULL, &sum, active[l & 1],
+				  layer->activation == MLSCHED_RELU, layer[1].packed);
+			end_with_unit(layer + 1, sum, out, end == MLS_FORWARD_SUM);
+			return;
+		}
 		if (layer->n_out > MLS_DOT_UNITS) {
 			known = dense_one(layer, in, known ? active[~l & 1] : NULL, to,
-					  active[l & 1],
-					  layer->activation == MLSCHED_RELU && !sums);
+					  active[l & 1], layer->activation == MLSCHED_RELU && !sums,
+					  NULL);
 		} else if (l == last && layer->n_out == 1 && layer->activation != MLSCHED_SOFTMAX) {
-			end_with_unit(layer, in, out, sums);
+			end_with_unit(layer, dot_unit(layer->packed, in, dot_stride(layer)), out,
+				      sums);
 			return;
 		} else {
 			dot_middle(layer, in, to);
