@@ -109,6 +109,9 @@ static int check_hidden(const struct qnet_model *m, u32 layer, u32 n_before, str
 		return refuse(fault, "number of inputs", layer, -1, l->n_in, n_before);
 	if (!width_ok(l->n_out))
 		return refuse(fault, "number of units", layer, -1, l->n_out, QNET_MAX_WIDTH);
+	if (l->shift > QNET_SHIFT ||
+	    l->shift < (layer == 0 || layer + 1 == m->n_hidden ? QNET_SHIFT : QNET_MIN_SHIFT))
+		return refuse(fault, "shift", layer, -1, l->shift, QNET_SHIFT);
 	if (!inside(m, l->weights, (u64)l->n_in * l->n_out * sizeof(s16)))
 		return refuse(fault, "offset of the weights", layer, -1, l->weights, m->size);
 	if (!inside(m, l->bias, l->n_out * sizeof(s32)))
@@ -122,8 +125,8 @@ static int check_hidden(const struct qnet_model *m, u32 layer, u32 n_before, str
 				return refuse(fault, "largest sum", layer, u, most, QNET_SUM_LIMIT);
 			return refuse(fault, "smallest sum", layer, u, least, -QNET_SUM_LIMIT);
 		}
-		out[u].lo = least > 0 ? (s32)least >> QNET_SHIFT : 0;
-		out[u].hi = most > 0 ? (s32)most >> QNET_SHIFT : 0;
+		out[u].lo = qnet_activation((s32)least, l->shift);
+		out[u].hi = qnet_activation((s32)most, l->shift);
 	}
 	for (u32 u = 0; u < l->n_out; u++)
 		ranges[u] = out[u];
@@ -193,7 +196,7 @@ s64 qnet_sums(const struct qnet_model *m, const s16 *x, s32 *sums)
 				sums[l * QNET_MAX_WIDTH + u] = (s32)sum;
 		}
 		for (u32 u = 0; u < layer->n_out; u++)
-			h[u] = (s16)(last[u] > 0 ? last[u] >> QNET_SHIFT : 0);
+			h[u] = (s16)qnet_activation(last[u], layer->shift);
 		x = h;
 	}
 	for (u32 i = 0; i < m->n_last && m->n_hidden; i++)

@@ -7,18 +7,22 @@
  *
  *	x = clamp((feature * mult + offset) >> 32, lo, hi)	10 bits, signed
  *	S = bias + sum of w * in				each hidden unit
- *	h = max(S, 0) >> 12					0..255, between hidden layers
+ *	h = min(max(S, 0) >> shift, 255)			8 bits, between hidden layers
  *	o = bias + sum of v * max(S, 0)				over the last hidden layer
  *	migrate when o > threshold
  *
  * A network without hidden layers is o = bias + sum of v * x.  The biases of
  * units that are shifted hold the half that makes the shift round.
  *
- * There is no clamp behind S: |S| <= 2^20 - 1 is proved for each unit from the
- * ranges of what it sums, by the quantiser and again by qnet_check().  That
- * makes h at most 255, and lets three sums share a 64-bit word as 21-bit lanes
- * (core/qnet_packed.h).  Only the final sum matters: partial ones are exact
- * modulo the word, in any order.
+ * |S| <= 2^20 - 1 is proved for each unit from the ranges of what it sums, by
+ * the quantiser and again by qnet_check().  That lets three sums share a 64-bit
+ * word as 21-bit lanes (core/qnet_packed.h).  Only the final sum matters:
+ * partial ones are exact modulo the word, in any order.
+ *
+ * The first layer's shift is 12, which makes h at most 255 by the same proof:
+ * there nothing is clamped.  Later layers come nowhere near their bound, which
+ * supposes that all units before are at their largest at once; with 12 they
+ * would keep three or four bits.  Theirs is smaller, found on rows.
  */
 #ifndef MLS_CORE_QNET_H
 #define MLS_CORE_QNET_H
@@ -32,14 +36,15 @@
 #define QNET_MAX_WIDTH   256
 #define QNET_SCHEMA_SIZE 32
 
-#define QNET_INPUT_SHIFT  32
-#define QNET_INPUT_LIMIT  511 /* |x| */
-#define QNET_SHIFT        12 /* from a sum to an activation */
-#define QNET_HALF         (1 << (QNET_SHIFT - 1))
-#define QNET_SUM_LIMIT    ((1 << 20) - 1) /* |S| */
-#define QNET_OUT_LIMIT    ((1 << 20) - 1) /* |v| */
-#define QNET_BIAS_LIMIT   (1ll << 60) /* |bias| of the output */
-#define QNET_OFFSET_LIMIT ((1ll << 62) - 1) /* |offset|: the sum with feature * mult fits 64 bits */
+#define QNET_INPUT_SHIFT      32
+#define QNET_INPUT_LIMIT      511 /* |x| */
+#define QNET_SHIFT            12 /* from a sum to an activation */
+#define QNET_MIN_SHIFT        4
+#define QNET_ACTIVATION_LIMIT 255 /* h */
+#define QNET_SUM_LIMIT        ((1 << 20) - 1) /* |S| */
+#define QNET_OUT_LIMIT        ((1 << 20) - 1) /* |v| */
+#define QNET_BIAS_LIMIT       (1ll << 60) /* |bias| of the output */
+#define QNET_OFFSET_LIMIT     ((1ll << 62) - 1) /* |offset|: the sum with feature * mult fits 64 bits */
 
 /**
  * struct qnet_input - from a feature (Q16.16) to an input
@@ -61,12 +66,17 @@ struct qnet_input {
  * @n_out:   units
  * @weights: offset in bytes of s16 [n_out][n_in]
  * @bias:    offset in bytes of s32 [n_out]
+ * @shift:   from sums to activations: QNET_SHIFT in the first layer and in the
+ *           last, where none follow, else QNET_MIN_SHIFT to QNET_SHIFT
+ * @reserved: 0
  */
 struct qnet_layer {
 	u32 n_in;
 	u32 n_out;
 	u32 weights;
 	u32 bias;
+	u32 shift;
+	u32 reserved;
 };
 
 /**
@@ -109,7 +119,7 @@ struct qnet_model {
 };
 
 _Static_assert(sizeof(struct qnet_input) == 16, "part of the format");
-_Static_assert(sizeof(struct qnet_model) == 208, "part of the format");
+_Static_assert(sizeof(struct qnet_model) == 264, "part of the format");
 
 /* Hides from the compiler where a value comes from: no branch is made of arithmetic on it. */
 #define QNET_OPAQUE(var) __asm__ volatile("" : "+r"(var))
@@ -125,6 +135,14 @@ static inline s64 qnet_max(s64 a, s64 b)
 static inline s64 qnet_min(s64 a, s64 b)
 {
 	return -qnet_max(-a, -b);
+}
+
+/** qnet_activation() - from a sum to what the next layer sums */
+static inline s32 qnet_activation(s32 sum, u32 shift)
+{
+	s32 h = sum > 0 ? sum >> shift : 0;
+
+	return h < QNET_ACTIVATION_LIMIT ? h : QNET_ACTIVATION_LIMIT;
 }
 
 /** qnet_input_value() - one feature, Q16.16, as an input of the network */

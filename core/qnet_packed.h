@@ -9,7 +9,14 @@
  * qnet_check() says that |S| < 2^20, each lane is an unsigned field whose top
  * bit says "not negative".  One multiply serves three weights, and an input
  * that is zero is skipped by not being in the list of active ones, which is
- * made without branches.  Measured choices are explained in docs/fixed-point.md.
+ * made without branches.
+ *
+ * What measuring chose: three lanes (two need 45 % more multiplies, four must be
+ * emptied too often and are less accurate); a list of active inputs (a branch
+ * for each input is slower than to skip none); sums in memory, two inputs a
+ * pass (four need more registers than BPF has); rows of 256 bytes for 64 units
+ * (512 would use an eighth of the cache's sets); a kernel of its own for the
+ * usual shapes, because sizes that are known only at run time cost a quarter.
  *
  * A slot that does not hold what its maker should have put there gives wrong
  * logits, never an access outside of it: every offset is masked.
@@ -58,12 +65,16 @@
  * @shift:   log2 of the bytes from one row to the next
  * @weights: offset of row 0 in the pool
  * @bias:    offset of the words that sums start from
+ * @h_shift: from sums to activations; the kernels of fixed shapes know theirs
+ * @reserved: 0
  */
 struct qnet_slot_layer {
 	u32 words;
 	u32 shift;
 	u32 weights;
 	u32 bias;
+	u32 h_shift;
+	u32 reserved;
 };
 
 /**
@@ -104,12 +115,12 @@ struct qnet_slot {
 	u16 feature[QNET_MAX_WIDTH];
 	struct qnet_input inputs[QNET_MAX_WIDTH];
 	s64 v[QNET_MAX_WORDS * 3];
-	u64 pad[6];
+	u64 pad[7];
 	u64 pool[QNET_POOL_BYTES / 8 + QNET_WORDS];
 };
 
 /* The same places whatever QNET_SLOT_WIDTH is: only the pool grows. */
-#define QNET_SLOT_HEAD 6976
+#define QNET_SLOT_HEAD 7040
 _Static_assert(__builtin_offsetof(struct qnet_slot, pool) == QNET_SLOT_HEAD, "part of the format");
 _Static_assert(QNET_SLOT_HEAD % QNET_ROW_ALIGN == 0, "rows begin at cache lines");
 
@@ -216,16 +227,15 @@ QNET_STAGE s64 qnet_load_inputs(const struct qnet_slot *slot, struct qnet_scratc
 	} while (0)
 
 /* Three sums to three activations with their indices, appended to the list. */
-#define QNET_COLLECT(lp, w, key)                                                  \
-	do {                                                                      \
-		u64 t_ = (((w) >> QNET_SHIFT) & QNET_LANES(QNET_H_MASK)) + (key); \
-		u64 w_ = (w) >> 19; /* bit 1: not negative */                     \
-		(key) += QNET_LANES(3 << 8);                                      \
-		QNET_APPEND(lp, t_, w_);                                          \
-		QNET_APPEND(lp, t_, w_);                                          \
-		QNET_APPEND(lp, t_, w_);                                          \
+#define QNET_COLLECT(lp, w, key)                                                            \
+	do {                                                                                \
+		u64 t_ = (((w) >> QNET_SHIFT) & QNET_LANES(QNET_ACTIVATION_LIMIT)) + (key); \
+		u64 w_ = (w) >> 19; /* bit 1: not negative */                               \
+		(key) += QNET_LANES(3 << 8);                                                \
+		QNET_APPEND(lp, t_, w_);                                                    \
+		QNET_APPEND(lp, t_, w_);                                                    \
+		QNET_APPEND(lp, t_, w_);                                                    \
 	} while (0)
-#define QNET_H_MASK    255
 #define QNET_FIRST_KEY (0ull << 8 | 1ull << (21 + 8) | 2ull << (42 + 8))
 
 /* Two entries of index 0 and activation 0, and how many bytes came before. */
@@ -433,16 +443,16 @@ QNET_STAGE s64 qnet_any_first(const struct qnet_slot *slot, struct qnet_scratch 
 	return 0;
 }
 
-/* The activations of hidden layer @l as a list; returns its bytes. */
-QNET_STAGE s64 qnet_any_collect(const struct qnet_slot *slot, struct qnet_scratch *s, u32 l)
+/* The activations of the first layer as a list; returns its bytes. */
+QNET_STAGE s64 qnet_any_collect(const struct qnet_slot *slot, struct qnet_scratch *s)
 {
 	const struct qnet_slot_layer *layer;
 	u64 key = QNET_FIRST_KEY;
 	char *lp;
 
-	if (QNET_NONE(slot, s) || l >= QNET_MAX_HIDDEN)
+	if (QNET_NONE(slot, s))
 		return 0;
-	layer = &slot->hidden[l];
+	layer = &slot->hidden[0];
 	lp = (char *)s->list;
 	QNET_NO_UNROLL
 	for (u32 g = 0; g < QNET_WORDS; g++) {
@@ -452,6 +462,43 @@ QNET_STAGE s64 qnet_any_collect(const struct qnet_slot *slot, struct qnet_scratc
 			break;
 		w = s->acc[g];
 		QNET_COLLECT(lp, w, key);
+	}
+	return qnet_end_list(s, lp);
+}
+
+/* One lane whose activation may have to be clamped; bit 20 says "not negative". */
+#define QNET_APPEND_CLAMPED(lp, w, unit, shift)                                            \
+	do {                                                                               \
+		s64 h_ = qnet_min((s64)((w) & 0xfffff) >> (shift), QNET_ACTIVATION_LIMIT); \
+		*(u16 *)(lp) = (u16)((unit) << 8 | (u32)h_);                               \
+		(lp) += (w) >> 19 & 2;                                                     \
+		(unit)++;                                                                  \
+		(w) >>= 21;                                                                \
+		QNET_BARRIER();                                                            \
+	} while (0)
+
+/* The same for a later layer, whose activations are clamped. */
+QNET_STAGE s64 qnet_any_clamp(const struct qnet_slot *slot, struct qnet_scratch *s, u32 l)
+{
+	const struct qnet_slot_layer *layer;
+	u32 unit = 0, shift;
+	char *lp;
+
+	if (QNET_NONE(slot, s) || l >= QNET_MAX_HIDDEN)
+		return 0;
+	layer = &slot->hidden[l];
+	lp = (char *)s->list;
+	shift = layer->h_shift & 31;
+	QNET_NO_UNROLL
+	for (u32 g = 0; g < QNET_WORDS; g++) {
+		u64 w;
+
+		if (g >= QNET_WORDS_NOW())
+			break;
+		w = s->acc[g];
+		QNET_APPEND_CLAMPED(lp, w, unit, shift);
+		QNET_APPEND_CLAMPED(lp, w, unit, shift);
+		QNET_APPEND_CLAMPED(lp, w, unit, shift);
 	}
 	return qnet_end_list(s, lp);
 }
@@ -529,7 +576,8 @@ QNET_STAGE s64 qnet_any(const struct qnet_slot *slot, struct qnet_scratch *s)
 		return qnet_any_linear(slot, s);
 	qnet_any_first(slot, s);
 	for (l = 0; l + 1 < QNET_MAX_HIDDEN && l + 1 < slot->n_hidden; l++)
-		qnet_any_next(slot, s, l + 1, (u32)qnet_any_collect(slot, s, l));
+		qnet_any_next(slot, s, l + 1,
+			      (u32)(l ? qnet_any_clamp(slot, s, l) : qnet_any_collect(slot, s)));
 	return qnet_any_output(slot, s, l);
 }
 

@@ -73,7 +73,7 @@ static void place_layer(struct arena *arena, const struct qnet_model *net, uint3
 	int16_t *pairs = take(arena, (size_t)n_pairs * stride * 2 * sizeof(*pairs));
 	int32_t *bias = take(arena, stride * sizeof(*bias));
 
-	*to = (struct mls_qlayer){ n_pairs, stride, pairs, bias };
+	*to = (struct mls_qlayer){ n_pairs, stride, from->shift, pairs, bias };
 	if (!arena->base)
 		return;
 	memcpy(bias, qnet_bias(net, l), from->n_out * sizeof(*bias));

@@ -21,6 +21,7 @@
 struct mls_qlayer {
 	uint32_t n_pairs; /* of inputs, even */
 	uint32_t stride; /* units, padded */
+	uint32_t shift; /* of the sums, as in struct qnet_layer */
 	const int16_t *pairs; /* 64-byte aligned */
 	const int32_t *bias; /* [stride] */
 };

@@ -26,11 +26,11 @@ static inline vec v_pair(const int16_t *p)
 	return _mm256_set1_epi32(pair);
 }
 
-/* At most 255 each: the saturation of the packing does nothing. */
-static inline void v_store_shifted(int16_t *p, vec s)
+static inline void v_store_shifted(int16_t *p, vec s, uint32_t n)
 {
-	vec h = _mm256_srli_epi32(s, QNET_SHIFT);
+	vec h = _mm256_srl_epi32(s, _mm_cvtsi32_si128((int)n));
 
+	h = _mm256_min_epi32(h, _mm256_set1_epi32(QNET_ACTIVATION_LIMIT));
 	_mm_store_si128((__m128i *)p, _mm_packus_epi32(_mm256_castsi256_si128(h),
 						       _mm256_extracti128_si256(h, 1)));
 }

@@ -26,9 +26,12 @@ static inline vec v_pair(const int16_t *p)
 	return _mm512_set1_epi32(pair);
 }
 
-static inline void v_store_shifted(int16_t *p, vec s)
+static inline void v_store_shifted(int16_t *p, vec s, uint32_t n)
 {
-	_mm256_store_si256((__m256i *)p, _mm512_cvtepi32_epi16(_mm512_srli_epi32(s, QNET_SHIFT)));
+	vec h = _mm512_srl_epi32(s, _mm_cvtsi32_si128((int)n));
+
+	h = _mm512_min_epi32(h, _mm512_set1_epi32(QNET_ACTIVATION_LIMIT));
+	_mm256_store_si256((__m256i *)p, _mm512_cvtepi32_epi16(h));
 }
 
 static inline wide w_mul(wide acc, vec s, vec v)

@@ -34,9 +34,11 @@ static inline vec v_dot(vec acc, const int16_t *w, struct pair x)
 	return vmlal_s16(vmlal_s16(acc, both.val[0], x.even), both.val[1], x.odd);
 }
 
-static inline void v_store_shifted(int16_t *p, vec s)
+static inline void v_store_shifted(int16_t *p, vec s, uint32_t n)
 {
-	vst1_s16(p, vshrn_n_s32(s, QNET_SHIFT));
+	vec h = vshlq_s32(s, vdupq_n_s32(-(int32_t)n));
+
+	vst1_s16(p, vmovn_s32(vminq_s32(h, vdupq_n_s32(QNET_ACTIVATION_LIMIT))));
 }
 
 static inline wide w_mul(wide acc, vec s, vec v)

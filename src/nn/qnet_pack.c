@@ -126,6 +126,7 @@ static int put_any_layer(struct packer *p, uint32_t l)
 	char *pool = (char *)p->slot->pool;
 
 	to->words = words_of(from->n_out);
+	to->h_shift = from->shift;
 	for (to->shift = 6; 1u << to->shift < (to->words + 3) / 4 * 32; to->shift++)
 		;
 	if (reserve(p, rows << to->shift, &to->weights) || reserve(p, 8 * to->words, &to->bias))

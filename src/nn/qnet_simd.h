@@ -10,7 +10,7 @@
  *	v_dot(acc, w, pair)	acc += two products each, w from LANES * 2 weights
  *	v_widen(p)		LANES 16-bit inputs as 32 bits
  *	v_relu(s)		max(s, 0)
- *	v_store_shifted(p, s)	s >> QNET_SHIFT as 16 bits, s not negative
+ *	v_store_shifted(p, s, n) min(s >> n, 255) as 16 bits, s not negative
  *	w_zero(), w_sum(acc)
  *	w_mul(acc, s, v)	acc += s * v in 64 bits
  *	make_inputs(q, features, x)
@@ -57,7 +57,7 @@ INLINE void hidden_block(const struct mls_qlayer *l, const int16_t *in, size_t f
 
 	block_sums(l, in, first, n, sums);
 	for (size_t k = 0; k < n; k++)
-		v_store_shifted(out + (first + k) * LANES, sums[k]);
+		v_store_shifted(out + (first + k) * LANES, sums[k], l->shift);
 }
 
 INLINE wide last_block(const struct mlsched_qmodel *q, const struct mls_qlayer *l,

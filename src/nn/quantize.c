@@ -6,7 +6,8 @@
  * ReLUs stand between sums: normalisation and the inputs' own scales into the
  * first layer, linear layers into the next; a leaky ReLU becomes two units.
  * Then each unit gets the largest scale for which its sum cannot leave its
- * lane: as ReLU(c * x) = c * ReLU(x), the next layer's weights absorb it.
+ * lane: as ReLU(c * x) = c * ReLU(x), the next layer's weights absorb it.  The
+ * shifts behind the second and later layers are found on rows.
  *
  * Leaves to others: measuring what it cost (quantize_report.c).
  */
@@ -21,8 +22,12 @@
 #include "src/nn/model.h"
 #include "src/nn/qnet.h"
 #include "src/util/error.h"
+#include "src/util/random.h"
 
 #define N_MADE_ROWS 4096
+
+/* The shifts of later layers are found on so many rows at most. */
+#define MAX_SHIFT_ROWS 1024
 
 /* One layer in double precision. */
 struct dense {
@@ -46,6 +51,9 @@ struct work {
 	/* What the layer at hand sums, as integers: their range. */
 	int32_t lo[MLSCHED_MAX_WIDTH];
 	int32_t hi[MLSCHED_MAX_WIDTH];
+	const float *rows; /* [n_rows][inputs]: calibration rows, or @made */
+	size_t n_rows;
+	float *made;
 	struct qnet_model *net;
 	double scale;
 };
@@ -249,11 +257,12 @@ static int fold_output(struct work *work)
 
 /* ---- the ranges of the inputs ------------------------------------------------- */
 
-static int range_of_rows(struct work *work, const float *rows, size_t n_rows)
+static int range_of_rows(struct work *work)
 {
+	const float *rows = work->rows;
 	uint32_t n = work->model->layers[0].n_in;
 
-	for (size_t r = 0; r < n_rows; r++) {
+	for (size_t r = 0; r < work->n_rows; r++) {
 		for (uint32_t i = 0; i < n; i++) {
 			double x = rows[r * n + i];
 
@@ -301,8 +310,7 @@ static int range_of_schema(struct work *work)
 	return 0;
 }
 
-static int find_ranges(struct work *work, const float *rows, size_t n_rows,
-		       struct mlsched_quantize_report *report)
+static int find_ranges(struct work *work, struct mlsched_quantize_report *report)
 {
 	uint32_t n_calibration = work->model->meta.n_calibration;
 
@@ -311,12 +319,31 @@ static int find_ranges(struct work *work, const float *rows, size_t n_rows,
 		work->max[i] = -DBL_MAX;
 	}
 	range_of_meta(work);
-	if (n_rows) {
+	if (work->n_rows) {
 		report->range = MLSCHED_RANGE_ROWS;
-		return range_of_rows(work, rows, n_rows);
+		return range_of_rows(work);
 	}
 	report->range = n_calibration ? MLSCHED_RANGE_META : MLSCHED_RANGE_SCHEMA;
 	return n_calibration ? 0 : range_of_schema(work);
+}
+
+/* Rows drawn evenly from the ranges, always the same ones, where none were given. */
+static int make_rows(struct work *work)
+{
+	uint32_t n = work->model->layers[0].n_in;
+	struct mls_random random;
+
+	work->made = malloc(sizeof(*work->made) * N_MADE_ROWS * n);
+	if (!work->made)
+		return no_memory(work);
+	mls_random_seed(&random, 0, 0);
+	for (size_t k = 0; k < (size_t)N_MADE_ROWS * n; k++)
+		work->made[k] =
+			(float)(work->min[k % n] + (work->max[k % n] - work->min[k % n]) *
+							   (double)mls_random_unit(&random));
+	work->rows = work->made;
+	work->n_rows = N_MADE_ROWS;
+	return 0;
 }
 
 /* ---- integers ------------------------------------------------------------------ */
@@ -334,7 +361,7 @@ static int make_block(struct work *work)
 	for (uint32_t l = 0; l < n_hidden; l++) {
 		const struct dense *d = &work->layers[l];
 
-		hidden[l] = (struct qnet_layer){ d->n_in, d->n_out, at, 0 };
+		hidden[l] = (struct qnet_layer){ d->n_in, d->n_out, at, 0, QNET_SHIFT, 0 };
 		at += (d->n_in * d->n_out * (uint32_t)sizeof(s16) + 7) / 8 * 8;
 		hidden[l].bias = at;
 		at += (d->n_out * (uint32_t)sizeof(s32) + 7) / 8 * 8;
@@ -462,31 +489,88 @@ static uint32_t bits_of(double largest)
 	return largest < 1 ? 1 : (uint32_t)ilogb(largest) + 2;
 }
 
+/* The largest sum in hidden layer @l, the last one made so far, over some of the rows. */
+static int32_t largest_on_rows(struct work *work, uint32_t l)
+{
+	struct qnet_model *net = work->net;
+	size_t step = work->n_rows / MAX_SHIFT_ROWS + 1;
+	uint32_t n_hidden = net->n_hidden, n_last = net->n_last;
+	int32_t largest = 0;
+
+	/* As far as it is made. */
+	net->n_hidden = l + 1;
+	net->n_last = 0;
+	for (size_t r = 0; r < work->n_rows; r += step) {
+		s32 features[QNET_MAX_WIDTH], sums[QNET_MAX_HIDDEN * QNET_MAX_WIDTH];
+		s16 x[QNET_MAX_WIDTH];
+
+		for (uint32_t i = 0; i < net->n_inputs; i++)
+			features[i] = mlsched_feature_to_q16(work->rows[r * net->n_inputs + i]);
+		qnet_quantize_inputs(net, features, x);
+		qnet_sums(net, x, sums);
+		for (uint32_t u = 0; u < net->hidden[l].n_out; u++) {
+			int32_t sum = sums[l * QNET_MAX_WIDTH + u];
+
+			largest = sum > largest ? sum : largest;
+		}
+	}
+	net->n_hidden = n_hidden;
+	net->n_last = n_last;
+	return largest;
+}
+
+/* The smallest shift that lets the sums of the rows, and a quarter more, through unclamped. */
+static uint32_t choose_shift(struct work *work, uint32_t l)
+{
+	int32_t largest = largest_on_rows(work, l);
+	uint32_t shift = QNET_MIN_SHIFT;
+
+	while (shift < QNET_SHIFT && (largest + largest / 4) >> shift > QNET_ACTIVATION_LIMIT)
+		shift++;
+	return shift;
+}
+
+/* Makes the units of hidden layer @l for its shift; what one step of each means, how far it gets. */
+static void make_units(struct work *work, uint32_t l, double *steps, int32_t *largest)
+{
+	const struct qnet_layer *layer = &work->net->hidden[l];
+	const struct dense *d = &work->layers[l];
+	bool last = l + 1 == work->net->n_hidden;
+	int16_t *w = (void *)((char *)work->net + layer->weights);
+	int32_t *bias = (void *)((char *)work->net + layer->bias);
+
+	for (uint32_t u = 0; u < d->n_out; u++) {
+		struct unit unit = { d, u, last ? 0 : 1 << (layer->shift - 1),
+				     w + (size_t)u * d->n_in, bias + u };
+
+		steps[u] = make_unit(work, &unit, &largest[u]);
+		if (!last)
+			steps[u] *= 1 << layer->shift;
+	}
+}
+
 /* Makes the integers of hidden layer @l, and hands its scales to the next layer. */
 static void make_hidden(struct work *work, uint32_t l, struct mlsched_quantize_report *report)
 {
-	const struct dense *d = &work->layers[l];
-	struct dense *next = &work->layers[l + 1];
-	bool last = l + 1 == work->net->n_hidden;
-	int16_t *w = (void *)((char *)work->net + work->net->hidden[l].weights);
-	int32_t *bias = (void *)((char *)work->net + work->net->hidden[l].bias);
+	struct qnet_layer *layer = &work->net->hidden[l];
+	const int16_t *w = (const void *)((char *)work->net + layer->weights);
+	double steps[MLSCHED_MAX_WIDTH];
 	int32_t largest[MLSCHED_MAX_WIDTH];
 	int top = 0;
 
-	for (uint32_t u = 0; u < d->n_out; u++) {
-		struct unit unit = { d, u, last ? 0 : QNET_HALF, w + (size_t)u * d->n_in,
-				     bias + u };
-		double step = make_unit(work, &unit, &largest[u]);
-
-		fold_input(next, u, 0, last ? step : step * (1 << QNET_SHIFT));
+	make_units(work, l, steps, largest);
+	if (l > 0 && l + 1 < work->net->n_hidden) {
+		layer->shift = choose_shift(work, l);
+		make_units(work, l, steps, largest);
 	}
-	for (uint32_t k = 0; k < d->n_in * d->n_out; k++)
+	for (uint32_t k = 0; k < layer->n_in * layer->n_out; k++)
 		top = abs(w[k]) > top ? abs(w[k]) : top;
-	for (uint32_t u = 0; u < d->n_out; u++) {
+	for (uint32_t u = 0; u < layer->n_out; u++) {
+		fold_input(&work->layers[l + 1], u, 0, steps[u]);
 		work->lo[u] = 0;
-		work->hi[u] = largest[u] >> QNET_SHIFT;
+		work->hi[u] = qnet_activation(largest[u], layer->shift);
 	}
-	report->units[l] = d->n_out;
+	report->units[l] = layer->n_out;
 	report->weight_bits[l] = bits_of(top);
 }
 
@@ -557,42 +641,17 @@ static void release(struct work *work)
 {
 	for (uint32_t l = 0; l < MLSCHED_MAX_LAYERS; l++)
 		dense_free(&work->layers[l]);
+	free(work->made);
 	free(work->net);
 	free(work);
 }
 
-/* Rows drawn evenly from the ranges: always the same ones (splitmix64). */
-static int make_rows(const struct work *work, float **rows)
+static int measure(const struct work *work, const struct mlsched_qmodel *q, double min_agreement,
+		   struct mlsched_quantize_report *report)
 {
-	uint32_t n = work->model->layers[0].n_in;
-	uint64_t state = 0;
+	int ret = mls_quantize_measure(work->model, q, work->rows, work->n_rows, report, work->err);
 
-	*rows = malloc(sizeof(**rows) * N_MADE_ROWS * n);
-	if (!*rows)
-		return mls_error(work->err, -ENOMEM, "no memory to quantise the model");
-	for (size_t k = 0; k < (size_t)N_MADE_ROWS * n; k++) {
-		uint64_t z = state += 0x9e3779b97f4a7c15;
-
-		z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-		z = (z ^ z >> 27) * 0x94d049bb133111eb;
-		z ^= z >> 31;
-		(*rows)[k] = (float)(work->min[k % n] + (work->max[k % n] - work->min[k % n]) *
-								(double)(z >> 11) * 0x1p-53);
-	}
-	return 0;
-}
-
-static int measure(const struct work *work, const struct mlsched_qmodel *q, const float *rows,
-		   size_t n_rows, double min_agreement, struct mlsched_quantize_report *report)
-{
-	float *made = NULL;
-	int ret = n_rows ? 0 : make_rows(work, &made);
-
-	report->rows_made = !n_rows;
-	if (!ret)
-		ret = mls_quantize_measure(work->model, q, n_rows ? rows : made,
-					   n_rows ? n_rows : N_MADE_ROWS, report, work->err);
-	free(made);
+	report->rows_made = work->made != NULL;
 	if (ret || report->agreement >= min_agreement)
 		return ret;
 	return mls_error(work->err, -ERANGE,
@@ -603,8 +662,8 @@ static int measure(const struct work *work, const struct mlsched_qmodel *q, cons
 			 report->worst_margin);
 }
 
-static int quantize(struct work *work, const float *rows, size_t n_rows, double min_agreement,
-		    struct mlsched_quantize_report *report, struct mlsched_qmodel **out)
+static int quantize(struct work *work, double min_agreement, struct mlsched_quantize_report *report,
+		    struct mlsched_qmodel **out)
 {
 	struct mlsched_qmodel *q;
 	int ret = copy_layers(work);
@@ -616,14 +675,16 @@ static int quantize(struct work *work, const float *rows, size_t n_rows, double 
 	if (!ret)
 		ret = fold_activations(work);
 	if (!ret)
-		ret = find_ranges(work, rows, n_rows, report);
+		ret = find_ranges(work, report);
+	if (!ret && !work->n_rows)
+		ret = make_rows(work);
 	if (!ret)
 		ret = make_integers(work, report);
 	if (!ret)
 		ret = mls_qmodel_create(work->net, work->net->size, work->scale, work->err, &q);
 	if (ret)
 		return ret;
-	ret = measure(work, q, rows, n_rows, min_agreement, report);
+	ret = measure(work, q, min_agreement, report);
 	if (ret)
 		mlsched_qmodel_free(q);
 	else
@@ -654,7 +715,9 @@ int mlsched_quantize(const struct mlsched_model *model, const float *rows, size_
 		return mls_error(err, -ENOMEM, "no memory to quantise the model");
 	work->model = model;
 	work->err = err;
-	ret = quantize(work, rows, rows ? n_rows : 0, min_agreement, report, q);
+	work->rows = rows;
+	work->n_rows = rows ? n_rows : 0;
+	ret = quantize(work, min_agreement, report, q);
 	release(work);
 	return ret;
 }

@@ -31,7 +31,8 @@ static void place(struct qnet_model *m, u32 n_hidden, const u32 *widths)
 	m->inputs = at;
 	at += widths[0] * (u32)sizeof(struct qnet_input);
 	for (u32 l = 0; l < n_hidden; l++) {
-		m->hidden[l] = (struct qnet_layer){ widths[l], widths[l + 1], at, 0 };
+		m->hidden[l] =
+			(struct qnet_layer){ widths[l], widths[l + 1], at, 0, QNET_SHIFT, 0 };
 		at += (widths[l] * widths[l + 1] * 2 + 7) / 8 * 8;
 		m->hidden[l].bias = at;
 		at += (widths[l + 1] * 4 + 7) / 8 * 8;
@@ -162,6 +163,9 @@ static void make_layer(struct mls_random *random, struct qnet_model *m, u32 l,
 	s32 *bias = (void *)((char *)m + m->hidden[l].bias);
 	struct range out[QNET_MAX_WIDTH];
 
+	if (l > 0 && l + 1 < m->n_hidden)
+		m->hidden[l].shift =
+			QNET_MIN_SHIFT + mls_random_below(random, QNET_SHIFT - QNET_MIN_SHIFT + 1);
 	for (u32 u = 0; u < n_out; u++) {
 		s16 *w = weights + (size_t)u * n_in;
 		s64 least, most;
@@ -185,8 +189,8 @@ static void make_layer(struct mls_random *random, struct qnet_model *m, u32 l,
 		bias[u] = choose_bias(random, kind, least, most);
 		least += bias[u];
 		most += bias[u];
-		out[u].lo = least > 0 ? (s32)least >> QNET_SHIFT : 0;
-		out[u].hi = most > 0 ? (s32)most >> QNET_SHIFT : 0;
+		out[u].lo = qnet_activation((s32)least, m->hidden[l].shift);
+		out[u].hi = qnet_activation((s32)most, m->hidden[l].shift);
 	}
 	memcpy(ranges, out, n_out * sizeof(*out));
 }

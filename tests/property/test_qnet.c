@@ -45,6 +45,7 @@ struct reached {
 	uint64_t later_smallest;
 	uint64_t all_on; /* rows of which a whole layer was active */
 	uint64_t all_off;
+	uint64_t clamped; /* activations that would have been above 255 */
 	uint64_t full_inputs; /* rows with all inputs at +-511 */
 	uint64_t shapes[3]; /* slots packed for each QNET_SHAPE */
 };
@@ -102,8 +103,11 @@ static s64 reference(struct reached *reached, const struct qnet_model *m, const 
 	memcpy(sums, in, sizeof(in));
 	for (u32 l = 0; l < m->n_hidden; l++) {
 		reference_layer(reached, m, l, in, sums);
-		for (u32 u = 0; u < m->hidden[l].n_out; u++)
-			in[u] = sums[u] / (1 << QNET_SHIFT);
+		for (u32 u = 0; u < m->hidden[l].n_out; u++) {
+			in[u] = sums[u] / (1 << m->hidden[l].shift);
+			reached->clamped += in[u] > 255;
+			in[u] = in[u] > 255 ? 255 : in[u];
+		}
 	}
 	for (u32 i = 0; i < m->n_last; i++)
 		o += sums[i] * qnet_output(m)[i];
@@ -241,14 +245,15 @@ static void every_form_gives_the_logit_of_exact_arithmetic(void **state)
 		free(t->features);
 	}
 	printf("# %lu cases; sums at +limit %lu, at -limit %lu, behind the first layer %lu and %lu; "
-	       "layers all on %lu, all off %lu; inputs all at +-511 %lu; slots of each shape %lu "
+	       "layers all on %lu, all off %lu; clamped %lu; inputs all at +-511 %lu; slots of each shape %lu "
 	       "%lu %lu\n",
 	       r->cases, r->largest, r->smallest, r->later_largest, r->later_smallest, r->all_on,
-	       r->all_off, r->full_inputs, r->shapes[0], r->shapes[1], r->shapes[2]);
+	       r->all_off, r->clamped, r->full_inputs, r->shapes[0], r->shapes[1], r->shapes[2]);
 	/* The edges were there: otherwise this proves less than it says. */
 	assert_true(r->largest > 1000 && r->smallest > 1000);
 	assert_true(r->later_largest > 100 && r->later_smallest > 100);
-	assert_true(r->all_on > 100 && r->all_off > 100 && r->full_inputs > 100);
+	assert_true(r->all_on > 100 && r->all_off > 100 && r->full_inputs > 100 &&
+		    r->clamped > 1000);
 	assert_true(r->shapes[0] > 100 && r->shapes[1] > 100 && r->shapes[2] > 100);
 }
 
@@ -430,6 +435,8 @@ static void check_names_the_field_that_is_wrong(void **state)
 	REFUSE(m->hidden[1].n_in, 6,
 	       "hidden layer 1: number of inputs: got 6, expected or limit 5");
 	REFUSE(m->hidden[0].n_out, 257, "hidden layer 0: number of units: got 257");
+	REFUSE(m->hidden[0].shift, 11, "hidden layer 0: shift: got 11, expected or limit 12");
+	REFUSE(m->hidden[1].shift, 13, "hidden layer 1: shift: got 13, expected or limit 12");
 	REFUSE(m->n_last, 3, "number of inputs of the output: got 3, expected or limit 4");
 	REFUSE(m->output, m->output + 8, "offset of the output's weights");
 	REFUSE(((s32 *)(void *)((char *)m + m->output))[2], 1 << 20,

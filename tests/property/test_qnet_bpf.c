@@ -85,6 +85,8 @@ static int teardown(void **state)
 {
 	struct trial *t = *state;
 
+	if (!t)
+		return 0;
 	qnet_test_bpf__destroy(t->skel);
 	free(t->net);
 	free(t->slot);
