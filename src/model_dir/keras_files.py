@@ -33,7 +33,7 @@ _WEIGHTS = {
     "Normalization": ("mean", "variance", "count?"),
     "BatchNormalization": ("gamma?scale", "beta?center", "moving_mean", "moving_variance"),
 }
-_ACTIVE = {"Activation", "ReLU", "LeakyReLU", "ELU", "Softmax"}
+_ACTIVE = {"Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "Rescaling"}
 
 
 @dataclass

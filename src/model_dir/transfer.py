@@ -83,6 +83,8 @@ def build_layer(tf: ModuleType, layer: Layer) -> Any:
         return layers.LeakyReLU(number(layer, "negative_slope", number(layer, "alpha", 0.3)))
     if layer.kind == "ELU":
         return layers.ELU(number(layer, "alpha", 1.0))
+    if layer.kind == "Rescaling":
+        return layers.Rescaling(config["scale"], config.get("offset", 0.0))
     return layers.Softmax()
 
 

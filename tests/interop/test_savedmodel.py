@@ -2,7 +2,8 @@
 """SavedModels between mlsched and the oldest and newest TensorFlow, both ways.
 
 1. TensorFlow writes every kind of small network that we know (tf_write.py);
-   mlsched computes the same outputs and gives the same verdicts.
+   mlsched computes the same outputs and gives the same verdicts.  What it
+   cannot compute it refuses.
 2. mlsched writes each of them again, with variables and frozen; TensorFlow's
    Python loader, its C library and Keras's TFSMLayer compute what mlsched does.
 3. After that round trip the weights are the same bits.
@@ -63,6 +64,17 @@ def check_reading(version: str, case: dict, directory: Path) -> None:
     found = predict(directory / "model", rows)
     wrong = compare(found, wanted, READ_TOLERANCE, case["threshold"])
     tap.result(not wrong, f"mlsched_reads_tensorflow_{version}: {case['name']}", wrong)
+
+
+def check_refusal(version: str, name: str, model: Path) -> None:
+    """What is no chain of dense layers is refused by a message that says where and why."""
+    done = mlsched("predict", model, text="0 0 0 0 0 0 0 0 0 0\n")
+    message = done.stderr.strip()
+    place = f"Invalid SavedModel format: {model}/saved_model.pb: "
+    tap.result(done.returncode == 1 and place in message and "expected" in message and
+               "found" in message and not done.stdout,
+               f"mlsched_refuses_tensorflow_{version}: {name}",
+               f"status {done.returncode}: {done.stdout}{message}")
 
 
 def check_float64_rows(directory: Path, width: int) -> None:
@@ -196,6 +208,8 @@ def main() -> None:
                         models.append({"model": str(directory / form), "case": str(directory),
                                        "label": f"{case['name']} of {version}, {form}",
                                        "width": case["n_in"], "threshold": case["threshold"]})
+            for case in answer["refused"]:
+                check_refusal(version, case, scratch / name / "refused" / case)
         models += own_models(scratch)
         newest = next(reversed(written))
         cases = written[newest]["cases"]

@@ -61,7 +61,8 @@ def main() -> None:
         keras.Input((10,)), adapted, dense(64, "relu"), dense(64, "relu"), dense(1, "sigmoid")]),
         everything)
     save("layers_of_all_kinds", keras.Sequential([
-        keras.Input((10,)), dense(24, use_bias=False), layers.BatchNormalization(),
+        keras.Input((10,)), layers.Rescaling(0.5, offset=-0.25),
+        dense(24, use_bias=False), layers.BatchNormalization(),
         layers.Activation("relu"), layers.Dropout(0.3), dense(16), layers.LeakyReLU(0.2),
         dense(16, "tanh"), dense(12), layers.ELU(0.7),
         dense(8), layers.ReLU(6.0), dense(2), layers.Softmax()]))

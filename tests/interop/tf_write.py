@@ -112,9 +112,10 @@ def randomize(model: Any) -> None:
 
 
 def dense_arrays(model: Any) -> list[np.ndarray] | None:
-    """Kernels and biases in order, if nothing else of the model has weights."""
+    """Kernels and biases in order, if nothing else of the model changes them when folded."""
     kinds = {type(layer) for layer in model.layers if layer.weights}
-    if kinds != {layers.Dense}:
+    if kinds != {layers.Dense} or any(isinstance(layer, layers.Rescaling)
+                                      for layer in model.layers):
         return None
     return [array for layer in model.layers for array in layer.get_weights()]
 
@@ -168,6 +169,11 @@ def write_keras() -> None:
                layers.BatchNormalization(), sigmoid()])
     add_keras("batch_norm_in_front", [layers.BatchNormalization(), dense(32, "relu"), sigmoid()])
     add_keras("one_layer", [sigmoid()])
+    add_keras("rescaling", [layers.Rescaling(1 / 127, offset=-0.5), dense(16, "relu"), sigmoid()],
+              rows=seed_rows())
+    add_keras("relu_with_slope", [dense(16), layers.ReLU(negative_slope=0.1), sigmoid()])
+    add_keras("flatten", [layers.Flatten(), dense(16, "relu"), sigmoid()])
+    add_keras("nested", [keras.Sequential([keras.Input((10,)), dense(16, "relu")]), sigmoid()])
 
     normalization = layers.Normalization()
     normalization.adapt(rng.normal(3, 2, (500, 10)).astype(np.float32))
@@ -197,6 +203,56 @@ def write_trained() -> None:
     model.fit(rows, labels, epochs=2, verbose=0)
     way, save = next(iter(keras_save(model).items()))
     add(f"trained_{way}", rows, np.asarray(model(rows, training=False)), save, True)
+
+
+class Subclass(keras.Model):
+    """A model without a list of layers: only its graph says what it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = layers.Dense(16, "relu")
+        self.verdict = sigmoid()
+
+    def call(self, inputs: Any) -> Any:
+        return self.verdict(self.hidden(inputs))
+
+
+def write_subclass() -> None:
+    model, rows = Subclass(), normal_rows(10)
+    outputs = np.asarray(model(rows))
+
+    def save(path: str) -> None:
+        if KERAS3:
+            model.export(path, verbose=False)
+        else:
+            model.save(path, save_format="tf")
+
+    add("subclass", rows, outputs, save, True)
+
+
+def write_refused() -> list[str]:
+    """Networks that are fine for TensorFlow and no chain of dense layers of ours."""
+    dense = layers.Dense
+    first = keras.Input((10,))
+    bodies = {
+        "gelu": keras.Sequential([keras.Input((10,)), dense(8, "gelu"), sigmoid()]),
+        "swish": keras.Sequential([keras.Input((10,)), dense(8, "swish"), sigmoid()]),
+        "prelu": keras.Sequential([keras.Input((10,)), dense(8), layers.PReLU(), sigmoid()]),
+        "relu_with_threshold": keras.Sequential([
+            keras.Input((10,)), dense(8), layers.ReLU(threshold=0.1), sigmoid()]),
+        "layer_norm": keras.Sequential([
+            keras.Input((10,)), dense(8), layers.LayerNormalization(), sigmoid()]),
+        "convolution": keras.Sequential([
+            keras.Input((10,)), layers.Reshape((10, 1)), layers.Conv1D(4, 3), layers.Flatten(),
+            sigmoid()]),
+        "branches": keras.Model(first, sigmoid()(layers.Add()([dense(4)(first), dense(4)(first)]))),
+        "too_wide": keras.Sequential([keras.Input((10,)), dense(257, "relu"), sigmoid()]),
+        "too_deep": keras.Sequential([keras.Input((10,)), *(dense(4, "relu") for _ in range(8)),
+                                      sigmoid()]),
+    }
+    for name, model in bodies.items():
+        next(iter(keras_save(model).values()))(str(OUT / "refused" / name))
+    return list(bodies)
 
 
 ACTIVATIONS = (None, "relu", "tanh", "sigmoid", "elu", tf.nn.relu6, tf.nn.leaky_relu)
@@ -294,7 +350,8 @@ def main() -> None:
     write_random(6)
     write_modules()
     write_v1()
-    print(json.dumps({"tensorflow": tf.__version__, "cases": cases}))
+    write_subclass()
+    print(json.dumps({"tensorflow": tf.__version__, "cases": cases, "refused": write_refused()}))
 
 
 main()
