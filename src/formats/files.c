@@ -39,11 +39,13 @@ static int open_in_memory(const struct mls_files *files, const char *name, struc
 int mls_file_open(const struct mls_files *files, const char *name, struct mls_arena *arena,
 		  struct mlsched_error *err, struct mls_file *file)
 {
+	const char *slash;
 	struct stat st;
 
 	memset(file, 0, sizeof(*file));
 	file->fd = -1;
-	file->path = mls_arena_printf(arena, "%s/%s", files->path, name);
+	slash = files->path[0] && files->path[strlen(files->path) - 1] == '/' ? "" : "/";
+	file->path = mls_arena_printf(arena, "%s%s%s", files->path, slash, name);
 	if (!file->path)
 		return mls_no_memory(arena, files->path, err);
 	if (files->dir < 0)

@@ -106,6 +106,22 @@ int mls_const_value(struct mls_walk *w, const struct mls_here *here, struct mls_
 int mls_check_finite(struct mls_walk *w, const struct mls_here *here, const char *what,
 		     const struct mls_value *tensor);
 
+/**
+ * struct mls_operation - one kind of node
+ * @op:       its name in TensorFlow
+ * @eval:     what its output is, by mls_walk_input() of its inputs
+ * @argument: for functions that serve several operations
+ */
+struct mls_operation {
+	const char *op;
+	int (*eval)(struct mls_walk *w, const struct mls_here *here, int argument,
+		    struct mls_value **value);
+	int argument;
+};
+
+/** mls_find_operation() - by name; NULL if it is none of dense layers */
+const struct mls_operation *mls_find_operation(const char *op);
+
 enum mls_binary { MLS_ADD, MLS_SUB, MLS_MUL, MLS_DIV, MLS_MAX, MLS_MIN };
 enum mls_unary { MLS_SQRT, MLS_RSQRT, MLS_SQUARE, MLS_NEG, MLS_RECIPROCAL };
 
