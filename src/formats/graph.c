@@ -258,7 +258,10 @@ int mls_walk_enter(struct mls_walk *w, const struct mls_here *here, struct mls_s
 	*inside = seen->inside;
 	if (*inside)
 		return 0;
-	if (here->scope->depth >= MAX_CALL_DEPTH || ++w->n_scopes > MAX_SCOPES)
+	if (++w->n_scopes > MAX_SCOPES)
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected at most %d calls, found more", MAX_SCOPES);
+	if (here->scope->depth >= MAX_CALL_DEPTH)
 		return mls_walk_refuse(w, here->scope, here->node, -EINVAL,
 				       "expected at most %d nested calls, found more: does "
 				       "function %.100s call itself?",

@@ -6,7 +6,7 @@ models=tests/golden/savedmodel/models
 bad=tests/golden/savedmodel/bad
 model=$models/hand-variables-savedmodel/model
 
-check "predict agrees with TensorFlow on every row" python3 - "$MLSCHED" $models/*/ <<'P'
+check "predict agrees with TensorFlow on every row" python3 - "$MLSCHED" $models/*-savedmodel/ <<'P'
 import json, subprocess, sys
 for directory in sys.argv[2:]:
     expected = json.load(open(directory + "expected.json"))

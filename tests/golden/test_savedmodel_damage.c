@@ -28,7 +28,11 @@
 #define CORPUS "tests/fuzz/corpus/savedmodel"
 
 /* Cuts and changes of each file: prime steps, so that they fall on all kinds of bytes. */
+#ifdef MLS_SANITIZED
+#define PLACES 150
+#else
 #define PLACES 400
+#endif
 
 static const char *const fixtures[] = {
 	"hand-frozen-savedmodel",          "hand-objects-savedmodel",
