@@ -14,7 +14,7 @@
 
 #include "tests/lib/networks.h"
 
-#define N_NETWORKS 1500
+#define N_NETWORKS 500
 #define MAX_ROWS   9
 
 /* As in tests/property/test_networks.c. */
