@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "src/cli/cli.h"
+#include "src/cli/fixed_point.h"
 
 struct inspect_options {
 	struct cli_common common;
@@ -109,7 +110,7 @@ static void print_json(const struct inspect_options *o, const struct mlsched_mod
 	mlsched_model_normalization(model, &mean, &deviation);
 	snprintf(checksum, sizeof(checksum), "%08x", mlsched_model_checksum(model));
 	cli_json(json_pack(
-		"{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:s, s:f, s:f, s:o, s:o, s:o, s:o}",
+		"{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:s, s:f, s:f, s:o, s:o, s:o, s:o, s:o}",
 		"model", o->model, "format", meta->format, "producer", meta->producer, "schema",
 		meta->schema, "schema_version",
 		schema ? json_integer(schema->version) : json_null(), "inputs", (int)n_in,
@@ -121,7 +122,8 @@ static void print_json(const struct inspect_options *o, const struct mlsched_mod
 		meta->n_calibration ?
 			json_pair("min", meta->input_min, "max", meta->input_max, n_in) :
 			json_null(),
-		"provenance", provenance ? provenance : json_null()));
+		"fixed_point", cli_fixed_point_json(model), "provenance",
+		provenance ? provenance : json_null()));
 }
 
 /* ---- text ---------------------------------------------------------------------- */
@@ -219,6 +221,8 @@ int cli_inspect(int argc, char **argv)
 	} else {
 		print_head(&o, model);
 		print_layers(model);
+		putchar('\n');
+		cli_fixed_point_print(model);
 		if (o.common.verbosity > 0)
 			print_inputs(model);
 	}

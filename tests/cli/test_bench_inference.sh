@@ -14,13 +14,15 @@ report = json.load(open(sys.argv[1]))
 assert report["peaks"], "no peak"
 for peak in report["peaks"]:
     assert 0.2 < peak["per_cycle"] < 8, peak
-names = {"plain C loop", "float scalar", "OpenBLAS", "fixed scalar"}
+names = {"plain C loop", "float scalar", "OpenBLAS", "fixed scalar", "fixed packed", "fixed in BPF"}
 assert names <= {r["path"] for r in report["results"]}, report["results"]
 for result in report["results"]:
     if "unavailable" in result:
         assert result["unavailable"], result
         continue
-    for column in ("independent", "dependent", "batch_64", "batch_1024"):
+    columns = ("independent", "dependent", "batch_64", "batch_1024")
+    # In the kernel only many rows at once are measured.
+    for column in columns[:1] if result["path"] == "fixed in BPF" else columns:
         cell = result[column]
         assert 0 < cell["ns_min"] <= cell["ns_median"] <= cell["ns_p99"], cell
         assert cell["cycles"] > 0 and cell["samples"] >= 31, cell

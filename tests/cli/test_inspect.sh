@@ -20,11 +20,14 @@ checksum       $("$MLSCHED" inspect --json $models/tf221-keras3-15-10-1-savedmod
 
 layer  inputs  units  activation         bias  parameters
     0      15     10  relu               yes          160
-    1      10      1  linear             yes           11" "$text"
+    1      10      1  linear             yes           11
+
+fixed point    no: no range of the inputs is known: expected calibration rows, or input_min and input_max or a known schema in the model, got schema \"\"" "$text"
 
 same "inspect --json prints one document" \
 	'{"model":"'$models'/hand-frozen-savedmodel/model","format":"savedmodel","producer":"","schema":"seed10","schema_version":1,"inputs":10,"outputs":1,"parameters":4929,"threshold":0.5,"threshold_logit":0.0,"layers":[{"inputs":10,"units":64,"activation":"relu","bias":true,"parameters":704},{"inputs":64,"units":64,"activation":"relu","bias":true,"parameters":4160},{"inputs":64,"units":1,"activation":"sigmoid","bias":true,"parameters":65}],"normalization":null,"calibration":null,"provenance":null}' \
-	"$("$MLSCHED" inspect --json $models/hand-frozen-savedmodel/model | sed 's/"checksum":"[0-9a-f]\{8\}",//')"
+	"$("$MLSCHED" inspect --json $models/hand-frozen-savedmodel/model |
+		sed 's/"checksum":"[0-9a-f]\{8\}",//; s/"fixed_point":{.*},"provenance"/"provenance"/')"
 
 # shellcheck disable=SC2016
 check "inspect --json shows the normalisation" bash -c '"$0" inspect --json "$1" |
@@ -33,6 +36,18 @@ import json, sys
 m = json.load(sys.stdin)[\"normalization\"]
 assert len(m[\"mean\"]) == 10 and len(m[\"deviation\"]) == 10 and min(m[\"deviation\"]) > 0"' \
 	"$MLSCHED" $models/tf215-keras2-norm-savedmodel/model
+
+# shellcheck disable=SC2016
+check "inspect --json shows how the model does in fixed point" bash -c '"$0" inspect --json "$1" |
+	python3 -c "
+import json, sys
+f = json.load(sys.stdin)[\"fixed_point\"]
+assert f[\"range\"] == \"schema\" and f[\"rows\"] == 4096 and 0.995 <= f[\"agreement\"] <= 1
+assert f[\"inputs\"] == 10 and f[\"live_inputs\"] == 5 and f[\"kernel_engine\"] is True
+assert [h[\"units\"] for h in f[\"hidden\"]] == [64, 64] and len(f[\"weight_bits\"]) == 3"' \
+	"$MLSCHED" $models/hand-frozen-savedmodel/model
+same "inspect says that the kernel engine takes the model" "kernel engine  takes it" \
+	"$("$MLSCHED" inspect $models/hand-frozen-savedmodel/model | grep 'kernel engine')"
 
 same "inspect -v names every input" "    3  src_dom_load      fraction            -            -            -            -" \
 	"$("$MLSCHED" inspect -v $models/hand-variables-savedmodel/model | grep src_dom_load)"

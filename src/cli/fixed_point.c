@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How a model does in fixed point: quantised by the ranges that it brings
+ * along, whatever the agreement turns out to be.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/qnet_packed.h"
+#include "src/cli/fixed_point.h"
+#include "src/nn/qnet.h"
+#include "src/nn/qnet_pack.h"
+
+/* What there is to say; @why is empty where there is no reason to give. */
+struct outcome {
+	struct mlsched_quantize_report report;
+	bool quantized;
+	bool fits; /* into a slot of the kernel engine */
+	char why[MLSCHED_ERROR_SIZE];
+};
+
+static void find_out(const struct mlsched_model *model, struct outcome *o)
+{
+	struct mlsched_quantize_opts opts = { .size = sizeof(opts), .min_agreement = 0 };
+	struct mlsched_error err = { 0 };
+	struct mlsched_qmodel *q;
+	void *slot;
+
+	memset(o, 0, sizeof(*o));
+	if (mlsched_quantize(model, NULL, 0, &opts, &o->report, &err, &q) == 0) {
+		o->quantized = true;
+		slot = aligned_alloc(64, (sizeof(struct qnet_slot) + 63) / 64 * 64);
+		o->fits = slot &&
+			  mls_qnet_pack(mls_qmodel_net(q), QNET_SLOT_WIDTH, false, slot, &err) == 0;
+		free(slot);
+		mlsched_qmodel_free(q);
+	}
+	memcpy(o->why, err.message, sizeof(o->why));
+}
+
+static const char *range_name(enum mlsched_range_source range)
+{
+	return range == MLSCHED_RANGE_META ? "calibration" : "schema";
+}
+
+void cli_fixed_point_print(const struct mlsched_model *model)
+{
+	const struct mlsched_quantize_report *r;
+	struct outcome o;
+
+	find_out(model, &o);
+	if (!o.quantized) {
+		printf("fixed point    no: %s\n", o.why);
+		return;
+	}
+	r = &o.report;
+	printf("fixed point    %.2f %% of verdicts as in float32, on %zu rows drawn from its %s\n",
+	       100 * r->agreement, r->n_rows, range_name(r->range));
+	printf("               logit off by %.4f of its standard deviation (median; at most "
+	       "%.4f)\n",
+	       r->median_error, r->max_error);
+	if (r->disagreements)
+		printf("               wrong verdicts within %.4f of the threshold\n",
+		       r->worst_margin);
+	printf("               weights of");
+	for (uint32_t l = 0; l <= r->n_hidden; l++)
+		printf("%s %u", l ? "," : "", r->weight_bits[l]);
+	printf(" bits; %u of %u inputs not constant; %zu bytes\n", r->n_live_inputs, r->n_inputs,
+	       r->bytes);
+	for (uint32_t l = 0; l < r->n_hidden; l++)
+		printf("               hidden layer %u: %u units, %.0f %% active\n", l, r->units[l],
+		       100 * r->active[l]);
+	printf("kernel engine  %s%s\n",
+	       o.fits ? "takes it" : "does not take it: ", o.fits ? "" : o.why);
+}
+
+json_t *cli_fixed_point_json(const struct mlsched_model *model)
+{
+	const struct mlsched_quantize_report *r;
+	json_t *hidden, *bits;
+	struct outcome o;
+
+	find_out(model, &o);
+	if (!o.quantized)
+		return json_pack("{s:s}", "unavailable", o.why);
+	r = &o.report;
+	hidden = json_array();
+	bits = json_array();
+	for (uint32_t l = 0; l < r->n_hidden; l++)
+		json_array_append_new(hidden, json_pack("{s:i, s:f}", "units", (int)r->units[l],
+							"active", r->active[l]));
+	for (uint32_t l = 0; l <= r->n_hidden; l++)
+		json_array_append_new(bits, json_integer(r->weight_bits[l]));
+	return json_pack("{s:s, s:I, s:f, s:I, s:f, s:f, s:f, s:f, s:i, s:i, s:o, s:o, s:I, s:b}",
+			 "range", range_name(r->range), "rows", (json_int_t)r->n_rows, "agreement",
+			 r->agreement, "disagreements", (json_int_t)r->disagreements, "logit_std",
+			 r->logit_std, "median_error", r->median_error, "max_error", r->max_error,
+			 "worst_margin", r->worst_margin, "inputs", (int)r->n_inputs, "live_inputs",
+			 (int)r->n_live_inputs, "hidden", hidden, "weight_bits", bits, "bytes",
+			 (json_int_t)r->bytes, "kernel_engine", o.fits);
+}
