@@ -443,9 +443,13 @@ void run_show_summary(const struct run_view *view, uint64_t now)
 	       (unsigned long long)view->total.kinds[MLS_MOVE_AFFINITY]);
 	show_inference(view, all);
 	print_counts(seconds, &counts);
-	printf("recorder's cost   %.0f ns a context switch, %.0f ns a migration (the kernel's BPF "
-	       "statistics over %llu and %llu runs)\n",
-	       each(cost.switch_ns, cost.switch_runs), each(cost.migrate_ns, cost.migrate_runs),
-	       (unsigned long long)cost.switch_runs, (unsigned long long)cost.migrate_runs);
+	if (cost.switch_runs)
+		printf("recorder's cost   %.0f ns a context switch, %.0f ns a migration (the kernel's BPF "
+		       "statistics over %llu and %llu runs)\n",
+		       each(cost.switch_ns, cost.switch_runs),
+		       each(cost.migrate_ns, cost.migrate_runs),
+		       (unsigned long long)cost.switch_runs, (unsigned long long)cost.migrate_runs);
+	else
+		printf("recorder's cost   not measured: the kernel refused its BPF statistics\n");
 	fflush(stdout);
 }

@@ -17,6 +17,7 @@
 
 #include "bpf/recorder.h"
 #include "core/load.h"
+#include "src/host/move.h"
 #include "src/host/recorder.h"
 #include "src/util/error.h"
 
@@ -42,18 +43,6 @@ struct mls_recorder {
 	uint32_t ring_size;
 	int stats_fd;
 };
-
-const char *mls_move_kind_name(enum mls_move_kind kind)
-{
-	static const char *const names[MLS_MOVE_KINDS] = {
-		[MLS_MOVE_WAKEUP] = "wakeup",
-		[MLS_MOVE_BALANCE] = "balance",
-		[MLS_MOVE_EXEC] = "exec",
-		[MLS_MOVE_AFFINITY] = "affinity",
-	};
-
-	return (unsigned int)kind < MLS_MOVE_KINDS ? names[kind] : "unknown";
-}
 
 static uint64_t now_ns(void)
 {
@@ -342,52 +331,6 @@ void mls_recorder_close(struct mls_recorder *r)
 	free(r);
 }
 
-/* The time that it ran: finished runs, and the one that went on past the end. */
-static uint64_t run_time_of(uint64_t run, uint64_t end)
-{
-	uint64_t since = run >> 32, done = (uint32_t)run;
-
-	if (since && since - 1 < end)
-		done += end - (since - 1);
-	return done < end ? done : end;
-}
-
-static void finish(const struct recorder_decision *d, uint64_t end, struct mls_move *m)
-{
-	*m = (struct mls_move){
-		.id = d->id,
-		.time = d->time,
-		.pid = d->pid,
-		.tgid = d->tgid,
-		.src_cpu = d->src_cpu,
-		.dst_cpu = d->dst_cpu,
-		.src_domain = d->src_domain,
-		.dst_domain = d->dst_domain,
-		.kind = (enum mls_move_kind)d->kind,
-		.forced = d->flags & RECORDER_FORCED,
-		.kthread = d->flags & RECORDER_KTHREAD,
-		.asleep = d->flags & RECORDER_ASLEEP,
-		.followed = d->flags & RECORDER_FOLLOW,
-		.logit = d->logit,
-		.infer_ns = d->infer_ns,
-		.idle_for = d->flags & RECORDER_LAST_RUN ? (int64_t)d->idle_for : -1,
-	};
-	memcpy(m->comm, d->comm, sizeof(m->comm));
-	m->comm[sizeof(m->comm) - 1] = '\0';
-	memcpy(m->features, d->features, sizeof(d->features));
-	if (!m->followed)
-		return;
-	if (d->observed && d->observed < end)
-		end = d->observed;
-	m->observed = end;
-	m->ran = d->wait != 0;
-	m->wait = m->ran ? d->wait : end;
-	m->ran_there = m->ran && d->ran_on == d->dst_cpu;
-	m->run_time = run_time_of(d->run, end);
-	m->moved = d->moved;
-	m->back = d->back;
-}
-
 uint64_t mls_recorder_poll(struct mls_recorder *r, bool flush, mls_move_fn *fn, void *context)
 {
 	struct recorder_bpf__bss *bss = r->skel->bss;
@@ -408,7 +351,7 @@ uint64_t mls_recorder_poll(struct mls_recorder *r, bool flush, mls_move_fn *fn, 
 			if (now < d->time + end)
 				end = now > d->time ? now - d->time : 0;
 		}
-		finish(d, end, &move);
+		mls_move_finish(d, end, &move);
 		/* From here on the slot belongs to the recorder again. */
 		__atomic_store_n(&bss->tail, tail + 1, __ATOMIC_RELEASE);
 		fn(context, &move);
