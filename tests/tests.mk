@@ -48,7 +48,7 @@ $(O)/tests/arm64/%: tests/arm64/%.c $(ARM64_SRC) $(ARM64_SRC_check_qnet) \
 
 # Calls that test_alloc_failure lets fail.
 TEST_WRAPPED := malloc calloc realloc aligned_alloc free open openat close stat fstat pread write fsync \
-	mkdirat flock renameat2 fdopendir closedir
+	mkdirat flock renameat renameat2 fdopendir closedir
 TEST_LDFLAGS_test_alloc_failure := $(addprefix -Wl$(comma)--wrap=,$(TEST_WRAPPED))
 TEST_LDFLAGS_test_quantize_alloc := $(addprefix -Wl$(comma)--wrap=,malloc calloc aligned_alloc free)
 

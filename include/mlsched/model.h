@@ -134,7 +134,8 @@ int mlsched_model_create(const struct mlsched_model_desc *desc, struct mlsched_e
  * Return: 0; -ENOENT when there is nothing at @path ("Model not found at
  * path"); -EINVAL ("Invalid SavedModel format"); -EBADMSG when a checksum
  * does not match; -ENOTSUP when the model is valid for its tool and not for
- * us; -ENOMEM; -EIO and what open() and read() return.
+ * us; -EFBIG when a file is larger than any model; -ENOMEM; -EIO and what open()
+ * and read() return.
  */
 int mlsched_model_load(const char *path, struct mlsched_error *err, struct mlsched_model **model);
 
@@ -166,9 +167,12 @@ enum mlsched_savedmodel_form {
  * @err:   message on failure, or NULL
  *
  * Atomic: a reader, or a crash at any moment, finds the old directory or the
- * new one, never a mixture.
- * Return: 0; -ENOMEM; -ENOTDIR when @path is a file; what the file system
- * calls return.
+ * new one, never a mixture, and what a killed writer left beside it the next
+ * one removes.  (A file system without RENAME_EXCHANGE has no model for the
+ * moment between two renames.)  Only a SavedModel, an empty directory or
+ * nothing is replaced; a symbolic link stays one.  Allocates.  Thread safe.
+ * Return: 0; -ENOMEM; -ENOTDIR when @path is a file; -EEXIST when it is a
+ * directory with other files in it; what the file system calls return.
  */
 int mlsched_model_save(const struct mlsched_model *model, const char *path,
 		       enum mlsched_savedmodel_form form, struct mlsched_error *err);

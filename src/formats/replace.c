@@ -11,8 +11,8 @@
  *
  * A file system that cannot exchange (RENAME_EXCHANGE needs ext4, XFS, Btrfs,
  * tmpfs, overlayfs or the like) gets two renames instead; for a moment there
- * is then no model at all, and a crash in just that moment leaves both under
- * their temporary names.
+ * is then no model at all, and after a crash in just that moment the next
+ * writer brings the old one back.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,6 +29,7 @@
 #include "src/util/error.h"
 
 #define PREFIX    ".mlsched-save-"
+#define ASIDE     ".mlsched-old-"
 #define MAX_DEPTH 8
 #define MAX_TRIES 1000
 
@@ -98,6 +99,20 @@ static void remove_leftovers(const struct replacing *r)
 		close(left);
 	}
 	closedir(dir);
+}
+
+/* What a writer left that was killed between the two renames of exchange_in_two_steps(). */
+static void recover_old(const struct replacing *r)
+{
+	char aside[NAME_MAX + sizeof(ASIDE)];
+
+	snprintf(aside, sizeof(aside), ASIDE "%s", r->name);
+	if (faccessat(r->parent, aside, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		return;
+	if (faccessat(r->parent, r->name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+		renameat(r->parent, aside, r->parent, r->name);
+	else
+		remove_tree(r->parent, aside, 0);
 }
 
 /* Only what a SavedModel consists of is replaced: a wrong path must not cost anybody their files. */
@@ -275,9 +290,9 @@ static bool cannot_exchange(int error)
 /* For file systems without RENAME_EXCHANGE: the old one aside, the new one in. */
 static int exchange_in_two_steps(struct replacing *r)
 {
-	char aside[sizeof(r->temporary) + 4];
+	char aside[NAME_MAX + sizeof(ASIDE)];
 
-	snprintf(aside, sizeof(aside), "%s-old", r->temporary);
+	snprintf(aside, sizeof(aside), ASIDE "%s", r->name);
 	if (renameat(r->parent, r->name, r->parent, aside) != 0)
 		return fail(r, "cannot put it aside");
 	if (renameat(r->parent, r->temporary, r->parent, r->name) != 0) {
@@ -335,8 +350,10 @@ int mls_replace_directory(const char *path, const struct mls_new_file *files, si
 	int ret;
 
 	ret = open_parent(&r);
-	if (!ret)
+	if (!ret) {
+		recover_old(&r);
 		ret = check_replaceable(&r);
+	}
 	if (ret)
 		goto out;
 	remove_leftovers(&r);

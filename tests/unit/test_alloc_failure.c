@@ -104,10 +104,29 @@ WRAP(int, fstat, (int fd, struct stat *st), (fd, st))
 WRAP(ssize_t, pread, (int fd, void *to, size_t size, off_t offset), (fd, to, size, offset))
 WRAP(ssize_t, write, (int fd, const void *from, size_t size), (fd, from, size))
 WRAP(int, fsync, (int fd), (fd))
-WRAP(int, mkdirat, (int dir, const char *name, mode_t mode), (dir, name, mode))
 WRAP(int, flock, (int fd, int how), (fd, how))
-WRAP(int, renameat2, (int a, const char *from, int b, const char *to, unsigned int flags),
-     (a, from, b, to, flags))
+WRAP(int, renameat, (int a, const char *from, int b, const char *to), (a, from, b, to))
+
+static bool fail_mkdir;
+
+int __real_mkdirat(int dir, const char *name, mode_t mode);
+int __wrap_mkdirat(int dir, const char *name, mode_t mode);
+int __wrap_mkdirat(int dir, const char *name, mode_t mode)
+{
+	errno = EIO;
+	return fails(&calls_left) || fail_mkdir ? -1 : __real_mkdirat(dir, name, mode);
+}
+
+/* A file system that cannot exchange says EINVAL to any flag. */
+static bool no_exchange;
+
+int __real_renameat2(int a, const char *from, int b, const char *to, unsigned int flags);
+int __wrap_renameat2(int a, const char *from, int b, const char *to, unsigned int flags);
+int __wrap_renameat2(int a, const char *from, int b, const char *to, unsigned int flags)
+{
+	errno = no_exchange ? EINVAL : EIO;
+	return fails(&calls_left) || no_exchange ? -1 : __real_renameat2(a, from, b, to, flags);
+}
 
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
@@ -297,6 +316,14 @@ static bool fail_save(long *left, long n, int code, bool *wrote)
 	return reached;
 }
 
+static void remove_model(void)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", target);
+	assert_int_equal(system(command), 0);
+}
+
 static void restore_old_model(void)
 {
 	assert_int_equal(mlsched_model_save(old_model, target, MLSCHED_SAVEDMODEL_VARIABLES, NULL),
@@ -319,18 +346,54 @@ static void every_failing_allocation_of_save_keeps_the_old_model(void **state)
 	assert_true(n >= 10 && n_kept >= 10);
 }
 
-static void every_failing_system_call_of_save_leaves_old_or_new(void **state)
+static void fail_every_call_of_save(int least_old, int least_new)
 {
 	bool reached = true, wrote;
 	int n_old = 0, n_new = 0;
 
-	(void)state;
 	for (long n = 0; reached; n++) {
 		restore_old_model();
 		reached = fail_save(&calls_left, n, -EIO, &wrote);
 		*(wrote ? &n_new : &n_old) += 1;
 	}
-	assert_true(n_old >= 20 && n_new >= 2);
+	assert_true(n_old >= least_old && n_new >= least_new);
+}
+
+static void every_failing_system_call_of_save_leaves_old_or_new(void **state)
+{
+	(void)state;
+	fail_every_call_of_save(20, 2);
+}
+
+static void file_system_without_exchange_keeps_old_or_new_when_calls_fail(void **state)
+{
+	(void)state;
+	no_exchange = true;
+	fail_every_call_of_save(20, 2);
+	/* And a model where there was none. */
+	remove_model();
+	assert_int_equal(mlsched_model_save(new_model, target, MLSCHED_SAVEDMODEL_FROZEN, NULL), 0);
+	assert_int_equal(checksum_at(target), mlsched_model_checksum(new_model));
+	assert_int_equal(count_entries(scratch), 1);
+	no_exchange = false;
+}
+
+static void old_model_put_aside_by_a_killed_writer_comes_back(void **state)
+{
+	char aside[sizeof(target) + 32];
+
+	(void)state;
+	restore_old_model();
+	snprintf(aside, sizeof(aside), "%s/.mlsched-old-model", scratch);
+	/* As a writer leaves it that was killed between its two renames. */
+	assert_int_equal(rename(target, aside), 0);
+	/* Making the new directory fails, so the new model does not get into its place. */
+	fail_mkdir = true;
+	assert_int_equal(mlsched_model_save(new_model, target, MLSCHED_SAVEDMODEL_FROZEN, NULL),
+			 -EIO);
+	fail_mkdir = false;
+	assert_int_equal(checksum_at(target), mlsched_model_checksum(old_model));
+	assert_int_equal(count_entries(scratch), 1);
 }
 
 /* ---- setting up ---------------------------------------------------------------------------- */
@@ -396,6 +459,8 @@ int main(void)
 		cmocka_unit_test(every_failing_system_call_of_load_is_reported_and_leaks_nothing),
 		cmocka_unit_test(every_failing_allocation_of_save_keeps_the_old_model),
 		cmocka_unit_test(every_failing_system_call_of_save_leaves_old_or_new),
+		cmocka_unit_test(file_system_without_exchange_keeps_old_or_new_when_calls_fail),
+		cmocka_unit_test(old_model_put_aside_by_a_killed_writer_comes_back),
 	};
 
 	return cmocka_run_group_tests_name("alloc_failure", tests, set_up, tear_down);
