@@ -139,7 +139,7 @@ run: ## install what is missing, build, make a model if there is none, and sched
 	@scripts/as-root.sh "$(PROGRAM)" run --model $(MODEL) $(ARGS)
 
 .PHONY: bench
-bench: ## print the tables of docs/benchmarks.md
+bench: ## print the tables of docs/benchmarks.md (ARGS=markdown prints the page itself)
 	@scripts/ensure-deps.sh "$(O)" test
 	@$(MAKE) --no-print-directory build
 	@scripts/bench.sh "$(PROGRAM)" $(ARGS)

@@ -1,10 +1,51 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# bench.sh PROGRAM [ARG...]: every table of docs/benchmarks.md, in its order.
-set -eu
+# bench.sh PROGRAM [markdown]: every table of docs/benchmarks.md, in its order;
+# with "markdown" the page itself (`make bench ARGS=markdown >docs/benchmarks.md`).
+set -eu -o pipefail
+cd "$(dirname "$0")/.."
 program=$1
-shift
-for table in inference load train; do
-	"$program" bench "$table" "$@"
-	echo
-done
+form=${2:-text}
+
+table() {	# title, what it shows, command...
+	local title=$1 what=$2
+	shift 2
+	if [ "$form" = markdown ]; then
+		printf '\n## %s\n%s\n\n```\n$ %s\n' "$title" "$what" "mlsched ${*:2}"
+		"$@"
+		printf '```\n'
+	else
+		printf '== %s\n' "$title"
+		"$@"
+		echo
+	fi
+}
+
+machine() {
+	lscpu | awk -F': +' '/^Model name/ { name = $2 } /^CPU family/ { family = $2 } /^Model:/ { model = $2 }
+		/^CPU\(s\)/ { n = $2 } /^Hypervisor/ { vm = ", in a virtual machine (" $2 ") that shares its host" }
+		END { printf "%s CPUs: %s (family %s, model %s)%s", n, name, family, model, vm }'
+	printf '; Linux %s; %s\n' "$(uname -r)" \
+		"$("$(cut -d' ' -f1 "$(dirname "$program")/.flags")" --version | head -n 1)"
+}
+
+if [ "$form" = markdown ]; then
+	cat <<-END
+	# Benchmarks
+	Made by \`make bench ARGS=markdown >docs/benchmarks.md\`, in one run, on real hardware:
+	$(machine).
+	Other programs may have run on the host at the same time. Absolute times differ from machine to machine; compare
+	columns and ratios of one table.
+	END
+else
+	machine
+fi
+mapfile -t fixtures < <(find tests/golden/savedmodel/models -maxdepth 2 -type d -name model \
+	\( -path '*/tf2*-savedmodel/*' -o -path '*/hand-*' \) | sort)
+[ -e src/model_dir/model_path/saved_model.pb ] && fixtures=(src/model_dir/model_path "${fixtures[@]}")
+
+table "Inference" "One forward pass. The answers of all paths are compared before anything is timed." \
+	"$program" bench inference
+table "Loading" "All checks included: structure, shapes, checksums, finiteness. Peak memory is that of
+\`mlsched predict\` with one row, the whole process." "$program" bench load "${fixtures[@]}"
+table "Training" "Rows a second with the same rows, network, batch and optimiser." "$program" bench train
