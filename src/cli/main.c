@@ -10,13 +10,13 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct cli_command commands[] = {
-	{ "bench", "tables against peers: load, train", cli_bench },
+	{ "bench", "tables against peers: inference, load, train", cli_bench },
 	{ "convert", "a model from one format into another", cli_convert },
 	{ "eval", "an honest judgement of a model on labelled rows", cli_eval },
 	{ "inspect", "what a model is and where it comes from", cli_inspect },
 	{ "predict", "outputs of a model for rows of numbers on standard input", cli_predict },
-	{ "train", "from labelled rows to a model", cli_train },
 	{ "run", "judge the migrations of the running kernel by a model", cli_run },
+	{ "train", "from labelled rows to a model", cli_train },
 };
 
 static void print_help(FILE *stream)
