@@ -117,7 +117,7 @@ static int read_field(struct reader *r, enum field_end *end)
 	}
 	r->text[r->length] = '\0';
 	if (c == EOF && ferror_unlocked(r->stream))
-		return mls_error(r->err, -EIO, "%s: %s", r->name, strerror(EIO));
+		return mls_error(r->err, -errno, "%s: %s", r->name, strerror(errno));
 	if (c == '\n')
 		r->next_line++;
 	*end = c == ',' ? END_COMMA : c == '\n' ? END_LINE : END_FILE;
