@@ -2,8 +2,13 @@
 /*
  * mlsched: finds the subcommand and hands over.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "src/cli/cli.h"
 
@@ -28,10 +33,39 @@ static void print_help(FILE *stream)
 	fprintf(stream, "\n`mlsched COMMAND --help` describes the options of a command.\n");
 }
 
+/*
+ * Without this the first file that a command opens would become its closed
+ * standard output, and take what is printed.  Opened against its direction a
+ * stream still fails when it is used.
+ */
+static void hold_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			_exit(CLI_FAILURE);
+	}
+}
+
+/* Output that a full disk swallowed is no success; at exit, since argp leaves by exit() too. */
+static void check_output(void)
+{
+	bool failed = ferror(stdout) != 0;
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !failed)
+		return;
+	fprintf(stderr, "mlsched: cannot write to standard output%s%s\n", errno ? ": " : "",
+		errno ? strerror(errno) : "");
+	_exit(CLI_FAILURE);
+}
+
 int main(int argc, char **argv)
 {
 	char name[64];
 
+	hold_standard_streams();
+	atexit(check_output);
 	if (argc < 2) {
 		print_help(stderr);
 		return CLI_USAGE;

@@ -134,6 +134,8 @@ static int predict_rows(const struct predict_options *o, const struct mlsched_mo
 			break;
 		}
 	}
+	if (status == CLI_OK && ferror(stdin))
+		status = cli_fail(&o->common, "<stdin>:%zu: %s", line_no + 1, strerror(errno));
 	free(line);
 	return status;
 }
