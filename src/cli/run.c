@@ -247,12 +247,15 @@ static int timer(double first, double again)
 
 static int signals(void)
 {
+	struct sigaction hangup;
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	/* Ignored under nohup; blocked it would come through all the same. */
+	if (sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN)
+		sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -329,6 +332,9 @@ static void on_interval(struct loop *loop)
 	if (loop->stopping)
 		return;
 	run_show_interval(&loop->view, now_ns());
+	/* Nobody will read the rest: main() says why. */
+	if (ferror(stdout))
+		stop(loop);
 	/* A file that cannot be read for once changes nothing. */
 	mls_recorder_refresh(recorder, NULL);
 	if (!loop->stats)
