@@ -12,7 +12,10 @@ build=$(mkdir -p "${1:-build}" && cd "${1:-build}" && pwd)
 version=1.5.0
 sha256=53492aff6dd47e4da04ef5e672d753b9743848bdb38e9d90eafbe190b7983c44
 archive=libbpf_$version.orig.tar.gz
-cache=${MLSCHED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mlsched}
+cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+cache=${MLSCHED_CACHE:-${cache:+$cache/mlsched}}
+cache=${cache:-$build/cache}
+case $cache in /*) ;; *) cache=$PWD/$cache ;; esac
 out=$build/libbpf
 
 say() { echo "build-libbpf: $*"; }
@@ -43,18 +46,23 @@ fetch() {
 		-o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
 		-o "Dir::State=$apt/state" -o Dir::State::status=/dev/null -o "Dir::Cache=$apt/cache"
 		-o "APT::Sandbox::User=$(id -un)" -o Acquire::Languages=none)
-	apt-get "${options[@]}" update
-	(cd "$cache" && apt-get "${options[@]}" source --download-only "libbpf/$suite" >/dev/null)
+	if ! { apt-get "${options[@]}" -o APT::Update::Error-Mode=any update &&
+		(cd "$cache" && apt-get "${options[@]}" source --download-only "libbpf/$suite" >/dev/null); }; then
+		die "apt could not fetch it: without a network, put $archive into $cache by hand"
+	fi
 }
 
-mkdir -p "$cache"
+# Who builds packages may have a home that is not there.
+if ! mkdir -p "$cache" 2>/dev/null || [ ! -w "$cache" ]; then cache=$build/cache; mkdir -p "$cache"; fi
 good "$cache/$archive" || { rm -f "$cache/$archive"; fetch; }
 good "$cache/$archive" || die "$cache/$archive: expected SHA-256 $sha256, found \
 $(sha256sum "$cache/$archive" 2>/dev/null | cut -d' ' -f1 || echo 'no file')"
 
 say "building libbpf $version into $out"
-work=$(mktemp -d "$build/libbpf-XXXXXX")
-trap 'rm -rf "$work"' EXIT
+# Elsewhere, since libbpf's Makefile cannot do with a blank in its path, which ours may have.
+work=$(mktemp -d)
+new=$(mktemp -d "$build/libbpf-XXXXXX")
+trap 'rm -rf "$work" "$new"' EXIT
 tar -xzf "$cache/$archive" -C "$work" --strip-components=1
 make -s -C "$work/src" -j"$(nproc)" BUILD_STATIC_ONLY=1 OBJDIR="$work/obj" DESTDIR="$work/inst" \
 	PREFIX= INCLUDEDIR=/include LIBDIR=/lib UAPIDIR=/include \
@@ -62,6 +70,8 @@ make -s -C "$work/src" -j"$(nproc)" BUILD_STATIC_ONLY=1 OBJDIR="$work/obj" DESTD
 	tail -n 30 "$work/log" >&2
 	die "libbpf did not build"
 }
-echo "$version" >"$work/inst/version"
+cp -a "$work/inst/." "$new/"
+chmod 755 "$new"
+echo "$version" >"$new/version"
 rm -rf "$out"
-mv "$work/inst" "$out"
+mv "$new" "$out"
