@@ -33,6 +33,10 @@ PROTOC_C   ?= protoc-c
 PKG_CONFIG ?= pkg-config
 ARCH       := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 
+ifneq ($(words $(O)),1)
+$(error O="$(O)": expected one directory without blanks in its path; a relative one may lie below a path that has them)
+endif
+
 ifeq ($(V),0)
 Q := @
 say = @printf '  %-8s %s\n' '$(1)' '$(2)'
