@@ -23,4 +23,6 @@ for page in man/*.[1-8]; do
 done
 sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" packaging/mlsched.pc.in \
 	>"$dest/lib/pkgconfig/mlsched.pc"
+# Into the running system: its loader must hear of the library.
+if [ -z "$2" ] && [ "$(id -u)" -eq 0 ] && [ -x /sbin/ldconfig ]; then /sbin/ldconfig; fi
 echo "installed mlsched $version in $dest"
