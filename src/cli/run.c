@@ -30,6 +30,8 @@ enum {
 	OPTION_STATS
 };
 
+static const char default_model[] = DEFAULT_MODEL;
+
 struct run_options {
 	struct cli_common common;
 	const char *backend;
@@ -429,6 +431,11 @@ static int get_model(const struct run_options *o, struct run_view *view,
 	}
 	view->model = *model;
 	view->fixed = *fixed;
+	if (ret == -ENOENT && o->model == default_model)
+		return cli_fail(
+			&o->common,
+			"%s (`make model` in the source tree makes it; --model names another)",
+			err.message);
 	return ret ? cli_fail(&o->common, "%s", err.message) : 0;
 }
 
@@ -445,7 +452,7 @@ int cli_run(int argc, char **argv)
 		.common.command = argv[0],
 		.backend = "auto",
 		.engine = "auto",
-		.model = DEFAULT_MODEL,
+		.model = default_model,
 		.interval = 1,
 	};
 	struct mlsched_model *model = NULL;

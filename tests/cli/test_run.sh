@@ -32,6 +32,10 @@ says "half a domain is a usage error" 2 '--domains: expected a whole number, got
 says "a window beyond the limit is a usage error" 2 '--window: expected a number from 1 to 4000' --window 4001
 says "a stray argument is a usage error" 2 'unexpected argument "model"' model
 says "a missing model is named" 1 '^mlsched run: Model not found at path: /nonexistent' --model /nonexistent
+case $MLSCHED in /*) program=$MLSCHED ;; *) program=$PWD/$MLSCHED ;; esac
+same "away from the source tree it says how to get a model" \
+	"mlsched run: Model not found at path: src/model_dir/model_path: No such file or directory (\`make model\` in the source tree makes it; --model names another)" \
+	"$(cd "$tap_tmp" && "$program" run 2>&1 >/dev/null)"
 says "the scx backend is not promised" 1 '^mlsched run: --backend scx: this kernel has .*--backend shadow works' \
 	--backend scx --model $models/tf221-keras3-savedmodel/model
 says "a model of schema mllb15 is refused in the original's words" 1 \
