@@ -17,7 +17,8 @@ sanitize=$(grep -o -- '-fsanitize=[a-z,]*' "$O/.flags" | head -n 1)
 export PKG_CONFIG_PATH=$dest$prefix/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$dest
 
 check "make install runs scripts/install.sh" sh -c \
-	'make -n --no-print-directory O="$1" DESTDIR=/d PREFIX=/p install | grep -q "scripts/install.sh .*\"X
+	'make -n --no-print-directory O="$1" DESTDIR=/d PREFIX=/p install | grep -q "scripts/install.sh .*\"/d\" \"/p\""' - \
+	"$(realpath --relative-to=. "$O")"
 check "it installs into DESTDIR" scripts/install.sh "$O" "$dest" "$prefix" "$version"
 same "and nothing outside of the prefix" "$prefix" "$(cd "$dest" && find . -mindepth 2 -maxdepth 2 | sed 's|^\.||')"
 for file in bin/mlsched lib/libmlsched.so lib/libmlsched.so.0 lib/libmlsched.a lib/pkgconfig/mlsched.pc \
