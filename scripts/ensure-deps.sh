@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# ensure-deps.sh BUILD_DIR [build|test]: call install-deps.sh if something is
-# missing that a build (or, with "test", the tests and benchmarks) needs; quick
-# and silent when nothing is.
+# ensure-deps.sh BUILD_DIR [build|test|vm]: call install-deps.sh if something is
+# missing that a build (or, with "test", the tests and benchmarks, with "vm" the
+# virtual machines) needs; quick and silent when nothing is.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build}
 what=${2:-build}
 . scripts/packages.sh
 
-packages=("${build_packages[@]}")
-[ "$what" = build ] || packages+=("${test_packages[@]}")
+packages_for "$what"
 if [ -s "$build/libbpf/lib/libbpf.a" ]; then
 	# Not a Debian: whoever put libbpf there looks after the rest, too.
 	command -v dpkg-query >/dev/null || exit 0

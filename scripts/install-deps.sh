@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# install-deps.sh BUILD_DIR [build|test]: install the Debian packages that
-# mlsched needs (for "build" without those of the tests) and build libbpf into
-# BUILD_DIR.  Does nothing that is done already.
+# install-deps.sh BUILD_DIR [build|test|vm]: install the Debian packages that
+# mlsched needs (for "build" without those of the tests, for "vm" with those of the
+# virtual machines) and build libbpf into BUILD_DIR.  Does nothing that is done already.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build}
@@ -12,8 +12,7 @@ what=${2:-test}
 say() { echo "install-deps: $*"; }
 die() { echo "install-deps: $*" >&2; exit 1; }
 
-packages=("${build_packages[@]}")
-[ "$what" = build ] || packages+=("${test_packages[@]}")
+packages_for "$what"
 command -v dpkg-query >/dev/null || die "this is neither Debian nor Ubuntu: install by hand what
 these packages hold: ${packages[*]}"
 

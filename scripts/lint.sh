@@ -10,7 +10,7 @@ check() {
 	if "$@"; then echo "lint: $name: ok"; else echo "lint: $name: FAILED" >&2; bad=1; fi
 }
 mapfile -t c_files < <(git ls-files '*.c' '*.h')
-mapfile -t shell_files < <(git ls-files '*.sh' .ci/run)
+mapfile -t shell_files < <(git ls-files '*.sh' .ci/run scripts/vm/run scripts/vm/guest-init)
 mapfile -t manuals < <(git ls-files 'man/*.[1-8]')
 mapfile -t python_files < <(git ls-files '*.py')
 

@@ -19,8 +19,24 @@ test_packages=(
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 	stress-ng
 )
+# For virtual machines with a sched_ext kernel: make vm-run, make vm-test.
+# shellcheck disable=SC2034
+vm_packages=(
+	qemu-system-x86 busybox-static cpio debian-archive-keyring
+)
 # bpftool is a package of its own on Debian and part of linux-tools on Ubuntu.
 case $(. /etc/os-release 2>/dev/null; echo "${ID:-}") in
 ubuntu) build_packages+=(linux-tools-common linux-tools-generic) ;;
 *) build_packages+=(bpftool) ;;
 esac
+
+# packages_for WHAT: sets the array packages to what one needs to "build", to "test"
+# (and build), or for virtual machines ("vm", and all the rest).
+packages_for() {
+	# shellcheck disable=SC2034
+	packages=("${build_packages[@]}")
+	case $1 in
+	test) packages+=("${test_packages[@]}") ;;
+	vm) packages+=("${test_packages[@]}" "${vm_packages[@]}") ;;
+	esac
+}
