@@ -111,6 +111,7 @@ build: $(PROGRAM) $(LIB_SO) ## library, program and BPF objects (the default)
 include scripts/rules.mk
 include tests/tests.mk
 include tests/fuzz.mk
+include scripts/vm/vm.mk
 
 .PHONY: install-deps
 install-deps: ## install the Debian packages and build libbpf into $(O), as root or by sudo
@@ -162,7 +163,7 @@ install: build ## program, libraries, headers, pkg-config file, manual pages bel
 
 .PHONY: clean
 clean: ## remove what was built in $(O), but not libbpf and TensorFlow
-	$(Q)rm -rf $(O)/obj $(O)/gen $(O)/bpf $(O)/tests $(O)/fuzz $(O)/examples $(O)/mlsched $(O)/libmlsched*
+	$(Q)rm -rf $(O)/obj $(O)/gen $(O)/bpf $(O)/tests $(O)/fuzz $(O)/examples $(O)/vm $(O)/mlsched $(O)/libmlsched*
 
 .PHONY: distclean
 distclean: ## remove $(O) altogether

@@ -126,6 +126,24 @@ def features(path):
         expect(f[5:] == [0] * 5, where)
 
 
+def machine(path, online, caches, domains):
+    """The machine is what the virtual machine was told to be, and so are the decisions' domains."""
+    (start,) = documents(path, "start")
+    t = start["topology"]
+    expect(t["online"] == int(online) and t["last_level_caches"] == int(caches), f"{t}")
+    expect(start["domains"]["cpus"] == domains.split(), f"domains {start['domains']}, expected {domains}")
+    of_cpu = {}
+    for index, group in enumerate(domains.split()):
+        first, last = group.split("-")
+        of_cpu.update((cpu, index) for cpu in range(int(first), int(last) + 1))
+    n = 0
+    for d in documents(path, "decision"):
+        n += 1
+        found = (d["src_domain"], d["dst_domain"])
+        expect(found == (of_cpu[d["src_cpu"]], of_cpu[d["dst_cpu"]]), f"decision {d['id']}: domains {found}")
+    expect(n > 0, "no decision at all")
+
+
 def saturated(path, switcher_file):
     """With every CPU kept busy, none counts as idle and all loads are near one."""
     (start,) = documents(path, "start")

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+# A real kernel with sched_ext in a virtual machine.  Included by the Makefile.
+
+# Of vm-run: which kernel (scripts/vm/run --list), which machine (nodes x last-level
+# caches x cores), and CMD, a command to run instead of mlsched.
+KERNEL   ?=
+TOPOLOGY ?=
+CMD      ?=
+# Of vm-test: versions, or "all".
+KERNELS  ?=
+
+.PHONY: vm-run
+vm-run: ## boot a sched_ext kernel and run `mlsched run` on a load in it (ARGS="--duration 10", CMD="uname -a", KERNEL=7.1.13, TOPOLOGY=2x1x4)
+	@scripts/ensure-deps.sh "$(O)" vm
+	@$(MAKE) -s --no-print-directory build $(O)/vm/mls-workload
+	@[ -e $(MODEL)/saved_model.pb ] || $(MAKE) --no-print-directory model ARGS=
+	@KERNEL="$(KERNEL)" TOPOLOGY="$(TOPOLOGY)" CMD="$(CMD)" scripts/vm/run-mlsched.sh "$(O)" "$(MODEL)" $(ARGS)
+
+.PHONY: vm-test
+vm-test: ## run the tests that need a sched_ext kernel in virtual machines (KERNELS="6.18.15 7.1.13" or all)
+	@scripts/ensure-deps.sh "$(O)" vm
+	@$(MAKE) -s --no-print-directory tests-build $(O)/vm/mls-workload
+	@O="$(O)" MLSCHED_VM_KERNELS="$(KERNELS)" tests/run.sh vm
+
+# Static: its processes start anew all the time, and a guest has no library cache.
+$(O)/vm/mls-workload: $(wildcard bench/vm/*.c) bench/vm/workload.h
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -static -pthread -o $@ $(filter %.c,$^)

@@ -1,0 +1,39 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# What the tests in virtual machines share: source it after tests/lib/tap.sh.
+#   $kernels              the kernels to test (MLSCHED_VM_KERNELS: versions, or "all")
+#   guest OPTION... -- COMMAND    runs a command in a guest; see scripts/vm/run --help
+#   build_helper NAME...  builds tests/live/NAME.c into $tap_tmp
+#   skip_without_qemu WHAT  ends the test, skipping WHAT, where no guest can be had
+# shellcheck disable=SC2034,SC2154
+
+O=${O:-build}
+CC=${CC:-$(command -v clang-19 || echo gcc)}
+case ${MLSCHED_VM_KERNELS:-} in
+'') kernels=(6.18.15 6.16.12) ;;
+all) mapfile -t kernels < <(scripts/vm/run --list) ;;
+*) read -ra kernels <<<"$MLSCHED_VM_KERNELS" ;;
+esac
+
+# On a busy machine everything takes longer: only what hangs may reach the limit.
+guest() { scripts/vm/run --limit 600 "$@"; }
+
+build_helper() {
+	local name libs
+	read -ra libs <<<"$(pkg-config --libs jansson libprotobuf-c)"
+	for name in "$@"; do
+		"$CC" -std=gnu11 -O2 -Wall -pthread -D_GNU_SOURCE -Iinclude -o "$tap_tmp/$name" "tests/live/$name.c" \
+			"$O/libmlsched.a" "${libs[@]}" -lm || return 1
+	done
+}
+
+skip_without_qemu() {
+	local program why=
+	for program in qemu-system-x86_64 busybox cpio dpkg-deb; do
+		command -v "$program" >/dev/null || why="needs $program: make vm-test installs it"
+	done
+	[ "$(uname -m)" = x86_64 ] || why="the guest's kernels are for x86-64"
+	[ -n "$why" ] || return 0
+	skip "$1" "$why"
+	finish
+}
