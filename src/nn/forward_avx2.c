@@ -63,9 +63,9 @@ static inline vec v_select_positive(vec x, vec yes, vec no)
 	return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ));
 }
 
-static inline uint64_t v_mask_nonzero(vec x)
+static inline uint64_t v_mask_positive(vec x)
 {
-	return (uint64_t)_mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ));
+	return (uint64_t)_mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ));
 }
 
 static inline float v_sum(vec x)

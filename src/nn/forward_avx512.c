@@ -62,9 +62,9 @@ static inline vec v_join(vec a, vec b)
 	return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
 }
 
-static inline uint64_t v_mask_nonzero(vec x)
+static inline uint64_t v_mask_positive(vec x)
 {
-	return _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+	return _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ);
 }
 
 static inline float v_sum(vec x)

@@ -30,11 +30,11 @@ typedef float32x4_t vec;
 #define v_join(a, b)    (a)
 #define v_sum(x)        vaddvq_f32(x)
 
-static inline uint64_t v_mask_nonzero(vec x)
+static inline uint64_t v_mask_positive(vec x)
 {
 	static const uint32_t bits[LANES] = { 1, 2, 4, 8 };
 
-	return vaddvq_u32(vbicq_u32(vld1q_u32(bits), vceqzq_f32(x)));
+	return vaddvq_u32(vandq_u32(vld1q_u32(bits), vcgtzq_f32(x)));
 }
 
 static inline vec v_select_positive(vec x, vec yes, vec no)

@@ -91,10 +91,10 @@ INLINE vec v_expm1(vec x)
 }
 
 /*
- * 1 / (1 + exp(-x)) with exp(-x) = 2^n + 2^n (exp(r) - 1): what depends on n
- * alone is ready before the polynomial.
+ * 1 + exp(-x) with exp(-x) = 2^n + 2^n (exp(r) - 1): what depends on n alone is
+ * ready before the polynomial.
  */
-INLINE vec v_sigmoid(vec x)
+INLINE vec one_plus_exp_minus(vec x)
 {
 	vec one = v_set1(1.0f), n, r, two_n;
 
@@ -102,7 +102,18 @@ INLINE vec v_sigmoid(vec x)
 	n = v_round(v_mul(x, v_set1(-LOG2_E)));
 	r = v_fnma(n, v_set1(LN2_LOW), v_fnms(n, v_set1(LN2_HIGH), x));
 	two_n = v_scale(one, n);
-	return v_div(one, v_fma(two_n, expm1_small(r), v_add(two_n, one)));
+	return v_fma(two_n, expm1_small(r), v_add(two_n, one));
+}
+
+INLINE vec v_sigmoid(vec x)
+{
+	return v_div(v_set1(1.0f), one_plus_exp_minus(x));
+}
+
+/* The same for one value: dividing one lane takes half as long as dividing sixteen. */
+INLINE float sigmoid_one(float x)
+{
+	return 1.0f / v_first(one_plus_exp_minus(v_set1(x)));
 }
 
 /* (exp(2x) - 1) / (exp(2x) + 1); beyond 10 it is 1 in single precision. */
@@ -230,12 +241,18 @@ INLINE void add_input(vec *sum, float input, const float *w, const int regs)
 		sum[c] = v_fma(x, v_load(w + c * LANES), sum[c]);
 }
 
-/* The lowest of the inputs that are left. */
+/*
+ * The lowest of the inputs that are left.  The address is finished before it is
+ * used: a multiply-add that reads at base plus index is two instructions inside
+ * Intel's cores, and the reordering window holds so many fewer of them.
+ */
 INLINE void add_next(vec *sum, uint64_t *left, const float *packed, const float *in, const int regs)
 {
 	uint32_t i = (uint32_t)__builtin_ctzll(*left);
+	const float *w = packed + (size_t)i * regs * LANES;
 
-	add_input(sum, in[i], packed + (size_t)i * regs * LANES, regs);
+	__asm__("" : "+r"(w));
+	add_input(sum, in[i], w, regs);
 	*left &= *left - 1;
 }
 
@@ -321,12 +338,13 @@ INLINE void block(const float *packed, size_t pitch, uint32_t n_groups, const fl
 /*
  * The same for all of a block's units (@regs whole registers) and one row,
  * whose inputs are skipped where @active has no bit; NULL: few are.  With @unit,
- * the weights of a last unit behind this block, its sum goes to *out instead.
+ * the weights of a last unit behind this block, its sum is returned and nothing
+ * is stored.
  */
-INLINE void single(const float *packed, uint32_t n_in, const uint64_t *active, const float *in,
-		   float *out, uint64_t *out_active, bool relu, const float *unit, const int regs)
+INLINE float single(const float *packed, uint32_t n_in, const uint64_t *active, const float *in,
+		    float *out, uint64_t *out_active, bool relu, const float *unit, const int regs)
 {
-	vec sum[GROUP][ONE], dot[2];
+	vec sum[GROUP][ONE], dot[2] = { v_set1(0.0f), v_set1(0.0f) };
 	uint64_t mask = 0;
 
 #pragma GCC unroll 16
@@ -343,23 +361,22 @@ INLINE void single(const float *packed, uint32_t n_in, const uint64_t *active, c
 	for (int c = 0; c < regs; c++) {
 		vec y = GROUP == 1 ? sum[0][c] : v_add(sum[0][c], sum[1][c]);
 
+		/* Of the sum, because the bits are needed sooner than its maximum with 0. */
+		if (relu && !unit)
+			mask |= (uint64_t)v_mask_positive(y) << c * LANES;
 		y = end_of_sum(y, relu);
 		if (unit) {
 			/* The same steps as in dot_unit(). */
 			vec w = v_load(unit + c * LANES);
 
-			dot[c % 2] = c == 0 ? v_mul(y, w) :
-					      v_fma(y, w, c == 1 ? v_set1(0.0f) : dot[c % 2]);
+			dot[c % 2] = c == 0 ? v_mul(y, w) : v_fma(y, w, dot[c % 2]);
 			continue;
 		}
 		v_store(out + c * LANES, y);
-		if (relu)
-			mask |= (uint64_t)v_mask_nonzero(y) << c * LANES;
 	}
-	if (unit)
-		*out = v_sum(v_add(dot[0], regs > 1 ? dot[1] : v_set1(0.0f)));
-	else if (relu)
+	if (relu)
 		*out_active = mask;
+	return unit ? v_sum(v_add(dot[0], dot[1])) : 0;
 }
 
 /*
@@ -455,11 +472,12 @@ INLINE bool dense_one(const struct mls_layer *layer, const float *in, const uint
 		active = NULL;
 	while (left) {
 		uint32_t regs = left < ONE ? left : ONE;
+		float sum = 0;
 
 		switch (regs) {
-#define CASE(n)                                                                            \
-	case n:                                                                            \
-		single(packed, layer->n_in, active, in, out, out_active++, relu, unit, n); \
+#define CASE(n)                                                                                  \
+	case n:                                                                                  \
+		sum = single(packed, layer->n_in, active, in, out, out_active++, relu, unit, n); \
 		break
 			CASE(4);
 			CASE(3);
@@ -483,6 +501,8 @@ INLINE bool dense_one(const struct mls_layer *layer, const float *in, const uint
 #endif
 #undef CASE
 		}
+		if (unit)
+			*out = sum;
 		packed += (size_t)(layer->n_in + 1) * regs * LANES;
 		out += regs * LANES;
 		left -= regs;
@@ -531,7 +551,7 @@ INLINE void end_with_unit(const struct mls_layer *layer, float y, float *out, bo
 	if (sums || layer->activation == MLSCHED_LINEAR)
 		*out = y;
 	else if (layer->activation == MLSCHED_SIGMOID)
-		*out = v_first(v_sigmoid(v_set1(y)));
+		*out = sigmoid_one(y);
 	else
 		*out = activate_one(layer, y);
 }
@@ -591,6 +611,71 @@ static NOINLINE void forward_one(const struct mlsched_model *model, const float 
 		}
 		in = to;
 	}
+}
+
+/*
+ * Whether forward_narrow() does it: hidden layers of one full block of units and
+ * ReLU, then one unit.  That is the network of this scheduler.
+ */
+INLINE bool is_narrow(const struct mlsched_model *model)
+{
+	uint32_t last = model->n_layers - 1;
+
+	if (last < 2 || model->mean || model->layers[0].n_in > 64 ||
+	    model->layers[last].n_out != 1 || model->layers[last].activation == MLSCHED_SOFTMAX)
+		return false;
+	for (uint32_t l = 0; l < last; l++) {
+		const struct mls_layer *layer = &model->layers[l];
+
+		if (layer->n_out > 64 || layer->n_out <= 64 - LANES ||
+		    layer->activation != MLSCHED_RELU)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * A hidden layer of forward_narrow(), which is single() with all that is known
+ * of it: what is left is one loop over the bits of one word.
+ */
+INLINE float narrow(const struct mls_layer *layer, const float *in, uint64_t active, float *out,
+		    uint64_t *out_active, const float *unit)
+{
+	if (4 * (uint32_t)__builtin_popcountll(active) < 3 * layer->n_in)
+		return single(layer->packed_one, 64, &active, in, out, out_active, true, unit, ONE);
+	return single(layer->packed_one, layer->n_in, NULL, in, out, out_active, true, unit, ONE);
+}
+
+/*
+ * forward_one() without its choices.  They are all predicted, but the hundred
+ * instructions that they are keep the next row out of the reordering window.
+ */
+static NOINLINE void forward_narrow(const struct mlsched_model *model, const float *in, float *out,
+				    enum mls_forward_end end)
+{
+	const struct mls_layer *layer = model->layers, *last = layer + model->n_layers - 1;
+	float row[2][64] __attribute__((aligned(64)));
+	uint64_t active;
+	uint32_t to = 0;
+	float sum;
+
+	single(layer->packed_one, layer->n_in, NULL, in, row[to], &active, true, NULL, ONE);
+	while (++layer + 1 < last) {
+		narrow(layer, row[to], active, row[!to], &active, NULL);
+		to = !to;
+	}
+	sum = narrow(layer, row[to], active, row[!to], &active, last->packed);
+	end_with_unit(last, sum, out, end == MLS_FORWARD_SUM);
+}
+
+/* One row, by the shorter way where there is one. */
+INLINE void one_row(const struct mlsched_model *model, const float *in, float *out,
+		    enum mls_forward_end end)
+{
+	if (is_narrow(model))
+		forward_narrow(model, in, out, end);
+	else
+		forward_one(model, in, out, end);
 }
 
 /* The activation of a small last layer is left to the caller, who has more rows. */
@@ -653,7 +738,7 @@ static void forward(const struct mlsched_model *model, const float *rows, size_t
 	size_t r = 0;
 
 	if (n_rows == 1) {
-		forward_one(model, rows, out, end);
+		one_row(model, rows, out, end);
 		return;
 	}
 	for (; r + ROWS <= n_rows; r += ROWS)
@@ -661,5 +746,5 @@ static void forward(const struct mlsched_model *model, const float *rows, size_t
 	if (last->n_out <= MLS_DOT_UNITS && end == MLS_FORWARD_OUTPUT && r)
 		finish(last, out, r);
 	for (; r < n_rows; r++)
-		forward_one(model, rows + r * n_in, out + r * last->n_out, end);
+		one_row(model, rows + r * n_in, out + r * last->n_out, end);
 }
