@@ -133,7 +133,11 @@ ifeq ($(BY),keras)
 else
 	@scripts/ensure-deps.sh "$(O)" build
 	@$(MAKE) --no-print-directory build
-	$(PROGRAM) train --synthetic seed10 --output $(MODEL) $(ARGS)
+	$(PROGRAM) train --synthetic seed10 --output $(O)/model $(ARGS)
+	@! grep -q '"interrupted"' $(O)/model/assets/mlsched.json || \
+		{ echo "make model: interrupted; $(MODEL) stays as it was" >&2; exit 1; }
+	@$(PROGRAM) convert $(O)/model $(MODEL)
+	@echo "installed  $(MODEL)"
 endif
 
 .PHONY: run

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # How each kind of file is made.  Included by the Makefile.
 
-# Objects depend on the flags that made them: a change of CC, SANITIZE or CFLAGS rebuilds.
+# Objects depend on the flags that made them: a change of CC, CLANG, SANITIZE or CFLAGS rebuilds;
+# whether a warning is an error makes no other object.
 FLAGS_FILE := $(O)/.flags
-FLAGS_NOW  := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+FLAGS_NOW  := $(filter-out -Werror,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CLANG))
 ifneq ($(filter-out clean distclean help format lint,$(or $(MAKECMDGOALS),build)),)
 ifneq ($(FLAGS_NOW),$(if $(wildcard $(FLAGS_FILE)),$(file <$(FLAGS_FILE))))
 $(shell mkdir -p $(O))
@@ -56,7 +57,7 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wno
 	$(if $(filter 1,$(WERROR)),-Werror) -I. -isystem $(O)/libbpf/include \
 	-idirafter /usr/include/$(ARCH)-linux-gnu
 
-$(O)/bpf/%.bpf.o: bpf/%.bpf.c | $(LIBBPF)
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c $(FLAGS_FILE) | $(LIBBPF)
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c -o $@ $<

@@ -259,15 +259,16 @@ int cli_bench_load(int argc, char **argv)
 		o.models = default_models;
 		o.n_models = 1;
 	}
-	if (!o.common.json)
-		printf("%-14s  %9s  %10s  %10s  %12s  %s\n", "network", "bytes", "min us",
-		       "median us", "predict MB", "model");
 	for (size_t i = 0; i < o.n_models && status == CLI_OK; i++) {
 		struct load_result result = { 0 };
 
 		status = measure(&o, o.models[i], &result);
-		if (status == CLI_OK)
-			print_result(&o, o.models[i], &result);
+		if (status != CLI_OK)
+			break;
+		if (i == 0 && !o.common.json)
+			printf("%-14s  %9s  %10s  %10s  %12s  %s\n", "network", "bytes", "min us",
+			       "median us", "predict MB", "model");
+		print_result(&o, o.models[i], &result);
 	}
 	return status;
 }

@@ -103,12 +103,19 @@ static int predict_rows(const struct predict_options *o, const struct mlsched_mo
 	size_t line_size = 0, line_no = 0;
 	char *line = NULL;
 	int status = CLI_OK;
+	ssize_t length;
 
-	while (getline(&line, &line_size, stdin) >= 0) {
+	while ((length = getline(&line, &line_size, stdin)) >= 0) {
 		const char *bad = NULL;
-		int n = parse_row(line, row, n_in, &bad);
+		int n;
 
 		line_no++;
+		if (strlen(line) != (size_t)length) {
+			status = cli_fail(&o->common, "<stdin>:%zu: expected text, got a zero byte",
+					  line_no);
+			break;
+		}
+		n = parse_row(line, row, n_in, &bad);
 		if (n == 0)
 			continue;
 		if (n < 0) {

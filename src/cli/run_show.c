@@ -450,6 +450,7 @@ void run_show_summary(const struct run_view *view, uint64_t now)
 		       each(cost.migrate_ns, cost.migrate_runs),
 		       (unsigned long long)cost.switch_runs, (unsigned long long)cost.migrate_runs);
 	else
-		printf("recorder's cost   not measured: the kernel refused its BPF statistics\n");
+		printf("recorder's cost   not measured: the kernel refused its BPF statistics "
+		       "(they need CAP_SYS_ADMIN)\n");
 	fflush(stdout);
 }

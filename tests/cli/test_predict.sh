@@ -27,6 +27,8 @@ same "predict takes a model of any width" 1 \
 	"$(echo 1 2 3 4 5 | "$MLSCHED" predict $bad/savedmodel-wrong-width/model | wc -l)"
 same "a word that is no number is refused" "mlsched predict: <stdin>:2: expected a finite number, got \"nan\"" \
 	"$(printf '# rows\n1 nan\n' | "$MLSCHED" predict $model 2>&1)"
+same "a zero byte in a row is refused" "mlsched predict: <stdin>:1: expected text, got a zero byte" \
+	"$(printf '1 2 3 4 5 6 7 8 9 10\0junk\n' | "$MLSCHED" predict $model 2>&1)"
 same "a bad model is refused" \
 	"mlsched predict: Invalid SavedModel format: $bad/savedmodel-no-variables/model/variables/variables.index: expected the variables that the graph reads, found no such file" \
 	"$("$MLSCHED" predict $bad/savedmodel-no-variables/model 2>&1 </dev/null)"
