@@ -27,8 +27,10 @@ for result in report["results"]:
         assert 0 < cell["ns_min"] <= cell["ns_median"] <= cell["ns_p99"], cell
         assert cell["cycles"] > 0 and cell["samples"] >= 31, cell
         assert ("ratio" in cell) == ("bound_cycles" in result), cell
+        one = column in columns[:2] and "bound_cache_cycles" in result
+        assert ("ratio_cache" in cell) == one, cell
 floats = [r for r in report["results"] if r["path"].startswith("float ")]
-assert floats and all("bound_cycles" in r for r in floats), floats
+assert floats and all(r["bound_cache_cycles"] >= 0.9 * r["bound_cycles"] > 0 for r in floats), floats
 END
 check "bench_inference_measures_a_model" sh -c \
 	'"$1" bench inference --json "$2" >"$3/out.json"' - "$MLSCHED" "$model" "$tap_tmp"
