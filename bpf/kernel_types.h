@@ -33,11 +33,21 @@ struct sched_entity {
 	unsigned char sched_delayed;
 } CO_RE;
 
+/* Kernels from 6.12 on with sched_ext. */
+struct sched_ext_entity {
+	u32 flags;
+	u32 weight;
+	u64 slice;
+	u64 dsq_vtime;
+} CO_RE;
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
 	unsigned int flags;
+	int nr_cpus_allowed;
 	struct sched_entity se;
+	struct sched_ext_entity scx;
 	int pid;
 	int tgid;
 	const struct cpumask *cpus_ptr;

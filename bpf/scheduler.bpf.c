@@ -1,0 +1,978 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A scheduler that keeps tasks where they are, and asks a network before it
+ * moves one.
+ *
+ * Policy
+ * - Each CPU has a queue of its own, ordered by virtual deadline: the weighted
+ *   time that a task has used plus what it usually needs until it sleeps.  A
+ *   queue shared by a domain would hand a task to whichever CPU is free, and
+ *   nearly every dispatch would be a migration.
+ * - Virtual time is each CPU's own.  A task that changes its queue takes along
+ *   by how much it is ahead or behind, not an absolute time.
+ * - A task that wakes up goes to its previous CPU if that is idle.  Otherwise
+ *   an idle CPU of the same domain is offered, then one of the node, then any;
+ *   if all is busy or refused, it waits in its own queue, and takes the place
+ *   of the running task if it is entitled to.
+ * - A CPU that runs dry is offered tasks that wait elsewhere, near ones first,
+ *   from a few queues that have something to spare; it never takes the only
+ *   runnable task of another CPU.
+ * - A timer levels long and short queues, a few queues a turn, and finds those
+ *   that have waited too long.
+ * - Every such offer is a decision (core/policy.h).  Hard rules come first: no
+ *   task is offered where it may not run.  Safety rules come last: a task that
+ *   has waited longer than the limit moves whatever the network says.
+ * - Tasks bound to one CPU by the kernel go straight there.
+ *
+ * It does well where tasks have caches worth keeping.  Its known weakness:
+ * what is not searched is not found: at most eight queues are looked at when
+ * a CPU runs dry, the first in order rather than the longest; and cgroups'
+ * weights count only as far as the kernel puts them into a task's.
+ *
+ * No loop is over all CPUs or all tasks: sets of CPUs are words of 64, sixteen
+ * at most, and everything else has a small constant bound.
+ */
+#include "bpf/scx_types.h"
+
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/scheduler.h"
+#include "core/load.h"
+#include "core/qnet_bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+#define NO_ROW        (SCHEDULER_ROWS - 1) /* always empty */
+#define LEVELS        3 /* domain, node, machine */
+#define STEAL_SOURCES 4 /* queues looked at on each level; halved beyond the domain */
+#define STEAL_TASKS   4 /* of each queue */
+#define TIMER_SOURCES 16 /* queues looked at in a turn */
+#define TIMER_TASKS   4
+#define SAMPLES       4 /* near and far CPUs whose queues are compared */
+
+/* Options: set between open and load. */
+const volatile struct mls_policy policy;
+const volatile struct mls_load_decay decay;
+const volatile u64 refresh_ns;
+const volatile u64 period_ns = 10000000;
+const volatile u32 n_cpus = 1;
+const volatile u32 n_words = 1;
+const volatile u32 n_online = 1;
+
+/* Written by the loader; @mode and @active while we run. */
+u32 mode;
+u32 active; /* slot of the network and one; 0: there is none */
+u16 members[SCHEDULER_MAX_CPUS]; /* CPUs, domain after domain */
+
+/* Sets of CPUs. */
+struct scheduler_row rows[SCHEDULER_ROWS]
+	__attribute__((aligned(64))); /* online ones; by the loader */
+struct scheduler_row idle __attribute__((aligned(64)));
+struct scheduler_row queued __attribute__((aligned(64))); /* a hint: their queues were not empty */
+
+struct scheduler_domain domains[SCHEDULER_MAX_DOMAINS];
+struct scheduler_cpu cpus[SCHEDULER_MAX_CPUS];
+struct scheduler_exit ended __attribute__((aligned(64)));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCHEDULER_SLOTS);
+	__type(key, u32);
+	__type(value, struct qnet_slot);
+} slots SEC(".maps");
+
+/* The timer's own scratch: a wake-up may interrupt it on its CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct qnet_scratch);
+} timer_scratches SEC(".maps");
+
+struct turn {
+	struct bpf_timer timer;
+	u32 next; /* CPU at which the next turn begins */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct turn);
+} turns SEC(".maps");
+
+/**
+ * struct task - what we know of one task
+ * @own:     virtual time, on the clock of @queue
+ * @waiting: since when it waits for a CPU
+ * @began:   when it began to run
+ * @ran:     ns since it woke up
+ * @burst:   average of that
+ * @cause:   of the move under way: a decision's kind or enum scheduler_cause
+ * @queue:   CPU whose clock @own refers to
+ * @ran_on:  CPU on which it ran last
+ * @placed:  select_cpu() has just looked for an idle CPU, in vain
+ */
+struct task {
+	u64 own;
+	u64 waiting;
+	u64 began;
+	u64 ran;
+	u64 burst;
+	u32 cause;
+	u32 queue;
+	u32 ran_on;
+	u32 placed;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task);
+} tasks SEC(".maps");
+
+static __always_inline struct scheduler_cpu *cpu_at(u32 cpu)
+{
+	return &cpus[cpu & (SCHEDULER_MAX_CPUS - 1)];
+}
+
+static __always_inline struct scheduler_counts *counts(void)
+{
+	return &cpu_at(bpf_get_smp_processor_id())->counts;
+}
+
+/* Atomic, because a wake-up may interrupt the timer in the middle of it. */
+#define COUNT(what) __sync_fetch_and_add(&counts()->what, 1)
+
+static __always_inline struct mls_policy the_policy(void)
+{
+	struct mls_policy p = { policy.slice, policy.slice_min, policy.credit, policy.granularity,
+				policy.limit };
+
+	return p;
+}
+
+static __always_inline struct task *task_of(struct task_struct *p)
+{
+	return bpf_task_storage_get(&tasks, p, NULL, 0);
+}
+
+static __always_inline u64 *word_of(struct scheduler_row *row, u32 cpu)
+{
+	return &row->word[cpu / 64 & (SCHEDULER_WORDS - 1)];
+}
+
+static __always_inline u64 bit_of(u32 cpu)
+{
+	return 1ull << (cpu & 63);
+}
+
+static __always_inline bool is_in(struct scheduler_row *row, u32 cpu)
+{
+	return *word_of(row, cpu) & bit_of(cpu);
+}
+
+static __always_inline void put_in(struct scheduler_row *row, u32 cpu)
+{
+	if (!is_in(row, cpu))
+		__sync_fetch_and_or(word_of(row, cpu), bit_of(cpu));
+}
+
+/* Whether it was in it; of several that try, one succeeds. */
+static __always_inline bool take_out(struct scheduler_row *row, u32 cpu)
+{
+	if (!is_in(row, cpu))
+		return false;
+	return __sync_fetch_and_and(word_of(row, cpu), ~bit_of(cpu)) & bit_of(cpu);
+}
+
+static __always_inline u64 allowed_word(struct task_struct *p, u32 word)
+{
+	const struct cpumask *mask = p->cpus_ptr;
+	unsigned long bits = 0;
+
+	bpf_probe_read_kernel(&bits, sizeof(bits), &mask->bits[word & (SCHEDULER_WORDS - 1)]);
+	return bits;
+}
+
+static __always_inline bool may_run_on(struct task_struct *p, u32 cpu)
+{
+	return allowed_word(p, cpu / 64) & bit_of(cpu);
+}
+
+/* The row of a level around @cpu, and above it that of the level before. */
+static __always_inline u64 rows_of(u32 cpu, u32 level)
+{
+	struct scheduler_cpu *c = cpu_at(cpu);
+	u64 domain = c->domain & (SCHEDULER_MAX_DOMAINS - 1);
+	u64 node = SCHEDULER_ROW_NODES + (c->node & (SCHEDULER_MAX_NODES - 1));
+
+	if (level == 0)
+		return domain | (u64)NO_ROW << 32;
+	return level == 1 ? node | domain << 32 : SCHEDULER_ROW_ALL | node << 32;
+}
+
+/*
+ * The functions without "static" are those that the verifier looks at once, by
+ * themselves, and not again in each place that calls them.
+ */
+
+enum set { IDLE, QUEUED };
+
+/**
+ * find() - a CPU that is in one set, in row @row, not in row @skip, and may be used
+ * @mask: address of the cpumask of a task, or 0
+ * @from: where to begin
+ *
+ * Return: the CPU, or -1.
+ */
+__noinline s32 find(u32 set, u64 rows_and_skip, u32 from, u64 mask)
+{
+	struct scheduler_row *wanted = set == IDLE ? &idle : &queued;
+	struct scheduler_row *row = &rows[rows_and_skip & (SCHEDULER_ROWS - 1)];
+	struct scheduler_row *skip = &rows[rows_and_skip >> 32 & (SCHEDULER_ROWS - 1)];
+	u32 first = from / 64, k;
+
+	bpf_for(k, 0, n_words) {
+		u32 i = first + k;
+		u64 bits, may = ~0ull;
+
+		if (i >= n_words)
+			i -= n_words;
+		i &= SCHEDULER_WORDS - 1;
+		bits = wanted->word[i] & row->word[i] & ~skip->word[i];
+		if (bits && mask) {
+			bpf_probe_read_kernel(&may, sizeof(may), (void *)(mask + 8 * i));
+			bits &= may;
+		}
+		if (bits)
+			return (s32)(i * 64 + mls_policy_from(bits, from));
+	}
+	return -1;
+}
+
+/* As a number: functions that are verified by themselves take no pointers of the kernel's. */
+static __always_inline u64 mask_of(struct task_struct *p)
+{
+	u64 mask = 0;
+
+	bpf_core_read(&mask, sizeof(mask), &p->cpus_ptr);
+	return mask;
+}
+
+static __always_inline s32 find_idle(u64 mask, u32 level, u32 from)
+{
+	return find(IDLE, rows_of(from, level), from, mask);
+}
+
+/* ---- decisions ---------------------------------------------------------------- */
+
+/* Mean load of a domain's CPUs, Q16.16; a function of its own for the verifier. */
+__noinline u32 domain_load(u32 index, u64 now)
+{
+	struct scheduler_domain *domain = &domains[index & (SCHEDULER_MAX_DOMAINS - 1)];
+	struct mls_load_decay d = { decay.per_unit, decay.longest };
+	u64 sum = 0;
+	u32 load, i;
+
+	/* Two CPUs may both find it old, and both are right: the race only costs time. */
+	if (refresh_ns && now - domain->stamp < refresh_ns)
+		return domain->load;
+	bpf_for(i, 0, domain->n_cpus) {
+		u32 cpu = members[(domain->first + i) & (SCHEDULER_MAX_CPUS - 1)];
+		sum += mls_load_at(cpu_at(cpu)->load, now, &d);
+	}
+	sum = sum * domain->share >> 28;
+	load = mls_load_q16(sum < MLS_LOAD_ONE ? sum : MLS_LOAD_ONE);
+	domain->load = load;
+	domain->stamp = now;
+	return load;
+}
+
+static __always_inline void fill_features(s32 *features, u32 src, u32 dst)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 free = 0, i;
+
+	bpf_for(i, 0, n_words) {
+		free += mls_policy_count(idle.word[i & (SCHEDULER_WORDS - 1)]);
+	}
+	/* A CPU that goes down or comes up may be counted on one side only for a moment. */
+	if (free > n_online)
+		free = n_online;
+	features[0] = (s32)(src << 16);
+	features[1] = (s32)(free << 16);
+	features[2] = (s32)((n_online - free) << 16);
+	features[3] = (s32)domain_load(cpu_at(src)->domain, now);
+	features[4] = (s32)domain_load(cpu_at(dst)->domain, now);
+	/* The others of seed10 are zero, and nobody else writes them. */
+}
+
+static __always_inline struct qnet_scratch *scratch_of(bool in_timer)
+{
+	u32 zero = 0;
+
+	if (in_timer)
+		return bpf_map_lookup_elem(&timer_scratches, &zero);
+	/* Elsewhere a run queue or a task is locked, and nothing interrupts us. */
+	return qnet_scratch();
+}
+
+/* What the model says: 1 or 0, or -1 when there is none. */
+static __always_inline int ask_model(u32 src, u32 dst, bool in_timer)
+{
+	struct qnet_scratch *scratch = scratch_of(in_timer);
+	u32 index = active - 1;
+	struct qnet_slot *slot = bpf_map_lookup_elem(&slots, &index);
+
+	if (!slot || !scratch || slot->magic != QNET_MAGIC)
+		return -1;
+	fill_features(scratch->features, src, dst);
+	return qnet_infer(slot, scratch) > slot->threshold;
+}
+
+/* May a task move from @src to @dst?  For optional moves only; a function of its own as above. */
+__noinline int decide(u32 kind, u32 src, u32 dst, u32 in_timer)
+{
+	int heuristic, model = -1, verdict;
+	u32 how = mode;
+
+	if (kind >= MLS_POLICY_KINDS)
+		return 0;
+	heuristic = mls_policy_heuristic(kind);
+	if (how != MLS_POLICY_COLLECT) {
+		model = ask_model(src, dst, in_timer);
+		if (model < 0) {
+			COUNT(no_model);
+		} else {
+			COUNT(model);
+			if (model)
+				COUNT(model_migrates);
+			if (model == heuristic)
+				COUNT(same);
+		}
+	}
+	verdict = mls_policy_verdict(how, model >= 0, model, heuristic);
+	COUNT(asked[kind]);
+	if (verdict)
+		COUNT(accepted[kind]);
+	else
+		COUNT(refused[kind]);
+	return verdict;
+}
+
+static __always_inline void count_failure(u32 cause, u32 failure)
+{
+	if (cause < MLS_POLICY_KINDS && failure < SCHEDULER_FAILURES)
+		__sync_fetch_and_add(&counts()->failed[cause][failure], 1);
+}
+
+/* The task is about to run elsewhere, and this is why. */
+static __always_inline void set_cause(struct task *t, u32 cause)
+{
+	count_failure(__sync_lock_test_and_set(&t->cause, cause), SCHEDULER_REPLACED);
+}
+
+/* It will not, unless it has run in the meantime, which then was counted. */
+static __always_inline void take_back(struct task *t, u32 cause)
+{
+	if (__sync_val_compare_and_swap(&t->cause, cause, SCHEDULER_STAYS) == cause)
+		count_failure(cause, SCHEDULER_RACED);
+}
+
+/* ---- waking up ------------------------------------------------------------------ */
+
+static __always_inline u32 weight_of(struct task_struct *p)
+{
+	return p->scx.weight;
+}
+
+static __always_inline bool run_at_once(struct task_struct *p, struct task *t, u32 cpu)
+{
+	if (!take_out(&idle, cpu))
+		return false;
+	t->waiting = bpf_ktime_get_ns();
+	scx_bpf_dsq_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), policy.slice, 0);
+	return true;
+}
+
+SEC("struct_ops/mlsched_select_cpu")
+s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
+{
+	u32 kind = wake_flags & SCX_VALUE(scx_wake_flags, SCX_WAKE_FORK) ? MLS_POLICY_FORK :
+									   MLS_POLICY_WAKEUP;
+	struct task *t = task_of(p);
+	u32 prev = (u32)prev_cpu;
+	bool may_stay;
+
+	if (!t)
+		return prev_cpu;
+	may_stay = may_run_on(p, prev);
+	if (may_stay && run_at_once(p, t, prev))
+		return prev_cpu;
+	for (u32 level = 0; level < LEVELS; level++) {
+		s32 cpu = find_idle(mask_of(p), level, prev);
+		u32 cause = may_stay ? kind : SCHEDULER_BY_FORCE;
+
+		if (cpu < 0)
+			continue;
+		if (may_stay && !decide(kind, prev, (u32)cpu, false))
+			continue;
+		set_cause(t, cause);
+		if (run_at_once(p, t, (u32)cpu))
+			return cpu;
+		take_back(t, cause);
+	}
+	t->placed = 1;
+	return prev_cpu;
+}
+
+static __always_inline void call_idle(u32 cpu)
+{
+	if (!take_out(&idle, cpu))
+		return;
+	COUNT(kicked);
+	scx_bpf_kick_cpu((s32)cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
+}
+
+/* What the running task's deadline is by now. */
+static __always_inline u64 running_deadline(struct scheduler_cpu *c, u64 now)
+{
+	struct mls_policy rules = the_policy();
+	u64 own = c->own + mls_policy_charge(now - c->began, c->weight);
+
+	return mls_policy_deadline(&rules, own, c->burst, c->weight);
+}
+
+static __always_inline void after_enqueue(struct task_struct *p, struct task *t, u32 cpu,
+					  u64 deadline, u64 now)
+{
+	struct mls_policy rules = the_policy();
+	bool placed = t->placed;
+
+	t->placed = 0;
+	/* An idle CPU comes for its own. */
+	if (is_in(&idle, cpu)) {
+		call_idle(cpu);
+		return;
+	}
+	if (!placed) {
+		/* Nobody has looked for an idle CPU yet: let one come and look for work. */
+		for (u32 level = 0; level < LEVELS; level++) {
+			s32 other = find_idle(mask_of(p), level, cpu);
+
+			if (other < 0)
+				continue;
+			call_idle((u32)other);
+			return;
+		}
+		return;
+	}
+	/* Its neighbour's figures may be a moment old: a preemption too many or too few. */
+	if (mls_policy_preempts(&rules, deadline, running_deadline(cpu_at(cpu), now))) {
+		COUNT(preempted);
+		scx_bpf_kick_cpu((s32)cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
+	}
+}
+
+SEC("struct_ops/mlsched_enqueue")
+void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	u64 local = SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), now = bpf_ktime_get_ns(), deadline;
+	struct mls_policy rules = the_policy();
+	u32 cpu = (u32)scx_bpf_task_cpu(p), weight = weight_of(p);
+	struct task *t = task_of(p);
+	struct scheduler_cpu *c = cpu_at(cpu);
+
+	if (!t) {
+		scx_bpf_dsq_insert(p, local, policy.slice, enq_flags);
+		return;
+	}
+	if (cpu != t->ran_on && t->cause == SCHEDULER_STAYS)
+		set_cause(t, may_run_on(p, t->ran_on) ? SCHEDULER_BY_KERNEL : SCHEDULER_BY_FORCE);
+	t->waiting = now;
+	if (cpu != t->queue) {
+		t->own = mls_policy_move(t->own, cpu_at(t->queue)->clock, c->clock);
+		t->queue = cpu;
+	}
+	t->own = mls_policy_place(&rules, t->own, c->clock, weight);
+	if ((p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1) {
+		t->placed = 0;
+		COUNT(bound);
+		scx_bpf_dsq_insert(p, local, policy.slice,
+				   enq_flags | SCX_VALUE(scx_enq_flags, SCX_ENQ_PREEMPT));
+		return;
+	}
+	deadline = mls_policy_deadline(&rules, t->own, t->burst, weight);
+	scx_bpf_dsq_insert_vtime(p, cpu, mls_policy_slice(&rules, (u32)scx_bpf_dsq_nr_queued(cpu)),
+				 deadline, enq_flags);
+	put_in(&queued, cpu);
+	after_enqueue(p, t, cpu, deadline, now);
+}
+
+/* ---- a CPU looks for work --------------------------------------------------------- */
+
+/*
+ * Takes one task of @src to @dst, the CPU that asks.  The kernel refuses a task
+ * whose affinity has changed since we looked, for it has queued it anew.
+ */
+__noinline int steal_from(u32 src, u32 dst, u64 now)
+{
+	struct mls_policy rules = the_policy();
+	s32 length = scx_bpf_dsq_nr_queued(src);
+	struct task_struct *p;
+	u32 seen = 0, cause;
+	bool refused = false, moved = false;
+
+	if (length <= 0 || !mls_policy_offers_steal((u32)length, !is_in(&idle, src)))
+		return 0;
+	bpf_for_each(scx_dsq, p, src, 0)
+	{
+		struct task *t;
+
+		if (++seen > STEAL_TASKS)
+			break;
+		t = task_of(p);
+		if (!t)
+			continue;
+		switch (mls_policy_rule(&rules, may_run_on(p, dst), may_run_on(p, src),
+					now - t->waiting)) {
+		case MLS_POLICY_FORBIDDEN:
+			COUNT(forbidden);
+			continue;
+		case MLS_POLICY_FORCED:
+			cause = SCHEDULER_BY_FORCE;
+			break;
+		case MLS_POLICY_SAFETY:
+			cause = SCHEDULER_BY_SAFETY;
+			COUNT(safety[MLS_POLICY_STEAL]);
+			break;
+		default:
+			/* The features are the same for each task of a queue. */
+			if (refused)
+				continue;
+			if (!decide(MLS_POLICY_STEAL, src, dst, false)) {
+				refused = true;
+				continue;
+			}
+			cause = MLS_POLICY_STEAL;
+		}
+		set_cause(t, cause);
+		scx_bpf_dsq_move_set_slice(THE_ITERATOR, policy.slice);
+		moved = scx_bpf_dsq_move(THE_ITERATOR, p,
+					 SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), 0);
+		if (!moved)
+			take_back(t, cause);
+		break;
+	}
+	return moved;
+}
+
+/* The queues of one level around @cpu, a few in turn. */
+__noinline int steal_near(u32 cpu, u32 level, u64 now)
+{
+	u32 from = cpu + 1, k;
+	s32 first = -1;
+
+	bpf_for(k, 0, level ? STEAL_SOURCES / 2 : STEAL_SOURCES) {
+		s32 src = find(QUEUED, rows_of(cpu, level), from, 0);
+
+		if (src < 0 || src == first)
+			break;
+		if (first < 0)
+			first = src;
+		from = (u32)src + 1;
+		if ((u32)src != cpu && steal_from((u32)src, cpu, now))
+			return 1;
+	}
+	return 0;
+}
+
+/* Is the running task, whose slice is over, still before everybody in the queue? */
+__noinline int goes_on(u32 cpu, u64 now)
+{
+	u64 deadline = running_deadline(cpu_at(cpu), now);
+	struct task_struct *p;
+	int result = 1;
+
+	bpf_for_each(scx_dsq, p, cpu, 0)
+	{
+		result = !mls_policy_before(p->scx.dsq_vtime, deadline);
+		break;
+	}
+	return result;
+}
+
+SEC("struct_ops/mlsched_dispatch")
+void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
+{
+	bool runs = prev && prev->scx.flags & SCX_VALUE(scx_ent_flags, SCX_TASK_QUEUED);
+	struct mls_policy rules = the_policy();
+	u64 now = bpf_ktime_get_ns();
+	u32 cpu = (u32)this_cpu;
+	s32 length = scx_bpf_dsq_nr_queued(cpu);
+
+	if (length > 0 && !(runs && goes_on(cpu, now)) && scx_bpf_dsq_move_to_local(cpu)) {
+		/* Who reads the hint a moment too early finds an empty queue. */
+		if (length == 1 && scx_bpf_dsq_nr_queued(cpu) == 0)
+			take_out(&queued, cpu);
+		return;
+	}
+	if (length == 0)
+		take_out(&queued, cpu);
+	if (runs) {
+		prev->scx.slice = mls_policy_slice(&rules, length > 0 ? (u32)length : 0);
+		return;
+	}
+	if (steal_near(cpu, 0, now) || steal_near(cpu, 1, now) || steal_near(cpu, 2, now))
+		return;
+	/*
+	 * A task that is just being put here finds an idle CPU once more: at worst
+	 * two tasks meet on it, and the second is offered to others in its turn.
+	 */
+	put_in(&idle, cpu);
+}
+
+/* ---- running ----------------------------------------------------------------------- */
+
+static __noinline void cpu_changes(struct scheduler_cpu *c, bool was_busy, bool busy, u64 now)
+{
+	struct mls_load_decay d = { decay.per_unit, decay.longest };
+
+	c->load = mls_load_change(c->load, was_busy ? MLS_LOAD_BUSY : MLS_LOAD_IDLE,
+				  busy ? MLS_LOAD_BUSY : MLS_LOAD_IDLE, now, &d);
+	c->idle_since = busy ? 0 : now;
+}
+
+SEC("struct_ops/mlsched_update_idle")
+void BPF_PROG(mlsched_update_idle, s32 cpu, bool is_idle)
+{
+	cpu_changes(cpu_at((u32)cpu), is_idle, !is_idle, bpf_ktime_get_ns());
+	if (is_idle)
+		put_in(&idle, (u32)cpu);
+	else
+		take_out(&idle, (u32)cpu);
+}
+
+static __always_inline u32 distance(u32 src, u32 dst)
+{
+	struct scheduler_cpu *a = cpu_at(src), *b = cpu_at(dst);
+
+	return a->domain == b->domain ? SCHEDULER_NEAR :
+	       a->node == b->node     ? SCHEDULER_NODE :
+					SCHEDULER_FAR;
+}
+
+static __always_inline void count_wait(u64 wait)
+{
+	struct scheduler_counts *n = counts();
+	u64 us = wait / 1000;
+	u32 bucket = 0;
+
+	if (wait > n->wait_ns)
+		n->wait_ns = wait;
+	/* Number of bits of us, by halves. */
+#pragma unroll
+	for (u32 step = 16; step; step /= 2) {
+		if (us >> step) {
+			us >>= step;
+			bucket += step;
+		}
+	}
+	bucket += us != 0;
+	__sync_fetch_and_add(&n->waits[bucket & (SCHEDULER_BUCKETS - 1)], 1);
+}
+
+static __always_inline void count_move(struct task *t, u32 cpu)
+{
+	u32 cause = __sync_lock_test_and_set(&t->cause, SCHEDULER_STAYS), far;
+
+	if (t->ran_on == cpu) {
+		count_failure(cause, SCHEDULER_RETURNED);
+		return;
+	}
+	if (cause >= SCHEDULER_CAUSES)
+		cause = SCHEDULER_BY_KERNEL;
+	far = distance(t->ran_on, cpu);
+	if (far < SCHEDULER_DISTANCES)
+		__sync_fetch_and_add(&counts()->moved[cause][far], 1);
+	t->ran_on = cpu;
+}
+
+SEC("struct_ops/mlsched_running")
+void BPF_PROG(mlsched_running, struct task_struct *p)
+{
+	u64 now = bpf_ktime_get_ns();
+	struct task *t = task_of(p);
+	u32 cpu = (u32)scx_bpf_task_cpu(p);
+	struct scheduler_cpu *c = cpu_at(cpu);
+
+	/* Of a CPU that was busy when we were attached nobody has told us. */
+	if (mls_load_state(c->load) != MLS_LOAD_BUSY) {
+		cpu_changes(c, true, true, now);
+		take_out(&idle, cpu);
+	}
+	if (!t)
+		return;
+	count_move(t, cpu);
+	count_wait(now - t->waiting);
+	if (t->queue != cpu) {
+		t->own = mls_policy_move(t->own, cpu_at(t->queue)->clock, c->clock);
+		t->queue = cpu;
+	}
+	if (mls_policy_before(c->clock, t->own))
+		c->clock = t->own;
+	t->began = now;
+	c->own = t->own;
+	c->began = now;
+	c->burst = t->burst;
+	c->weight = weight_of(p);
+}
+
+SEC("struct_ops/mlsched_stopping")
+void BPF_PROG(mlsched_stopping, struct task_struct *p, bool runnable)
+{
+	struct task *t = task_of(p);
+	u64 ran;
+
+	if (!t)
+		return;
+	ran = bpf_ktime_get_ns() - t->began;
+	t->own += mls_policy_charge(ran, weight_of(p));
+	t->ran += ran;
+	if (runnable)
+		return;
+	t->burst = mls_policy_burst(t->burst, t->ran);
+	t->ran = 0;
+}
+
+/* A real-time task took the CPU: what we have put there must not wait for it. */
+SEC("struct_ops/mlsched_cpu_release")
+void BPF_PROG(mlsched_cpu_release, s32 cpu, struct scx_cpu_release_args *args)
+{
+	if (bpf_ksym_exists(scx_bpf_reenqueue_local))
+		scx_bpf_reenqueue_local();
+}
+
+/* ---- the timer ---------------------------------------------------------------------- */
+
+/*
+ * The CPU with the shortest queue among a few that a task with this mask may
+ * run on, an idle one if there is one.  Return: its runnable tasks and, above
+ * them, the CPU and one; 0: there is none.
+ */
+__noinline u64 find_shorter(u64 mask, u32 src, u32 from)
+{
+	struct scheduler_domain *domain =
+		&domains[cpu_at(src)->domain & (SCHEDULER_MAX_DOMAINS - 1)];
+	u64 best = 0, least = ~0ull;
+	u32 k;
+
+	bpf_for(k, 0, LEVELS) {
+		s32 cpu = find_idle(mask, k, src);
+
+		if (cpu >= 0)
+			return (u64)(cpu + 1) << 32;
+	}
+	bpf_for(k, 0, 2 * SAMPLES) {
+		u32 n = k < SAMPLES ? domain->n_cpus : n_cpus, cpu;
+		u64 may = 0;
+		s32 others;
+
+		if (!n)
+			continue;
+		cpu = (from + k) % n;
+		if (k < SAMPLES)
+			cpu = members[(domain->first + cpu) & (SCHEDULER_MAX_CPUS - 1)];
+		if (cpu == src || cpu >= n_cpus || !is_in(&rows[SCHEDULER_ROW_ALL], cpu))
+			continue;
+		bpf_probe_read_kernel(&may, sizeof(may), (void *)(mask + cpu / 64 * 8));
+		if (!(may & bit_of(cpu)))
+			continue;
+		others = scx_bpf_dsq_nr_queued(cpu);
+		/* The near ones come first and win a tie. */
+		if (others < 0 || (u64)others + 1 >= least)
+			continue;
+		least = (u64)others + 1;
+		best = (u64)(cpu + 1) << 32 | least;
+	}
+	return best;
+}
+
+/* Looks at one queue: is there somebody who has waited too long, or is it too long? */
+__noinline int level_queue(u32 src, u32 from, u64 now)
+{
+	struct mls_policy rules = the_policy();
+	u32 length = (u32)scx_bpf_dsq_nr_queued(src) + !is_in(&idle, src), seen = 0, cause;
+	struct task_struct *p;
+	bool refused = false, moved = false;
+
+	/* The timer is started where we may sleep, and so it is verified as if it could. */
+	bpf_rcu_read_lock();
+	bpf_for_each(scx_dsq, p, src, 0)
+	{
+		u32 other, dst;
+		struct task *t;
+		u64 found;
+		bool near;
+
+		if (++seen > TIMER_TASKS)
+			break;
+		t = task_of(p);
+		if (!t)
+			continue;
+		found = find_shorter(mask_of(p), src, from);
+		if (!found)
+			continue;
+		other = (u32)found;
+		dst = (u32)(found >> 32) - 1;
+		near = distance(src, dst) == SCHEDULER_NEAR;
+		cause = SCHEDULER_BY_SAFETY;
+		if (mls_policy_rule(&rules, 1, may_run_on(p, src), now - t->waiting) ==
+		    MLS_POLICY_OPEN) {
+			if (refused || !mls_policy_offers_balance(length, other, near))
+				continue;
+			if (!decide(MLS_POLICY_BALANCE, src, dst, true)) {
+				refused = true;
+				continue;
+			}
+			cause = MLS_POLICY_BALANCE;
+		} else if (length < other + 1) {
+			continue; /* it would wait there as well */
+		} else {
+			COUNT(safety[MLS_POLICY_BALANCE]);
+		}
+		set_cause(t, cause);
+		scx_bpf_dsq_move_set_vtime(THE_ITERATOR, cpu_at(dst)->clock - policy.credit);
+		moved = scx_bpf_dsq_move_vtime(THE_ITERATOR, p, dst, 0);
+		if (!moved) {
+			take_back(t, cause);
+			break;
+		}
+		/* If its CPU empties the queue just now the hint is lost until the next task. */
+		put_in(&queued, dst);
+		call_idle(dst);
+		break;
+	}
+	bpf_rcu_read_unlock();
+	return moved;
+}
+
+static int on_timer(void *map, int *key, struct turn *turn)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 from = turn->next;
+	s32 first = -1;
+	u32 k;
+
+	bpf_for(k, 0, TIMER_SOURCES) {
+		s32 src = find(QUEUED, SCHEDULER_ROW_ALL | (u64)NO_ROW << 32, from, 0);
+
+		if (src < 0 || src == first)
+			break;
+		if (first < 0)
+			first = src;
+		from = (u32)src + 1;
+		level_queue((u32)src, turn->next + k, now);
+	}
+	turn->next = from < n_cpus ? from : 0;
+	bpf_timer_start(&turn->timer, period_ns, 0);
+	return 0;
+}
+
+static __always_inline s32 start_timer(void)
+{
+	u32 zero = 0;
+	struct turn *turn = bpf_map_lookup_elem(&turns, &zero);
+	s32 ret;
+
+	if (!turn)
+		return -1;
+	ret = (s32)bpf_timer_init(&turn->timer, &turns, 1 /* CLOCK_MONOTONIC */);
+	if (!ret)
+		ret = (s32)bpf_timer_set_callback(&turn->timer, on_timer);
+	if (!ret)
+		ret = (s32)bpf_timer_start(&turn->timer, period_ns, 0);
+	return ret;
+}
+
+/* ---- coming and going ------------------------------------------------------------------ */
+
+SEC("struct_ops.s/mlsched_init_task")
+s32 BPF_PROG(mlsched_init_task, struct task_struct *p, struct scx_init_task_args *args)
+{
+	struct task *t = bpf_task_storage_get(&tasks, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!t)
+		return -12; /* ENOMEM */
+	t->cause = SCHEDULER_STAYS;
+	return 0;
+}
+
+SEC("struct_ops/mlsched_exit_task")
+void BPF_PROG(mlsched_exit_task, struct task_struct *p, struct scx_exit_task_args *args)
+{
+	struct task *t = task_of(p);
+
+	if (t)
+		count_failure(__sync_lock_test_and_set(&t->cause, SCHEDULER_STAYS),
+			      SCHEDULER_RETURNED);
+}
+
+SEC("struct_ops/mlsched_enable")
+void BPF_PROG(mlsched_enable, struct task_struct *p)
+{
+	struct task *t = task_of(p);
+	u32 cpu = (u32)scx_bpf_task_cpu(p);
+
+	if (!t)
+		return;
+	t->queue = cpu;
+	t->ran_on = cpu;
+	t->own = cpu_at(cpu)->clock;
+	t->burst = policy.slice;
+	t->waiting = bpf_ktime_get_ns();
+}
+
+SEC("struct_ops.s/mlsched_init")
+s32 BPF_PROG(mlsched_init)
+{
+	u32 cpu;
+
+	bpf_for(cpu, 0, n_cpus) {
+		s32 ret = scx_bpf_create_dsq(cpu, -1);
+
+		if (ret)
+			return ret;
+	}
+	return start_timer();
+}
+
+SEC("struct_ops/mlsched_exit")
+void BPF_PROG(mlsched_exit, struct scx_exit_info *info)
+{
+	bpf_probe_read_kernel_str(ended.reason, sizeof(ended.reason), info->reason);
+	bpf_probe_read_kernel_str(ended.message, sizeof(ended.message), info->msg);
+	ended.code = (u64)info->exit_code;
+	/* An exchange is a full barrier: who reads the kind finds the rest. */
+	__sync_lock_test_and_set(&ended.kind, info->kind);
+}
+
+SEC(".struct_ops.link")
+struct sched_ext_ops mlsched_ops = {
+	.select_cpu = (void *)mlsched_select_cpu,
+	.enqueue = (void *)mlsched_enqueue,
+	.dispatch = (void *)mlsched_dispatch,
+	.running = (void *)mlsched_running,
+	.stopping = (void *)mlsched_stopping,
+	.update_idle = (void *)mlsched_update_idle,
+	.cpu_release = (void *)mlsched_cpu_release,
+	.init_task = (void *)mlsched_init_task,
+	.exit_task = (void *)mlsched_exit_task,
+	.enable = (void *)mlsched_enable,
+	.init = (void *)mlsched_init,
+	.exit = (void *)mlsched_exit,
+	.timeout_ms = 10000,
+	.name = "mlsched",
+};

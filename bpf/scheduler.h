@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the scheduler's BPF program and its loader share: limits, counters, the end. */
+#ifndef MLS_BPF_SCHEDULER_H
+#define MLS_BPF_SCHEDULER_H
+
+#include "core/policy.h"
+#include "core/types.h"
+
+/* Design section 7. */
+#define SCHEDULER_MAX_CPUS    1024
+#define SCHEDULER_MAX_DOMAINS 64
+#define SCHEDULER_MAX_NODES   16
+#define SCHEDULER_WORDS       (SCHEDULER_MAX_CPUS / 64)
+
+/* Sets of CPUs, one row each: domains, then nodes, then all. */
+#define SCHEDULER_ROW_NODES 64
+#define SCHEDULER_ROW_ALL   80
+#define SCHEDULER_ROWS      128 /* a power of two, for masks */
+
+#define SCHEDULER_SLOTS 2
+
+/* Waits by powers of two: bucket b counts those below 2^b microseconds. */
+#define SCHEDULER_BUCKETS 32
+
+/* Why a task runs on another CPU than before: a decision's kind, or one of these. */
+enum scheduler_cause {
+	SCHEDULER_BY_SAFETY = MLS_POLICY_KINDS,
+	SCHEDULER_BY_FORCE, /* affinity: it could not stay */
+	SCHEDULER_BY_KERNEL, /* not by us: affinity that was changed, bypass */
+	SCHEDULER_CAUSES,
+	SCHEDULER_STAYS = 255,
+};
+
+/* Why an accepted move did not come about. */
+enum scheduler_failure {
+	SCHEDULER_RACED, /* the idle CPU or the task was taken by somebody else */
+	SCHEDULER_REPLACED, /* another move of the same task came before it ran */
+	SCHEDULER_RETURNED, /* it ran where it was after all, or never ran again */
+	SCHEDULER_FAILURES
+};
+
+/* Distance of a move. */
+enum scheduler_distance {
+	SCHEDULER_NEAR, /* within a domain */
+	SCHEDULER_NODE, /* to another domain of the node */
+	SCHEDULER_FAR, /* to another node */
+	SCHEDULER_DISTANCES
+};
+
+struct scheduler_row {
+	u64 word[SCHEDULER_WORDS];
+};
+
+/**
+ * struct scheduler_counts - what one CPU counted
+ * @asked:      decisions, by kind: = @accepted + @refused
+ * @accepted:   by the verdict that counts: = moved[kind] + failed[kind], and
+ *              those under way
+ * @moved:      tasks that ran elsewhere than before, by cause and distance
+ * @failed:     accepted moves that did not come about
+ * @forbidden:  candidates that a hard rule took out
+ * @model:      decisions that a model was asked for
+ * @model_migrates: of these, those where it said "migrate"
+ * @same:       of these, those where it said what the heuristic says
+ * @no_model:   decisions in a mode that wants a model, without one
+ * @safety:     moves that a safety rule allowed, by kind
+ * @bound:      tasks bound to a CPU, put there at once
+ * @preempted:  running tasks that one which woke up took the place of
+ * @kicked:     idle CPUs called to look for work
+ * @wait_ns:    the longest wait for a CPU
+ * @waits:      all waits
+ */
+struct scheduler_counts {
+	u64 asked[MLS_POLICY_KINDS];
+	u64 accepted[MLS_POLICY_KINDS];
+	u64 refused[MLS_POLICY_KINDS];
+	u64 moved[SCHEDULER_CAUSES][SCHEDULER_DISTANCES];
+	u64 failed[MLS_POLICY_KINDS][SCHEDULER_FAILURES];
+	u64 safety[MLS_POLICY_KINDS];
+	u64 forbidden;
+	u64 model;
+	u64 model_migrates;
+	u64 same;
+	u64 no_model;
+	u64 bound;
+	u64 preempted;
+	u64 kicked;
+	u64 wait_ns;
+	u64 waits[SCHEDULER_BUCKETS];
+};
+
+/**
+ * struct scheduler_cpu - one CPU
+ * @load:       core/load.h
+ * @clock:      virtual time: of the task that has used most among those that ran
+ * @own:        virtual time of the running task when it began
+ * @began:      when that was
+ * @burst:      of the running task
+ * @idle_since: 0: it is not
+ * @weight:     of the running task
+ * @domain:     set by the loader, like @node
+ */
+struct scheduler_cpu {
+	u64 load;
+	u64 clock;
+	u64 own;
+	u64 began;
+	u64 burst;
+	u64 idle_since;
+	u32 weight;
+	u16 domain;
+	u16 node;
+	struct scheduler_counts counts;
+} __attribute__((aligned(64)));
+
+/**
+ * struct scheduler_domain - CPUs that are compared with each other
+ * @first:  of its CPUs in the list of members
+ * @n_cpus: length there
+ * @share:  2^28 / online CPUs of the domain, rounded
+ * @stamp:  when @load was computed
+ * @load:   mean of its CPUs, Q16.16
+ */
+struct scheduler_domain {
+	u32 first;
+	u32 n_cpus;
+	u64 share;
+	u64 stamp;
+	u32 load;
+	u32 pad;
+} __attribute__((aligned(64)));
+
+/**
+ * struct scheduler_exit - what the kernel said at the end
+ * @kind: enum scx_exit_kind, written last; 0 while we are attached
+ * @code: of an orderly end: what the kernel asks for (SCX_ECODE_*)
+ */
+struct scheduler_exit {
+	u64 code;
+	u32 kind;
+	char reason[128];
+	char message[1024];
+};
+
+struct task_struct;
+struct scx_exit_info;
+struct scx_exit_task_args;
+struct scx_init_task_args;
+struct scx_cpu_release_args;
+
+/*
+ * The members of the kernel's struct sched_ext_ops that we use; libbpf finds
+ * each by its name in the running kernel's BTF.  On the loader's side the
+ * pointers have no meaning.
+ */
+struct sched_ext_ops {
+	s32 (*select_cpu)(struct task_struct *p, s32 prev_cpu, u64 wake_flags);
+	void (*enqueue)(struct task_struct *p, u64 enq_flags);
+	void (*dispatch)(s32 cpu, struct task_struct *prev);
+	void (*running)(struct task_struct *p);
+	void (*stopping)(struct task_struct *p, _Bool runnable);
+	void (*update_idle)(s32 cpu, _Bool idle);
+	void (*cpu_release)(s32 cpu, struct scx_cpu_release_args *args);
+	s32 (*init_task)(struct task_struct *p, struct scx_init_task_args *args);
+	void (*exit_task)(struct task_struct *p, struct scx_exit_task_args *args);
+	void (*enable)(struct task_struct *p);
+	s32 (*init)(void);
+	void (*exit)(struct scx_exit_info *info);
+	u64 flags;
+	u32 timeout_ms;
+	u64 hotplug_seq;
+	char name[128];
+};
+
+#endif /* MLS_BPF_SCHEDULER_H */

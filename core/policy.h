@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the scheduler decides, in integers, for the BPF program and the
+ * simulator alike: how tasks of one queue are ordered, how long they run,
+ * which moves are offered, and what becomes of an offer.
+ *
+ * A move from one CPU to another is either forced (the task may not stay),
+ * allowed by a safety rule (something has waited too long), or *optional*.
+ * Only an optional move is a decision that a model may refuse; what the
+ * heuristic would not do is never offered, so a model that accepts everything
+ * is the heuristic.
+ *
+ * Leaves to others: finding candidates (bpf/scheduler.bpf.c), features,
+ * computing the network (core/qnet_packed.h).
+ */
+#ifndef MLS_CORE_POLICY_H
+#define MLS_CORE_POLICY_H
+
+#include "core/types.h"
+
+/* Who answers (design section 2). */
+enum mls_policy_mode {
+	MLS_POLICY_COLLECT, /* the heuristic; no model is asked */
+	MLS_POLICY_SHADOW, /* the heuristic; the model is asked, too, and compared */
+	MLS_POLICY_ACTIVE, /* the model; the heuristic where there is none */
+	MLS_POLICY_MODES
+};
+
+/* Where a move is optional. */
+enum mls_policy_kind {
+	MLS_POLICY_WAKEUP, /* a task that wakes up, to an idle CPU instead of its own */
+	MLS_POLICY_FORK, /* a new task, to an idle CPU instead of its parent's */
+	MLS_POLICY_STEAL, /* a waiting task, to a CPU that has nothing to do */
+	MLS_POLICY_BALANCE, /* a waiting task, from a long queue to a short one */
+	MLS_POLICY_KINDS
+};
+
+/* What stands above any verdict. */
+enum mls_policy_rule {
+	MLS_POLICY_FORBIDDEN, /* hard rule: the task may not run there */
+	MLS_POLICY_FORCED, /* hard rule: it may not stay where it is */
+	MLS_POLICY_SAFETY, /* safety rule: something has waited too long */
+	MLS_POLICY_OPEN, /* a decision */
+};
+
+/* A nice-0 task has this weight; a CPU's virtual time runs in ns of such a task. */
+#define MLS_POLICY_WEIGHT 100
+
+/**
+ * struct mls_policy - the numbers of the policy, in ns
+ * @slice:       that a task runs before others get their turn
+ * @slice_min:   the same where many wait: not 1 ms, which costs more in switches
+ *               and lost caches than it gains in latency
+ * @credit:      virtual time that a task which slept may be ahead of the others
+ * @granularity: virtual time by which a task that wakes up must be ahead of the
+ *               one that runs to take its place
+ * @limit:       of the safety rules
+ */
+struct mls_policy {
+	u64 slice;
+	u64 slice_min;
+	u64 credit;
+	u64 granularity;
+	u64 limit;
+};
+
+#define MLS_POLICY_SLICE       4000000ull
+#define MLS_POLICY_SLICE_MIN   2000000ull
+#define MLS_POLICY_CREDIT      4000000ull
+#define MLS_POLICY_GRANULARITY 1000000ull
+#define MLS_POLICY_LIMIT       100000000ull
+
+/* Queued tasks up to which everybody gets the whole slice. */
+#define MLS_POLICY_FEW 3
+
+/** mls_policy_slice() - how long a task runs when @queued others wait behind it */
+static inline u64 mls_policy_slice(const struct mls_policy *policy, u32 queued)
+{
+	u64 slice;
+
+	if (queued <= MLS_POLICY_FEW)
+		return policy->slice;
+	slice = policy->slice * MLS_POLICY_FEW / queued;
+	return slice > policy->slice_min ? slice : policy->slice_min;
+}
+
+/** mls_policy_charge() - virtual time for @ran ns of a task of @weight */
+static inline u64 mls_policy_charge(u64 ran, u32 weight)
+{
+	return ran * MLS_POLICY_WEIGHT / (weight ? weight : 1);
+}
+
+/** mls_policy_before() - @a is earlier than @b; virtual times may wrap */
+static inline int mls_policy_before(u64 a, u64 b)
+{
+	return (s64)(a - b) < 0;
+}
+
+/**
+ * mls_policy_place() - the virtual time of a task that enters a queue
+ * @own:   what it has used
+ * @clock: of the queue's CPU
+ *
+ * Who slept for long is not owed all of that time, and who ran ahead on a CPU
+ * whose clock stood still is not made to wait for ever.
+ */
+static inline u64 mls_policy_place(const struct mls_policy *policy, u64 own, u64 clock, u32 weight)
+{
+	u64 latest = clock + mls_policy_charge(2 * policy->slice, weight);
+
+	if (mls_policy_before(own, clock - policy->credit))
+		return clock - policy->credit;
+	return mls_policy_before(latest, own) ? latest : own;
+}
+
+/** mls_policy_move() - virtual time of a task that goes from one CPU's clock to another's */
+static inline u64 mls_policy_move(u64 own, u64 old_clock, u64 new_clock)
+{
+	return own - old_clock + new_clock;
+}
+
+/**
+ * mls_policy_deadline() - what orders a queue
+ * @burst: ns for which the task usually runs until it sleeps: who needs little
+ *         is served early, and pays for it like everybody
+ */
+static inline u64 mls_policy_deadline(const struct mls_policy *policy, u64 own, u64 burst,
+				      u32 weight)
+{
+	return own + mls_policy_charge(burst < policy->slice ? burst : policy->slice, weight);
+}
+
+/** mls_policy_preempts() - a task with @deadline takes the place of a running one with @running */
+static inline int mls_policy_preempts(const struct mls_policy *policy, u64 deadline, u64 running)
+{
+	return mls_policy_before(deadline + policy->granularity, running);
+}
+
+/** mls_policy_burst() - the average after a burst of @ran ns */
+static inline u64 mls_policy_burst(u64 burst, u64 ran)
+{
+	return burst - burst / 4 + ran / 4;
+}
+
+/** mls_policy_offers_steal() - two runnable tasks at the source, or it keeps its only one */
+static inline int mls_policy_offers_steal(u32 queued, int source_runs)
+{
+	return queued + !!source_runs >= 2;
+}
+
+/** mls_policy_offers_balance() - queues that are worth levelling; far ones must differ by more */
+static inline int mls_policy_offers_balance(u32 src_queued, u32 dst_queued, int near)
+{
+	return src_queued >= dst_queued + (near ? 2 : 3);
+}
+
+/**
+ * mls_policy_rule() - hard rules first, safety rules next, and then it is a decision
+ * @may_go:   the task may run on the destination
+ * @may_stay: it may run on its source
+ * @waited:   ns that it has been waiting, or 0
+ *
+ * A CPU that has nothing to do while something waits is the same rule seen from
+ * the other side.
+ */
+static inline enum mls_policy_rule mls_policy_rule(const struct mls_policy *policy, int may_go,
+						   int may_stay, u64 waited)
+{
+	if (!may_go)
+		return MLS_POLICY_FORBIDDEN;
+	if (!may_stay)
+		return MLS_POLICY_FORCED;
+	if (waited > policy->limit)
+		return MLS_POLICY_SAFETY;
+	return MLS_POLICY_OPEN;
+}
+
+/** mls_policy_heuristic() - the verdict without a model: it takes what it has offered */
+static inline int mls_policy_heuristic(enum mls_policy_kind kind)
+{
+	(void)kind;
+	return 1;
+}
+
+/** mls_policy_verdict() - whose answer counts */
+static inline int mls_policy_verdict(enum mls_policy_mode mode, int has_model, int model,
+				     int heuristic)
+{
+	return mode == MLS_POLICY_ACTIVE && has_model ? model : heuristic;
+}
+
+/* ---- sets of CPUs as words of 64 bits; BPF has no instruction for either -------- */
+
+/** mls_policy_count() - bits that are set */
+static inline u32 mls_policy_count(u64 word)
+{
+	word -= word >> 1 & 0x5555555555555555ull;
+	word = (word & 0x3333333333333333ull) + (word >> 2 & 0x3333333333333333ull);
+	word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0full;
+	return (u32)(word * 0x0101010101010101ull >> 56);
+}
+
+/** mls_policy_first() - number of the lowest bit of a word that is not 0 */
+static inline u32 mls_policy_first(u64 word)
+{
+	return mls_policy_count((word & -word) - 1);
+}
+
+/** mls_policy_from() - the lowest bit at or above @start, else the lowest; not 0 */
+static inline u32 mls_policy_from(u64 word, u32 start)
+{
+	u64 above = word & ~0ull << (start & 63);
+
+	return mls_policy_first(above ? above : word);
+}
+
+#endif /* MLS_CORE_POLICY_H */

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The scx backend: loads bpf/scheduler.bpf.c, which takes over scheduling from
+ * the kernel's own class, and hands out its counters and how it ended.
+ */
+#ifndef MLS_HOST_SCX_H
+#define MLS_HOST_SCX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mlsched/error.h>
+
+#include "bpf/scheduler.h"
+#include "src/host/topology.h"
+
+/* QNET_SLOT_WIDTH of bpf/scheduler.bpf.c */
+#define MLS_SCX_SLOT_WIDTH 128
+
+#define MLS_SCX_HALF_LIFE 32000000ull
+#define MLS_SCX_MIN_LIMIT 5000000ull
+#define MLS_SCX_MAX_LIMIT 2000000000ull
+
+/**
+ * struct mls_scx_options - zero means the default
+ * @sysfs:     "/sys"
+ * @n_domains: as for mls_topology_read()
+ * @half_life: of the load averages, in ns; default 32 ms
+ * @limit:     of the safety rules, in ns; default MLS_POLICY_LIMIT
+ * @mode:      who decides
+ * @slot:      the network, a struct qnet_slot of MLS_SCX_SLOT_WIDTH made by
+ *             mls_qnet_pack(), or NULL: the heuristic decides; stays the
+ *             caller's and must outlive the object
+ */
+struct mls_scx_options {
+	const char *sysfs;
+	uint32_t n_domains;
+	uint64_t half_life;
+	uint64_t limit;
+	enum mls_policy_mode mode;
+	const void *slot;
+};
+
+/* What to do when the kernel has taken the scheduler out. */
+enum mls_scx_end {
+	MLS_SCX_RUNS, /* it has not */
+	MLS_SCX_RESTART, /* a CPU came or went: mls_scx_restart() */
+	MLS_SCX_ORDERLY, /* somebody asked for it (SysRq-S, unregistered) */
+	MLS_SCX_EJECTED, /* it stalled, or did something wrong */
+};
+
+struct mls_scx;
+
+/**
+ * mls_scx_usable() - can this kernel run a scheduler of ours now?
+ * @sysfs: "/sys"
+ *
+ * Return: 0; -ENOSYS without sched_ext, -ENOENT without BTF, -EBUSY when
+ * another scheduler is attached (the message names it).
+ */
+int mls_scx_usable(const char *sysfs, struct mlsched_error *err);
+
+/**
+ * mls_scx_open() - load, attach: when it returns, all ordinary tasks are ours
+ *
+ * Needs root and a kernel with sched_ext and BTF.  With the end of the process,
+ * however it comes, the kernel goes back to its own scheduler.
+ *
+ * Return: 0; what mls_scx_usable() returns; -EPERM; -ERANGE for an option; what
+ * loading returns, with the kernel's reason.
+ */
+int mls_scx_open(const struct mls_scx_options *options, struct mlsched_error *err,
+		 struct mls_scx **scx);
+
+/**
+ * mls_scx_end() - has the kernel taken it out?
+ * @text: receives the kernel's reason; untouched while it runs
+ *
+ * Does not block; to be called every now and then.
+ */
+enum mls_scx_end mls_scx_end(const struct mls_scx *scx, char *text, size_t size);
+
+/**
+ * mls_scx_restart() - load and attach anew with the same options and network
+ *
+ * Counters go on.  On failure the object is good for counts and closing only.
+ * Return: as mls_scx_open().
+ */
+int mls_scx_restart(struct mls_scx *scx, struct mlsched_error *err);
+
+/** mls_scx_set_mode() - takes effect with the next decision */
+void mls_scx_set_mode(struct mls_scx *scx, enum mls_policy_mode mode);
+
+/** mls_scx_counts() - sums over all CPUs since mls_scx_open(); wait_ns is a maximum */
+void mls_scx_counts(const struct mls_scx *scx, struct scheduler_counts *counts);
+
+const struct mls_topology *mls_scx_topology(const struct mls_scx *scx);
+
+/** mls_scx_detach() - give scheduling back; counters stay readable */
+void mls_scx_detach(struct mls_scx *scx);
+
+/** mls_scx_close() - detach and free; NULL is allowed */
+void mls_scx_close(struct mls_scx *scx);
+
+#endif /* MLS_HOST_SCX_H */
