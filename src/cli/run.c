@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "src/cli/run.h"
+#include "src/host/scx.h"
 
 #define DEFAULT_MODEL "src/model_dir/model_path"
 #define TICK_NS       20000000ull
@@ -27,29 +28,23 @@ enum {
 	OPTION_HALF_LIFE,
 	OPTION_WINDOW,
 	OPTION_THRESHOLD,
-	OPTION_STATS
+	OPTION_STATS,
+	OPTION_MODE,
+	OPTION_LIMIT
 };
 
 static const char default_model[] = DEFAULT_MODEL;
 
-struct run_options {
-	struct cli_common common;
-	const char *backend;
-	const char *engine;
-	const char *model;
-	double duration; /* seconds, 0: until stopped */
-	double interval; /* seconds */
-	double half_life; /* ms, 0: default */
-	double window; /* ms, 0: default */
-	double threshold; /* 0: the model's */
-	uint32_t n_domains;
-	bool stats;
-};
-
 static const struct argp_option options[] = {
 	{ "backend", OPTION_BACKEND, "NAME", 0,
-	  "Who carries out verdicts: auto (the default), scx, or shadow: the kernel's own "
-	  "scheduler goes on deciding and the model judges each of its migrations",
+	  "Who carries out verdicts: scx: our own scheduler, where the kernel has sched_ext; "
+	  "shadow: the kernel's goes on deciding and the model judges each of its migrations; "
+	  "auto (the default): scx if that is possible, else shadow",
+	  0 },
+	{ "mode", OPTION_MODE, "NAME", 0,
+	  "Of the scx backend: active (the default: the model decides, inside the rules), shadow "
+	  "(the model is asked, the heuristic decides), or collect (the heuristic decides, no "
+	  "model is needed)",
 	  0 },
 	{ "engine", OPTION_ENGINE, "NAME", 0,
 	  "Who computes the network: auto (the default), native (float32, in this "
@@ -65,6 +60,10 @@ static const struct argp_option options[] = {
 	{ "half-life", OPTION_HALF_LIFE, "MS", 0, "Of the load averages, 1 to 60000 (32)", 0 },
 	{ "window", OPTION_WINDOW, "MS", 0,
 	  "For which a migrated task is followed, 1 to 4000 (100)", 0 },
+	{ "limit", OPTION_LIMIT, "MS", 0,
+	  "A task that has waited longer than that, 5 to 2000 (100), may move whatever the model "
+	  "says (scx)",
+	  0 },
 	{ "threshold", OPTION_THRESHOLD, "P", 0,
 	  "Migrate when the model's probability is above P (what the model says)", 0 },
 	{ "stats", OPTION_STATS, NULL, 0,
@@ -101,6 +100,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const backends[] = { "auto", "scx", "shadow", NULL };
 	static const char *const engines[] = { "auto", "native", "kernel", NULL };
+	static const char *const modes[] = { "collect", "shadow", "active", NULL };
 	struct run_options *o = state->input;
 	double value;
 
@@ -138,6 +138,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_THRESHOLD:
 		o->threshold = number(state, "threshold", arg, 1e-6, 1 - 1e-6);
 		return 0;
+	case OPTION_MODE:
+		o->mode = one_of(state, "mode", arg, modes);
+		return 0;
+	case OPTION_LIMIT:
+		o->limit = number(state, "limit", arg, 5, 2000);
+		return 0;
 	case OPTION_STATS:
 		o->stats = true;
 		return 0;
@@ -153,12 +159,15 @@ static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, 
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.doc = "Judges the migrations of the running kernel by a learned model.\v"
+	.doc = "Schedules with a learned model where the kernel has sched_ext, and judges the "
+	       "migrations of the kernel's own scheduler by it elsewhere.\v"
 	       "Needs root and a kernel with BTF.  Every interval one line is printed, at the end "
-	       "(--duration, Ctrl+C) a summary; with -v each decision and what became of it, with "
-	       "--json documents, one a line.\n\n"
+	       "(--duration, Ctrl+C) a summary; with -v (shadow) each decision and what became of "
+	       "it, with --json documents, one a line.  Status 3: the kernel has taken the "
+	       "scheduler out, and says why.\n\n"
 	       "EXAMPLES\n"
 	       "  mlsched run --duration 10\n"
+	       "  mlsched run --backend scx --mode collect\n"
 	       "  mlsched run -v --model my_model --threshold 0.7\n"
 	       "  mlsched run --json --duration 60 > decisions.json\n",
 	.children = children,
@@ -199,26 +208,25 @@ static int with_threshold(struct mlsched_model **model, double threshold, struct
 }
 
 /* Which backend, and why; NULL when there is none, with the reason printed. */
-static const char *choose_backend(const struct run_options *o)
+static const char *choose_backend(struct run_options *o, char *why, size_t size)
 {
-	bool has_scx = access("/sys/kernel/sched_ext", F_OK) == 0;
+	bool automatic = strcmp(o->backend, "auto") == 0;
+	struct mlsched_error err;
 
-	if (strcmp(o->backend, "scx") == 0) {
-		cli_fail(
-			&o->common, "--backend scx: %s; --backend shadow works",
-			has_scx ?
-				"this kernel has sched_ext, but this version of mlsched has no "
-				"scx backend yet" :
-				"this kernel has no sched_ext (/sys/kernel/sched_ext): it needs one "
-				"from 6.12 on, built with CONFIG_SCHED_CLASS_EXT=y");
-		return NULL;
-	}
 	if (strcmp(o->backend, "shadow") == 0)
 		return "as asked for";
-	return has_scx ?
-		       "this kernel has sched_ext, but this version of mlsched has no scx backend "
-		       "yet" :
-		       "this kernel has no sched_ext";
+	if (mls_scx_usable("/sys", &err) == 0) {
+		o->backend = "scx";
+		return automatic ? "this kernel has sched_ext and nobody else uses it" :
+				   "as asked for";
+	}
+	if (!automatic) {
+		cli_fail(&o->common, "--backend scx: %s; --backend shadow works", err.message);
+		return NULL;
+	}
+	o->backend = "shadow";
+	snprintf(why, size, "%s", err.message);
+	return why;
 }
 
 enum event { EVENT_TICK, EVENT_INTERVAL, EVENT_DURATION, EVENT_SIGNAL, EVENTS };
@@ -232,7 +240,7 @@ struct loop {
 	int fds[EVENTS];
 };
 
-static int timer(double first, double again)
+int run_timer(double first, double again)
 {
 	struct itimerspec spec = {
 		.it_value = { (time_t)first, (long)(fmod(first, 1) * 1e9) },
@@ -265,9 +273,9 @@ static int signals(void)
 static int open_loop(struct loop *loop, const struct run_options *o)
 {
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	loop->fds[EVENT_TICK] = timer(TICK_NS / 1e9, TICK_NS / 1e9);
-	loop->fds[EVENT_INTERVAL] = timer(o->interval, o->interval);
-	loop->fds[EVENT_DURATION] = timer(o->duration, 0);
+	loop->fds[EVENT_TICK] = run_timer(TICK_NS / 1e9, TICK_NS / 1e9);
+	loop->fds[EVENT_INTERVAL] = run_timer(o->interval, o->interval);
+	loop->fds[EVENT_DURATION] = run_timer(o->duration, 0);
 	if (loop->epoll < 0)
 		return -errno;
 	for (int i = 0; i < EVENTS; i++) {
@@ -411,6 +419,11 @@ static int run(const struct run_options *o, struct loop *loop)
 	return ret;
 }
 
+static bool in_kernel(const struct run_options *o)
+{
+	return strcmp(o->engine, "kernel") == 0 || strcmp(o->backend, "scx") == 0;
+}
+
 /* Loads the model, with the threshold and in the form that the options ask for. */
 static int get_model(const struct run_options *o, struct run_view *view,
 		     struct mlsched_model **model, struct mlsched_qmodel **fixed)
@@ -424,7 +437,7 @@ static int get_model(const struct run_options *o, struct run_view *view,
 	/* Says what is wrong with the model's shape before anything else does. */
 	if (!ret)
 		ret = mlsched_decide(*model, NULL, 0, NULL, &err);
-	if (!ret && strcmp(o->engine, "kernel") == 0) {
+	if (!ret && in_kernel(o)) {
 		ret = mls_topology_read("/sys", o->n_domains, &topology, &err);
 		if (!ret)
 			ret = mls_shadow_quantize(*model, &topology, &view->report, &err, fixed);
@@ -443,7 +456,30 @@ static const char *engine_why(const struct run_options *o)
 {
 	if (strcmp(o->engine, "auto") != 0)
 		return "as asked for";
+	if (strcmp(o->backend, "scx") == 0)
+		return "the only one of the scx backend so far";
 	return "the exact one: nothing waits for its verdicts in shadow";
+}
+
+/* Options that contradict each other or the backend; 0, or the failure printed. */
+static int check_backend(const struct run_options *o)
+{
+	if (strcmp(o->backend, "scx") != 0)
+		return o->mode && strcmp(o->mode, "shadow") != 0 ?
+			       cli_fail(&o->common,
+					"--mode %s needs --backend scx, and the backend is shadow",
+					o->mode) :
+			       0;
+	if (strcmp(o->engine, "native") != 0)
+		return 0;
+	return cli_fail(&o->common,
+			"--engine native: the scx backend computes the network in the kernel so "
+			"far (--engine kernel); --backend shadow has both");
+}
+
+static bool wants_model(const struct run_options *o)
+{
+	return strcmp(o->backend, "scx") != 0 || !o->mode || strcmp(o->mode, "collect") != 0;
 }
 
 int cli_run(int argc, char **argv)
@@ -459,6 +495,7 @@ int cli_run(int argc, char **argv)
 	struct mlsched_qmodel *fixed = NULL;
 	struct loop *loop;
 	int status = CLI_FAILURE;
+	char why[512];
 
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
@@ -472,10 +509,15 @@ int cli_run(int argc, char **argv)
 	loop->view.model_path = o.model;
 	loop->view.half_life = o.half_life > 0 ? (uint64_t)(o.half_life * 1e6) :
 						 MLS_RECORDER_HALF_LIFE;
+	loop->view.backend_why = choose_backend(&o, why, sizeof(why));
 	loop->view.engine_why = engine_why(&o);
-	loop->view.backend_why = choose_backend(&o);
-	if (loop->view.backend_why && get_model(&o, &loop->view, &model, &fixed) == 0)
-		status = run(&o, loop);
+	if (loop->view.backend_why && check_backend(&o) == 0 &&
+	    (!wants_model(&o) || get_model(&o, &loop->view, &model, &fixed) == 0)) {
+		if (strcmp(o.backend, "scx") == 0)
+			status = run_scx(&o, &loop->view, loop->fds[EVENT_SIGNAL]);
+		else
+			status = run(&o, loop);
+	}
 	mlsched_qmodel_free(fixed);
 	mlsched_model_free(model);
 	close(loop->fds[EVENT_SIGNAL]);

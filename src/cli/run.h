@@ -3,8 +3,28 @@
 #ifndef MLS_CLI_RUN_H
 #define MLS_CLI_RUN_H
 
+#include "core/policy.h"
 #include "src/cli/cli.h"
 #include "src/host/shadow.h"
+
+/* Status of `mlsched run` when the kernel has thrown its scheduler out. */
+#define RUN_EJECTED 3
+
+struct run_options {
+	struct cli_common common;
+	const char *backend;
+	const char *engine;
+	const char *model;
+	const char *mode; /* NULL: default */
+	double duration; /* seconds, 0: until stopped */
+	double interval; /* seconds */
+	double half_life; /* ms, 0: default */
+	double window; /* ms, 0: default */
+	double limit; /* ms, 0: default */
+	double threshold; /* 0: the model's */
+	uint32_t n_domains;
+	bool stats;
+};
 
 /**
  * struct run_view - everything there is to show
@@ -37,6 +57,27 @@ struct run_view {
 	struct mls_account total;
 	uint32_t lines;
 };
+
+/** run_model_text() - "PATH: 10-64-64-1, 4929 parameters, schema seed10, ..." */
+void run_model_text(const struct run_view *view, char *text, size_t size);
+
+/** run_time_text() - "71 ns", "12.3 us", "4.56 ms", "1.20 s" */
+const char *run_time_text(char text[32], double ns);
+
+/** run_show_domains() - what the domains are, and their CPUs */
+void run_show_domains(const struct mls_topology *topology);
+
+/** run_timer() - a file descriptor that becomes readable after @first and then every @again s */
+int run_timer(double first, double again);
+
+/**
+ * run_scx() - the scx backend, until it is told to stop
+ * @view:    with model, quantised or NULL, and the reasons
+ * @signals: a signalfd
+ *
+ * Return: an exit status; RUN_EJECTED when the kernel has thrown it out.
+ */
+int run_scx(const struct run_options *options, struct run_view *view, int signals);
 
 /** run_show_start() - machine, kernel, backend and engine with the reasons, domains, model */
 void run_show_start(struct run_view *view);

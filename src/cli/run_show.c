@@ -22,8 +22,7 @@ static void show_json(json_t *document)
 	cli_json(document);
 }
 
-/* "71 ns", "12.3 us", "4.56 ms", "1.20 s" */
-static const char *time_text(char text[32], double ns)
+const char *run_time_text(char text[32], double ns)
 {
 	if (ns < 1000)
 		snprintf(text, 32, "%.0f ns", ns);
@@ -48,7 +47,7 @@ static const char *share_text(char text[32], double share, uint64_t of)
 static const char *mean_text(char text[32], double ns, uint64_t of)
 {
 	if (of)
-		return time_text(text, ns);
+		return run_time_text(text, ns);
 	snprintf(text, 32, "-");
 	return text;
 }
@@ -71,6 +70,18 @@ static uint64_t parameters(const struct mlsched_model *model)
 	for (uint32_t l = 0; mlsched_model_layer(model, l, &layer) == 0; l++)
 		n += (uint64_t)layer.n_in * layer.n_out + (layer.bias ? layer.n_out : 0);
 	return n;
+}
+
+void run_model_text(const struct run_view *view, char *text, size_t size)
+{
+	const struct mlsched_meta *meta = mlsched_model_meta(view->model);
+	char shape[TEXT_SIZE];
+
+	shape_text(view->model, shape, sizeof(shape));
+	snprintf(text, size, "%s: %s, %llu parameters, schema %s, threshold %g, checksum %08x",
+		 view->model_path, shape, (unsigned long long)parameters(view->model),
+		 meta->schema[0] ? meta->schema : "seed10 (by its width)", (double)meta->threshold,
+		 mlsched_model_checksum(view->model));
 }
 
 static void show_start_json(const struct run_view *view, const struct utsname *uts,
@@ -117,11 +128,12 @@ static void show_engine(const struct run_view *view)
 	       report->n_rows);
 }
 
-static void show_domains(const struct mls_topology *t, const char *domains)
+void run_show_domains(const struct mls_topology *t)
 {
 	char text[TEXT_SIZE];
 
-	printf("domains   %s\n", domains);
+	mls_topology_describe(t, text, sizeof(text));
+	printf("domains   %s\n", text);
 	for (uint32_t d = 0; d < t->n_domains && d < 8; d++) {
 		mls_topology_domain_cpus(t, d, text, sizeof(text));
 		printf("          %u: CPU %s\n", d, text);
@@ -134,8 +146,7 @@ void run_show_start(struct run_view *view)
 {
 	struct mls_recorder *recorder = mls_shadow_recorder(view->shadow);
 	const struct mls_topology *t = mls_recorder_topology(recorder);
-	const struct mlsched_meta *meta = mlsched_model_meta(view->model);
-	char shape[TEXT_SIZE], domains[TEXT_SIZE];
+	char shape[TEXT_SIZE], domains[TEXT_SIZE], model[2 * TEXT_SIZE];
 	struct utsname uts;
 
 	uname(&uts);
@@ -155,11 +166,9 @@ void run_show_start(struct run_view *view)
 	printf("backend   shadow (%s): the kernel goes on deciding, the model judges each migration\n",
 	       view->backend_why);
 	show_engine(view);
-	show_domains(t, domains);
-	printf("model     %s: %s, %llu parameters, schema %s, threshold %g, checksum %08x\n",
-	       view->model_path, shape, (unsigned long long)parameters(view->model),
-	       meta->schema[0] ? meta->schema : "seed10 (by its width)", (double)meta->threshold,
-	       mlsched_model_checksum(view->model));
+	run_show_domains(t);
+	run_model_text(view, model, sizeof(model));
+	printf("model     %s\n", model);
 	printf("outcomes  followed for %g ms; loads have a half-life of %g ms\n\n",
 	       (double)mls_recorder_window(recorder) / 1e6, (double)view->half_life / 1e6);
 	fflush(stdout);
@@ -234,12 +243,13 @@ static void print_outcome(const struct mls_move *m)
 		printf("  not followed\n");
 		return;
 	}
-	printf("  %s %s, ran %s%s", verb, time_text(wait, (double)m->wait),
-	       time_text(ran, (double)m->run_time), m->ran && !m->ran_there ? " elsewhere" : "");
+	printf("  %s %s, ran %s%s", verb, run_time_text(wait, (double)m->wait),
+	       run_time_text(ran, (double)m->run_time),
+	       m->ran && !m->ran_there ? " elsewhere" : "");
 	if (m->back)
-		printf(", back after %s", time_text(back, (double)m->back));
+		printf(", back after %s", run_time_text(back, (double)m->back));
 	else if (m->moved)
-		printf(", moved on after %s", time_text(back, (double)m->moved));
+		printf(", moved on after %s", run_time_text(back, (double)m->moved));
 	putchar('\n');
 }
 
@@ -403,10 +413,10 @@ static void show_inference(const struct run_view *view, uint64_t all)
 	const struct mls_account *a = &view->total;
 	char as_found[32], warm[32];
 
-	time_text(as_found, mls_times_median(&a->inference));
+	run_time_text(as_found, mls_times_median(&a->inference));
 	if (!view->fixed) {
 		printf("inference         %s (median, caches as they are), %s repeated\n", as_found,
-		       time_text(warm, mls_shadow_warm_inference(view->shadow)));
+		       run_time_text(warm, mls_shadow_warm_inference(view->shadow)));
 		return;
 	}
 	printf("inference         %s in the kernel (median, caches as they are)\n", as_found);
