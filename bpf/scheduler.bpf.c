@@ -48,6 +48,8 @@ char LICENSE[] SEC("license") = "GPL";
 #define STEAL_TASKS   4 /* of each queue */
 #define TIMER_SOURCES 16 /* queues looked at in a turn */
 #define TIMER_TASKS   4
+#define UNEVEN_TURNS  3 /* for which queues must differ: tasks come and go */
+#define KEPT_PERIODS  4 /* of the timer */
 #define SAMPLES       4 /* near and far CPUs whose queues are compared */
 
 /* Options: set between open and load. */
@@ -92,6 +94,7 @@ struct {
 struct turn {
 	struct bpf_timer timer;
 	u32 next; /* CPU at which the next turn begins */
+	u32 number;
 };
 
 struct {
@@ -104,7 +107,7 @@ struct {
 /**
  * struct task - what we know of one task
  * @own:     virtual time, on the clock of @queue
- * @waiting: since when it waits for a CPU
+ * @waiting: since when it waits for a CPU; 0: it does not
  * @began:   when it began to run
  * @ran:     ns since it woke up
  * @burst:   average of that
@@ -232,8 +235,11 @@ __noinline s32 find(u32 set, u64 rows_and_skip, u32 from, u64 mask)
 	struct scheduler_row *wanted = set == IDLE ? &idle : &queued;
 	struct scheduler_row *row = &rows[rows_and_skip & (SCHEDULER_ROWS - 1)];
 	struct scheduler_row *skip = &rows[rows_and_skip >> 32 & (SCHEDULER_ROWS - 1)];
-	u32 first = from / 64, k;
+	u32 first, k;
 
+	if (from >= n_cpus)
+		from %= n_cpus;
+	first = from / 64;
 	bpf_for(k, 0, n_words) {
 		u32 i = first + k;
 		u64 bits, may = ~0ull;
@@ -366,6 +372,36 @@ static __always_inline void count_failure(u32 cause, u32 failure)
 {
 	if (cause < MLS_POLICY_KINDS && failure < SCHEDULER_FAILURES)
 		__sync_fetch_and_add(&counts()->failed[cause][failure], 1);
+}
+
+/*
+ * An idle CPU was refused a task.  While something waits the timer offers it
+ * again each turn: a longer pause means that nothing did.
+ */
+static __always_inline void keep_from_work(u32 cpu, u64 now)
+{
+	struct scheduler_cpu *c = cpu_at(cpu);
+
+	/* Two at a time may both begin the period: they differ by nothing that matters. */
+	if (now - c->kept_last > KEPT_PERIODS * period_ns)
+		c->kept_since = now;
+	c->kept_last = now;
+}
+
+static __always_inline u64 kept_for(u32 cpu, u64 now)
+{
+	struct scheduler_cpu *c = cpu_at(cpu);
+
+	if (now - c->kept_last > KEPT_PERIODS * period_ns)
+		return 0;
+	return now - c->kept_since;
+}
+
+static __always_inline u64 waited(struct task *t, u64 now)
+{
+	u64 since = t->waiting;
+
+	return since && since < now ? now - since : 0;
 }
 
 /* The task is about to run elsewhere, and this is why. */
@@ -537,7 +573,7 @@ __noinline int steal_from(u32 src, u32 dst, u64 now)
 		if (!t)
 			continue;
 		switch (mls_policy_rule(&rules, may_run_on(p, dst), may_run_on(p, src),
-					now - t->waiting)) {
+					waited(t, now), kept_for(dst, now))) {
 		case MLS_POLICY_FORBIDDEN:
 			COUNT(forbidden);
 			continue;
@@ -553,6 +589,7 @@ __noinline int steal_from(u32 src, u32 dst, u64 now)
 			if (refused)
 				continue;
 			if (!decide(MLS_POLICY_STEAL, src, dst, false)) {
+				keep_from_work(dst, now);
 				refused = true;
 				continue;
 			}
@@ -642,7 +679,6 @@ static __noinline void cpu_changes(struct scheduler_cpu *c, bool was_busy, bool 
 
 	c->load = mls_load_change(c->load, was_busy ? MLS_LOAD_BUSY : MLS_LOAD_IDLE,
 				  busy ? MLS_LOAD_BUSY : MLS_LOAD_IDLE, now, &d);
-	c->idle_since = busy ? 0 : now;
 }
 
 SEC("struct_ops/mlsched_update_idle")
@@ -716,7 +752,9 @@ void BPF_PROG(mlsched_running, struct task_struct *p)
 	if (!t)
 		return;
 	count_move(t, cpu);
-	count_wait(now - t->waiting);
+	if (t->waiting)
+		count_wait(waited(t, now));
+	t->waiting = 0;
 	if (t->queue != cpu) {
 		t->own = mls_policy_move(t->own, cpu_at(t->queue)->clock, c->clock);
 		t->queue = cpu;
@@ -770,7 +808,7 @@ __noinline u64 find_shorter(u64 mask, u32 src, u32 from)
 	u32 k;
 
 	bpf_for(k, 0, LEVELS) {
-		s32 cpu = find_idle(mask, k, src);
+		s32 cpu = find(IDLE, rows_of(src, k), from, mask);
 
 		if (cpu >= 0)
 			return (u64)(cpu + 1) << 32;
@@ -805,8 +843,8 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 {
 	struct mls_policy rules = the_policy();
 	u32 length = (u32)scx_bpf_dsq_nr_queued(src) + !is_in(&idle, src), seen = 0, cause;
+	bool refused = false, moved = false, uneven = false;
 	struct task_struct *p;
-	bool refused = false, moved = false;
 
 	/* The timer is started where we may sleep, and so it is verified as if it could. */
 	bpf_rcu_read_lock();
@@ -829,11 +867,16 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 		dst = (u32)(found >> 32) - 1;
 		near = distance(src, dst) == SCHEDULER_NEAR;
 		cause = SCHEDULER_BY_SAFETY;
-		if (mls_policy_rule(&rules, 1, may_run_on(p, src), now - t->waiting) ==
-		    MLS_POLICY_OPEN) {
+		if (mls_policy_rule(&rules, 1, may_run_on(p, src), waited(t, now),
+				    other ? 0 : kept_for(dst, now)) == MLS_POLICY_OPEN) {
 			if (refused || !mls_policy_offers_balance(length, other, near))
 				continue;
+			uneven = true;
+			if (cpu_at(src)->uneven < UNEVEN_TURNS)
+				continue;
 			if (!decide(MLS_POLICY_BALANCE, src, dst, true)) {
+				if (!other)
+					keep_from_work(dst, now);
 				refused = true;
 				continue;
 			}
@@ -856,6 +899,7 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 		break;
 	}
 	bpf_rcu_read_unlock();
+	cpu_at(src)->uneven = uneven && !moved ? cpu_at(src)->uneven + 1 : 0;
 	return moved;
 }
 
@@ -874,9 +918,10 @@ static int on_timer(void *map, int *key, struct turn *turn)
 		if (first < 0)
 			first = src;
 		from = (u32)src + 1;
-		level_queue((u32)src, turn->next + k, now);
+		level_queue((u32)src, turn->number + k, now);
 	}
 	turn->next = from < n_cpus ? from : 0;
+	turn->number++;
 	bpf_timer_start(&turn->timer, period_ns, 0);
 	return 0;
 }
@@ -932,7 +977,7 @@ void BPF_PROG(mlsched_enable, struct task_struct *p)
 	t->ran_on = cpu;
 	t->own = cpu_at(cpu)->clock;
 	t->burst = policy.slice;
-	t->waiting = bpf_ktime_get_ns();
+	t->waiting = 0;
 }
 
 SEC("struct_ops.s/mlsched_init")

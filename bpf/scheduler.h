@@ -96,8 +96,10 @@ struct scheduler_counts {
  * @own:        virtual time of the running task when it began
  * @began:      when that was
  * @burst:      of the running task
- * @idle_since: 0: it is not
+ * @kept_since: refusals keep it from work since then,
+ * @kept_last:  and did so last at this time
  * @weight:     of the running task
+ * @uneven:     turns of the timer for which its queue has been longer than others
  * @domain:     set by the loader, like @node
  */
 struct scheduler_cpu {
@@ -106,8 +108,10 @@ struct scheduler_cpu {
 	u64 own;
 	u64 began;
 	u64 burst;
-	u64 idle_since;
+	u64 kept_since;
+	u64 kept_last;
 	u32 weight;
+	u32 uneven;
 	u16 domain;
 	u16 node;
 	struct scheduler_counts counts;

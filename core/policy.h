@@ -159,18 +159,17 @@ static inline int mls_policy_offers_balance(u32 src_queued, u32 dst_queued, int 
  * @may_go:   the task may run on the destination
  * @may_stay: it may run on its source
  * @waited:   ns that it has been waiting, or 0
- *
- * A CPU that has nothing to do while something waits is the same rule seen from
- * the other side.
+ * @kept:     ns for which the destination has had nothing to do and been kept
+ *            from work by refusals, or 0
  */
 static inline enum mls_policy_rule mls_policy_rule(const struct mls_policy *policy, int may_go,
-						   int may_stay, u64 waited)
+						   int may_stay, u64 waited, u64 kept)
 {
 	if (!may_go)
 		return MLS_POLICY_FORBIDDEN;
 	if (!may_stay)
 		return MLS_POLICY_FORCED;
-	if (waited > policy->limit)
+	if (waited > policy->limit || kept > policy->limit)
 		return MLS_POLICY_SAFETY;
 	return MLS_POLICY_OPEN;
 }
