@@ -536,8 +536,13 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 	if ((p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1) {
 		t->placed = 0;
 		COUNT(bound);
-		scx_bpf_dsq_insert(p, local, policy.slice,
-				   enq_flags | SCX_VALUE(scx_enq_flags, SCX_ENQ_PREEMPT));
+		/*
+		 * Put back because a real-time task came, there is nobody to preempt:
+		 * the kernel would take its slice from a task that is queued already.
+		 */
+		if (!(enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_REENQ)))
+			enq_flags |= SCX_VALUE(scx_enq_flags, SCX_ENQ_PREEMPT);
+		scx_bpf_dsq_insert(p, local, policy.slice, enq_flags);
 		return;
 	}
 	deadline = mls_policy_deadline(&rules, t->own, t->burst, weight);

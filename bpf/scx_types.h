@@ -34,6 +34,7 @@ enum scx_dsq_id_flags {
 
 enum scx_enq_flags {
 	SCX_ENQ_PREEMPT = 1ull << 32,
+	SCX_ENQ_REENQ = 1ull << 40,
 };
 
 enum scx_kick_flags {

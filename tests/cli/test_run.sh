@@ -36,7 +36,11 @@ case $MLSCHED in /*) program=$MLSCHED ;; *) program=$PWD/$MLSCHED ;; esac
 same "away from the source tree it says how to get a model" \
 	"mlsched run: Model not found at path: src/model_dir/model_path: No such file or directory (\`make model\` in the source tree makes it; --model names another)" \
 	"$(cd "$tap_tmp" && "$program" run 2>&1 >/dev/null)"
-says "the scx backend is not promised" 1 '^mlsched run: --backend scx: this kernel has .*--backend shadow works' \
+says "a mode that does not exist is a usage error" 2 '--mode: "learn" is none of' --mode learn
+says "a limit of 1 ms is a usage error" 2 '--limit: expected a number from 5 to 2000, got "1"' --limit 1
+says "a mode of scx is no mode of shadow" 1 '^mlsched run: --mode active needs --backend scx' --backend shadow \
+	--mode active --model $models/tf221-keras3-savedmodel/model
+says "without sched_ext the scx backend is refused, and says what works" 1 '^mlsched run: --backend scx: this kernel has .*--backend shadow works' \
 	--backend scx --model $models/tf221-keras3-savedmodel/model
 says "a model of schema mllb15 is refused in the original's words" 1 \
 	'^mlsched run: Expected shape \[\?, 10\], got \[\?, 15\]' --model $models/tf221-keras3-15-10-1-savedmodel/model
@@ -50,6 +54,6 @@ if [ "$(getconf _NPROCESSORS_ONLN)" -lt 64 ]; then
 else
 	skip "more domains than cores are refused before anything is loaded" "64 CPUs or more"
 fi
-check "--help tells every option" sh -c 'for word in backend engine model duration interval domains half-life window threshold stats json; do
+check "--help tells every option" sh -c 'for word in backend engine model mode limit duration interval domains half-life window threshold stats json; do
 	"$1" run --help | grep -q -- "--$word" || exit 1; done' - "$MLSCHED"
 finish

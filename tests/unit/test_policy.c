@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+/* core/policy.h: what the scheduler and the simulator decide alike. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "core/policy.h"
+#include "src/util/random.h"
+
+#define TRIALS 100000
+
+static const struct mls_policy policy = {
+	.slice = MLS_POLICY_SLICE,
+	.slice_min = MLS_POLICY_SLICE_MIN,
+	.credit = MLS_POLICY_CREDIT,
+	.granularity = MLS_POLICY_GRANULARITY,
+	.limit = MLS_POLICY_LIMIT,
+};
+
+static uint64_t new_seed(void)
+{
+	uint64_t seed = (uint64_t)time(NULL);
+
+	printf("# seed %" PRIu64 "\n", seed);
+	return seed;
+}
+
+static void slices_shrink_with_the_queue_and_stay_above_the_least(void **state)
+{
+	u64 last = policy.slice;
+
+	(void)state;
+	assert_int_equal(mls_policy_slice(&policy, 0), policy.slice);
+	assert_int_equal(mls_policy_slice(&policy, MLS_POLICY_FEW), policy.slice);
+	for (u32 queued = 1; queued < 1000; queued++) {
+		u64 slice = mls_policy_slice(&policy, queued);
+
+		assert_true(slice <= last && slice >= policy.slice_min);
+		last = slice;
+	}
+	assert_int_equal(last, policy.slice_min);
+	/* A queue's length that could not be read looks enormous. */
+	assert_int_equal(mls_policy_slice(&policy, (u32)-2), policy.slice_min);
+}
+
+static void time_costs_by_weight(void **state)
+{
+	(void)state;
+	assert_int_equal(mls_policy_charge(1000, MLS_POLICY_WEIGHT), 1000);
+	assert_int_equal(mls_policy_charge(1000, 10 * MLS_POLICY_WEIGHT), 100);
+	assert_int_equal(mls_policy_charge(1000, MLS_POLICY_WEIGHT / 100), 100000);
+	/* Nobody divides by a weight that is not there. */
+	assert_int_equal(mls_policy_charge(1000, 0), 1000 * MLS_POLICY_WEIGHT);
+}
+
+static void order_survives_the_wrap(void **state)
+{
+	(void)state;
+	assert_true(mls_policy_before(1, 2));
+	assert_false(mls_policy_before(2, 2));
+	assert_true(mls_policy_before(~0ull - 5, 5));
+	assert_false(mls_policy_before(5, ~0ull - 5));
+}
+
+static void placement_is_within_bounds_of_the_clock(void **state)
+{
+	struct mls_random random;
+
+	(void)state;
+	mls_random_seed(&random, new_seed(), 0);
+	for (int i = 0; i < TRIALS; i++) {
+		u64 clock = mls_random_next(&random);
+		u64 own = clock + (u64)(((s64)mls_random_next(&random)) >> 20);
+		u32 weight = 1 + (u32)(mls_random_next(&random) % 10000);
+		u64 placed = mls_policy_place(&policy, own, clock, weight);
+
+		assert_false(mls_policy_before(placed, clock - policy.credit));
+		assert_false(mls_policy_before(clock + mls_policy_charge(2 * policy.slice, weight),
+					       placed));
+		/* What is within the bounds stays what it is. */
+		assert_int_equal(mls_policy_place(&policy, placed, clock, weight), placed);
+	}
+}
+
+static void a_change_of_queue_keeps_what_a_task_is_ahead(void **state)
+{
+	(void)state;
+	assert_int_equal(mls_policy_move(1010, 1000, 50), 60);
+	assert_int_equal(mls_policy_move(990, 1000, 50), 40);
+	assert_int_equal(mls_policy_move(mls_policy_move(7, 3, 900), 900, 3), 7);
+}
+
+static void short_bursts_are_served_first(void **state)
+{
+	u64 brief = mls_policy_deadline(&policy, 1000, 100000, MLS_POLICY_WEIGHT);
+	u64 lengthy = mls_policy_deadline(&policy, 1000, policy.slice, MLS_POLICY_WEIGHT);
+
+	(void)state;
+	assert_true(mls_policy_before(brief, lengthy));
+	/* A burst counts up to a slice. */
+	assert_int_equal(mls_policy_deadline(&policy, 1000, 50 * policy.slice, MLS_POLICY_WEIGHT),
+			 lengthy);
+	assert_false(mls_policy_preempts(&policy, lengthy, lengthy));
+	assert_false(mls_policy_preempts(&policy, lengthy - policy.granularity, lengthy));
+	assert_true(mls_policy_preempts(&policy, lengthy - policy.granularity - 1, lengthy));
+}
+
+static void the_average_burst_approaches_what_is_measured(void **state)
+{
+	u64 burst = policy.slice;
+
+	(void)state;
+	for (int i = 0; i < 60; i++)
+		burst = mls_policy_burst(burst, 80000);
+	assert_in_range(burst, 79990, 80010);
+}
+
+static void a_steal_leaves_one_runnable_task(void **state)
+{
+	(void)state;
+	assert_false(mls_policy_offers_steal(0, 0));
+	assert_false(mls_policy_offers_steal(0, 1));
+	assert_false(mls_policy_offers_steal(1, 0));
+	assert_true(mls_policy_offers_steal(1, 1));
+	assert_true(mls_policy_offers_steal(2, 0));
+}
+
+static void balancing_never_makes_the_other_queue_the_longer_one(void **state)
+{
+	(void)state;
+	for (u32 src = 0; src < 50; src++) {
+		for (u32 dst = 0; dst < 50; dst++) {
+			if (mls_policy_offers_balance(src, dst, 1))
+				assert_true(dst + 1 <= src - 1);
+			/* What is worth it far away is worth it nearby. */
+			if (mls_policy_offers_balance(src, dst, 0))
+				assert_true(mls_policy_offers_balance(src, dst, 1));
+		}
+	}
+}
+
+static void hard_rules_stand_above_safety_and_safety_above_verdicts(void **state)
+{
+	u64 over = policy.limit + 1;
+
+	(void)state;
+	assert_int_equal(mls_policy_rule(&policy, 0, 0, over, over), MLS_POLICY_FORBIDDEN);
+	assert_int_equal(mls_policy_rule(&policy, 0, 1, 0, 0), MLS_POLICY_FORBIDDEN);
+	assert_int_equal(mls_policy_rule(&policy, 1, 0, over, 0), MLS_POLICY_FORCED);
+	assert_int_equal(mls_policy_rule(&policy, 1, 1, over, 0), MLS_POLICY_SAFETY);
+	assert_int_equal(mls_policy_rule(&policy, 1, 1, 0, over), MLS_POLICY_SAFETY);
+	assert_int_equal(mls_policy_rule(&policy, 1, 1, policy.limit, policy.limit),
+			 MLS_POLICY_OPEN);
+}
+
+static void only_an_active_model_decides(void **state)
+{
+	(void)state;
+	for (int model = 0; model < 2; model++) {
+		for (int mode = 0; mode < MLS_POLICY_MODES; mode++) {
+			int counts = mode == MLS_POLICY_ACTIVE;
+
+			assert_int_equal(mls_policy_verdict((enum mls_policy_mode)mode, 1, model,
+							    !model),
+					 counts ? model : !model);
+			assert_int_equal(mls_policy_verdict((enum mls_policy_mode)mode, 0, model,
+							    !model),
+					 !model);
+		}
+	}
+	/* An always-accepting model is the heuristic. */
+	for (int kind = 0; kind < MLS_POLICY_KINDS; kind++)
+		assert_true(mls_policy_heuristic((enum mls_policy_kind)kind));
+}
+
+static void bits_are_counted_and_found(void **state)
+{
+	struct mls_random random;
+
+	(void)state;
+	mls_random_seed(&random, new_seed(), 0);
+	for (int i = 0; i < TRIALS; i++) {
+		u64 word = mls_random_next(&random) & mls_random_next(&random) &
+			   mls_random_next(&random);
+		u32 start = (u32)(mls_random_next(&random) % 64), found;
+
+		assert_int_equal(mls_policy_count(word), __builtin_popcountll(word));
+		if (!word)
+			continue;
+		assert_int_equal(mls_policy_first(word), __builtin_ctzll(word));
+		found = start;
+		while (!(word >> found & 1))
+			found = (found + 1) % 64;
+		assert_int_equal(mls_policy_from(word, start), found);
+	}
+	assert_int_equal(mls_policy_count(~0ull), 64);
+	assert_int_equal(mls_policy_first(1ull << 63), 63);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(slices_shrink_with_the_queue_and_stay_above_the_least),
+		cmocka_unit_test(time_costs_by_weight),
+		cmocka_unit_test(order_survives_the_wrap),
+		cmocka_unit_test(placement_is_within_bounds_of_the_clock),
+		cmocka_unit_test(a_change_of_queue_keeps_what_a_task_is_ahead),
+		cmocka_unit_test(short_bursts_are_served_first),
+		cmocka_unit_test(the_average_burst_approaches_what_is_measured),
+		cmocka_unit_test(a_steal_leaves_one_runnable_task),
+		cmocka_unit_test(balancing_never_makes_the_other_queue_the_longer_one),
+		cmocka_unit_test(hard_rules_stand_above_safety_and_safety_above_verdicts),
+		cmocka_unit_test(only_an_active_model_decides),
+		cmocka_unit_test(bits_are_counted_and_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

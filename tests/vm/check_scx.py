@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Checks what `mlsched run --backend scx --json` wrote in a guest.
+
+check_scx.py CHECK DIRECTORY [RUN]: status 0 when it holds, otherwise it says
+what does not.
+"""
+
+import json
+import pathlib
+import sys
+
+KINDS = ("wakeup", "fork", "steal", "balance")
+
+
+def fail(text):
+    print(text)
+    sys.exit(1)
+
+
+def expect(name, found, wanted):
+    if found != wanted:
+        fail(f"{name}: expected {wanted!r}, found {found!r}")
+
+
+def documents(directory, run):
+    lines = (directory / run).read_text().splitlines()
+    return [json.loads(line) for line in lines if line]
+
+
+def summary(directory, run):
+    last = documents(directory, run)[-1]
+    expect("type of the last document", last["type"], "summary")
+    return last
+
+
+def text(directory, name):
+    return (directory / name).read_text().strip()
+
+
+def moves(document, causes):
+    return sum(sum(document["moves"][cause].values()) for cause in causes)
+
+
+def adds_up(directory, run):
+    """decisions = accepted + refused, accepted = moved + failed, for each kind."""
+    s = summary(directory, run)
+    for kind in KINDS:
+        k = s["kinds"][kind]
+        expect(f"{kind}: accepted + refused", k["accepted"] + k["refused"], k["decisions"])
+        expect(f"{kind}: moved + failed", k["moved"] + sum(k["failed"].values()), k["accepted"])
+        expect(f"{kind}: moved by distance", moves(s, [kind]), k["moved"])
+    expect("decisions", s["decisions"], sum(s["kinds"][k]["decisions"] for k in KINDS))
+    if s["decisions"] == 0:
+        fail("not one decision was made")
+    print(f"{s['decisions']} decisions = {s['moved']} moved + {s['failed']} failed + {s['refused']} refused")
+
+
+def refuses(directory, run):
+    """Invariant 1: a model that always refuses causes no optional migration at all."""
+    s = summary(directory, run)
+    expect("asked", s["model"]["asked"], s["decisions"])
+    expect("refused", s["refused"], s["decisions"])
+    expect("optional moves", moves(s, KINDS), 0)
+    others = moves(s, ["safety", "forced", "by_kernel"])
+    inner = int(text(directory, f"{run}.inner").split()[0])
+    # Those at which a task was moved again before it ran are in the kernel's count alone.
+    print(f"{s['decisions']} refused; {others} moves by safety, force or the kernel; kernel's count {inner}")
+
+
+def accepts(directory, run):
+    """A model that always accepts says at every decision what the heuristic says."""
+    s = summary(directory, run)
+    expect("asked", s["model"]["asked"], s["decisions"])
+    expect("accepted", s["accepted"], s["decisions"])
+    expect("same as the heuristic", s["model"]["same_as_heuristic"], s["decisions"])
+    if moves(s, KINDS) == 0:
+        fail("nothing moved")
+    print(f"{s['decisions']} decisions, {moves(s, KINDS)} moves")
+
+
+def collects(directory, run):
+    s = summary(directory, run)
+    expect("asked", s["model"]["asked"], 0)
+    expect("missed", s["model"]["missing"], 0)
+    expect("accepted", s["accepted"], s["decisions"])
+
+
+def shadows(directory, run):
+    """The model refuses, and is asked, and it does not matter."""
+    s = summary(directory, run)
+    expect("asked", s["model"]["asked"], s["decisions"])
+    expect("migrate", s["model"]["migrate"], 0)
+    expect("accepted", s["accepted"], s["decisions"])
+    if moves(s, KINDS) == 0:
+        fail("nothing moved")
+
+
+def takes_over(directory, run):
+    start = documents(directory, run)[0]
+    expect("type of the first document", start["type"], "start")
+    expect("backend", start["backend"]["name"], "scx")
+    expect("root/ops", text(directory, f"{run}.ops"), "mlsched")
+    expect("waits seen", summary(directory, run)["wait_ns"]["n"] > 100, True)
+
+
+def ends_cleanly(directory, run):
+    expect("status", text(directory, f"{run}.status"), "0")
+    expect("state afterwards", text(directory, f"{run}.state"), "disabled")
+    expect("ejected", summary(directory, run)["ejected"], False)
+    expect("standard error", text(directory, f"{run}.stderr"), "")
+
+
+def kernel_agrees(directory, run):
+    """The kernel's count while the work ran is within what we counted in all.
+
+    The kernel counts a move when a task changes its run queue, we when it runs
+    there: a task that is moved twice before it runs is one move of ours.
+    """
+    s = summary(directory, run)
+    ours = moves(s, s["moves"])
+    replaced = sum(s["kinds"][k]["failed"][why] for k in KINDS for why in ("replaced", "returned"))
+    inner = int(text(directory, f"{run}.inner").split()[0])
+    outer = int(text(directory, f"{run}.outer").split()[0])
+    if not inner <= outer:
+        fail(f"the kernel counts {inner} within and {outer} around")
+    if inner > ours + replaced + ours // 10 + 20:
+        fail(f"the kernel counts {inner} moves, we {ours} and {replaced} that came to nothing")
+    print(f"kernel {inner}..{outer}, ours {ours} and {replaced} that came to nothing")
+
+
+def forced(directory, run):
+    """Affinity is obeyed whatever the model says: every forced move is there."""
+    known = json.loads(text(directory, "known"))
+    s = summary(directory, run)
+    found = moves(s, ["forced"])
+    expect("optional moves", moves(s, KINDS), 0)
+    if found < known["moves"]:
+        fail(f"{known['moves']} moves were forced, {found} counted")
+    print(f"{known['moves']} moves forced, {found} counted")
+
+
+def refused_second(directory, _):
+    expect("status", text(directory, "second.status"), "1")
+    message = text(directory, "second")
+    if "another scheduler is attached (mlsched" not in message or len(message.splitlines()) != 1:
+        fail(f"message: {message}")
+    expect("state of the first", text(directory, "second.state"), "enabled")
+    expect("status of auto", text(directory, "auto.status"), "0")
+    backend = documents(directory, "auto")[0]["backend"]
+    expect("backend of auto", backend["name"], "shadow")
+    if "another scheduler is attached (mlsched" not in backend["why"]:
+        fail(f"why: {backend['why']}")
+    ends_cleanly(directory, "first")
+
+
+def sysrq(directory, run):
+    expect("status", text(directory, f"{run}.status"), "3")
+    expect("state", text(directory, f"{run}.state"), "disabled")
+    reason = summary(directory, run)["reason"]
+    if "disabled by sysrq-S" not in reason:
+        fail(f"reason: {reason}")
+    print(reason)
+
+
+def hotplug(directory, run):
+    s = summary(directory, run)
+    expect("status", text(directory, f"{run}.status"), "0")
+    if s["restarts"] < 2:
+        fail(f"{s['restarts']} restarts")
+    message = text(directory, f"{run}.stderr")
+    for words in ("going offline", "3 CPUs online", "going online", "4 CPUs online"):
+        if words not in message:
+            fail(f"nothing of {words!r} in: {message}")
+
+
+def killed(directory, run):
+    expect("state", text(directory, f"{run}.state"), "disabled")
+
+
+if __name__ == "__main__":
+    check, where = sys.argv[1], pathlib.Path(sys.argv[2])
+    globals()[check](where, sys.argv[3] if len(sys.argv) > 3 else check)
