@@ -66,8 +66,8 @@ static int put(struct reader *r, int c)
 	return 0;
 }
 
-/* The rest of a quoted field; a doubled quote stands for one.  Returns what follows, or -errno. */
-static int read_quoted(struct reader *r)
+/* The rest of a quoted field; a doubled quote stands for one.  @next: what follows, or EOF. */
+static int read_quoted(struct reader *r, int *next)
 {
 	for (;;) {
 		int c = getc_unlocked(r->stream), ret;
@@ -76,8 +76,10 @@ static int read_quoted(struct reader *r)
 			return complain(r, "a quoted field that does not end");
 		if (c == '"') {
 			c = getc_unlocked(r->stream);
-			if (c != '"')
-				return c == EOF ? 0 : c;
+			if (c != '"') {
+				*next = c;
+				return 0;
+			}
 		}
 		ret = put(r, c);
 		if (ret)
@@ -94,11 +96,9 @@ static int read_field(struct reader *r, enum field_end *end)
 	r->line = r->next_line;
 	r->length = 0;
 	if (quoted) {
-		c = read_quoted(r);
-		if (c < 0)
-			return c;
-		if (c == 0)
-			c = EOF;
+		ret = read_quoted(r, &c);
+		if (ret)
+			return ret;
 	}
 	while (c != ',' && c != '\n' && c != EOF) {
 		if (c == '\r') {
@@ -107,7 +107,7 @@ static int read_field(struct reader *r, enum field_end *end)
 				break;
 			return complain(r, "a carriage return within a row");
 		}
-		if (quoted)
+		if (quoted && c != '\0')
 			return complain(r, "expected a comma after the closing quote, got \"%c\"",
 					c);
 		ret = put(r, c);

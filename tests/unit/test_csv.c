@@ -165,6 +165,7 @@ static void broken_quotes_are_refused(void **state)
 static void binary_files_are_refused(void **state)
 {
 	static const char bytes[] = HEADER "1,2\0,3,4,5,1\n";
+	static const char quoted[] = HEADER "1,2,3,0.5,0.5,\"1\"\0\n1,2,3,0.5,0.5,1\n";
 	struct mls_dataset data;
 	struct mlsched_error err;
 	char *longest;
@@ -172,6 +173,9 @@ static void binary_files_are_refused(void **state)
 	(void)state;
 	assert_int_equal(read_bytes(bytes, sizeof(bytes) - 1, &data, NULL, &err), -EINVAL);
 	assert_string_equal(err.message, "rows.csv:2:2: a zero byte: this is not a CSV file");
+	/* Behind a closing quote it must not pass for the end of the file. */
+	assert_int_equal(read_bytes(quoted, sizeof(quoted) - 1, &data, NULL, &err), -EINVAL);
+	assert_string_equal(err.message, "rows.csv:2:6: a zero byte: this is not a CSV file");
 	longest = malloc(10000);
 	assert_non_null(longest);
 	memset(longest, 'x', 9999);
