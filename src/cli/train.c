@@ -16,6 +16,7 @@
 #include "src/data/csv.h"
 #include "src/data/synthetic.h"
 #include "src/formats/replace.h"
+#include "src/util/error.h"
 
 /* Everything of one run. */
 struct run {
@@ -241,11 +242,13 @@ static int judge(struct run *run)
 	const uint32_t *rows = training ? run->split.train : run->split.validation;
 	uint32_t n = training ? run->split.n_train : run->split.n_validation;
 	float *logits = malloc(n * sizeof(*logits)), *labels = malloc(n * sizeof(*labels));
-	struct mlsched_error err;
-	int ret = -ENOMEM;
+	struct mlsched_error err = { 0 };
+	int ret = 0;
 
-	if (!logits || !labels)
+	if (!logits || !labels) {
+		ret = mls_error(&err, -ENOMEM, "no memory to judge %u rows", n);
 		goto out;
+	}
 	mls_trainer_restore_best(run->trainer);
 	mls_trainer_logits(run->trainer, rows, n, logits);
 	for (uint32_t r = 0; r < n; r++)
@@ -266,7 +269,10 @@ static int judge(struct run *run)
 out:
 	free(logits);
 	free(labels);
-	return ret ? cli_fail(&o->common, "no memory to judge %u rows", n) : 0;
+	if (!ret)
+		return 0;
+	return cli_fail(&o->common, "judging the %s rows: %s", training ? "training" : "validation",
+			err.message);
 }
 
 /* ---- writing ----------------------------------------------------------------- */

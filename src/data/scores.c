@@ -22,19 +22,27 @@ static int by_logit(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static struct scored *sorted(const float *logits, const float *labels, uint32_t n,
-			     struct mlsched_error *err)
+/* Rows by logit.  One that is no number has no place among them: nothing would end at it. */
+static int sort_rows(const float *logits, const float *labels, uint32_t n, struct scored **sorted,
+		     struct mlsched_error *err)
 {
 	struct scored *rows = malloc((n ? n : 1) * sizeof(*rows));
 
-	if (!rows) {
-		mls_error(err, -ENOMEM, "no memory to sort %u rows", n);
-		return NULL;
-	}
-	for (uint32_t i = 0; i < n; i++)
+	if (!rows)
+		return mls_error(err, -ENOMEM, "no memory to sort %u rows", n);
+	for (uint32_t i = 0; i < n; i++) {
+		if (isnan(logits[i])) {
+			free(rows);
+			return mls_error(err, -EDOM,
+					 "row %u: the logit is not a number: its inputs are too "
+					 "large for the network",
+					 i + 1);
+		}
 		rows[i] = (struct scored){ logits[i], labels[i] };
+	}
 	qsort(rows, n, sizeof(*rows), by_logit);
-	return rows;
+	*sorted = rows;
+	return 0;
 }
 
 static double ratio(double part, double whole)
@@ -132,10 +140,11 @@ static void calibrate(struct mls_scores *s, const float *logits, const float *la
 int mls_scores_compute(const float *logits, const float *labels, uint32_t n, float threshold,
 		       struct mls_scores *scores, struct mlsched_error *err)
 {
-	struct scored *rows = sorted(logits, labels, n, err);
+	struct scored *rows;
+	int ret = sort_rows(logits, labels, n, &rows, err);
 
-	if (!rows)
-		return -ENOMEM;
+	if (ret)
+		return ret;
 	*scores = (struct mls_scores){ .n_rows = n };
 	for (uint32_t i = 0; i < n; i++)
 		count(scores, logits[i] > threshold, labels[i]);
@@ -149,11 +158,12 @@ int mls_scores_compute(const float *logits, const float *labels, uint32_t n, flo
 int mls_scores_best_threshold(const float *logits, const float *labels, uint32_t n,
 			      float *threshold, struct mlsched_error *err)
 {
-	struct scored *rows = sorted(logits, labels, n, err);
 	double positives = 0, hits = 0, best = -1;
+	struct scored *rows;
+	int ret = sort_rows(logits, labels, n, &rows, err);
 
-	if (!rows)
-		return -ENOMEM;
+	if (ret)
+		return ret;
 	*threshold = 0;
 	for (uint32_t i = 0; i < n; i++)
 		positives += rows[i].label > 0.5f;

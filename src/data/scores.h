@@ -59,7 +59,7 @@ struct mls_scores {
  * @threshold: the verdict is "migrate" when the logit is above it; an infinity
  *             is allowed
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0; -EDOM when a logit is not a number; -ENOMEM.
  */
 int mls_scores_compute(const float *logits, const float *labels, uint32_t n, float threshold,
 		       struct mls_scores *scores, struct mlsched_error *err);
@@ -79,7 +79,7 @@ void mls_scores_verdicts(const uint8_t *migrate, const float *labels, uint32_t n
  *
  * In the middle between two logits that occur.  0 when there are no positives
  * or no negatives.
- * Return: 0 or -ENOMEM.
+ * Return: 0; -EDOM when a logit is not a number; -ENOMEM.
  */
 int mls_scores_best_threshold(const float *logits, const float *labels, uint32_t n,
 			      float *threshold, struct mlsched_error *err);

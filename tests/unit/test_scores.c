@@ -3,6 +3,7 @@
  * Scores on numbers done by hand, and against their definitions written the
  * slow way.
  */
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -174,6 +175,20 @@ static void best_threshold_is_that_of_all_thresholds(void **state)
 	}
 }
 
+static void a_logit_that_is_no_number_is_refused(void **state)
+{
+	const float logits[3] = { 1, NAN, 2 }, labels[3] = { 1, 0, 1 };
+	struct mlsched_error err;
+	struct mls_scores s;
+	float threshold;
+
+	(void)state;
+	assert_int_equal(mls_scores_compute(logits, labels, 3, 0, &s, &err), -EDOM);
+	assert_string_equal(err.message, "row 2: the logit is not a number: its inputs are too "
+					 "large for the network");
+	assert_int_equal(mls_scores_best_threshold(logits, labels, 3, &threshold, NULL), -EDOM);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +199,7 @@ int main(void)
 		cmocka_unit_test(what_has_no_denominator_is_not_a_number),
 		cmocka_unit_test(controls_know_nothing),
 		cmocka_unit_test(best_threshold_is_that_of_all_thresholds),
+		cmocka_unit_test(a_logit_that_is_no_number_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("scores", tests, NULL, NULL);
