@@ -17,6 +17,24 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
+/* Whether JSON can hold it, which is UTF-8; a file's name may be any bytes. */
+static bool is_utf8(const char *text)
+{
+	json_t *string = json_string(text);
+
+	json_decref(string);
+	return string != NULL;
+}
+
+/* Paths stand in the documents: without this, one that is not UTF-8 would leave them empty. */
+static void check_utf8(struct argp_state *state)
+{
+	for (int i = 1; i < state->argc; i++) {
+		if (!is_utf8(state->argv[i]))
+			argp_error(state, "--json: an argument is not UTF-8, which JSON has to be");
+	}
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct cli_common *common = state->input;
@@ -31,6 +49,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'v':
 		common->verbosity++;
+		return 0;
+	case ARGP_KEY_END:
+		if (common->json)
+			check_utf8(state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -53,6 +75,9 @@ int cli_fail(const struct cli_common *common, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
+	/* It may quote bytes of a file, or end in the middle of a character. */
+	for (char *c = message; common->json && !is_utf8(message) && *c; c++)
+		*c = *c & 0x80 ? '?' : *c;
 	if (common->json)
 		cli_json(json_pack("{s:s}", "error", message));
 	else

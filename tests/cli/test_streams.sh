@@ -32,4 +32,13 @@ same "predict from a directory fails" "1 mlsched predict: <stdin>:1: Is a direct
 "$MLSCHED" eval $model /tmp >"$tap_tmp/stdout" 2>"$tap_tmp/stderr"
 same "eval of a directory says that it is one" "1 mlsched eval: /tmp: Is a directory" \
 	"$? $(cat "$tap_tmp/stderr")"
+
+# JSON is UTF-8; what names files and stands in them need not be.
+"$MLSCHED" eval --json "$model" "$tap_tmp/"$'\xff' >"$tap_tmp/stdout" 2>"$tap_tmp/stderr"
+same "a name that JSON cannot hold is refused with --json" \
+	"2 mlsched eval: --json: an argument is not UTF-8, which JSON has to be" \
+	"$? $(cat "$tap_tmp/stdout")$(head -n 1 "$tap_tmp/stderr")"
+printf '1 2 3 4 5 6 7 8 9 \xff\n' | "$MLSCHED" predict --json "$model" >"$tap_tmp/stdout"
+same "an error that quotes bytes which are not UTF-8 is still JSON" \
+	'1 {"error":"<stdin>:1: expected a finite number, got \"?\""}' "$? $(cat "$tap_tmp/stdout")"
 finish
