@@ -290,8 +290,9 @@ static int open_loop(struct loop *loop, const struct run_options *o)
 
 static void close_loop(struct loop *loop)
 {
+	/* The signals' was there before the loop and is cli_run()'s to close. */
 	for (int i = 0; i < EVENTS; i++) {
-		if (loop->fds[i] >= 0)
+		if (i != EVENT_SIGNAL && loop->fds[i] >= 0)
 			close(loop->fds[i]);
 	}
 	if (loop->epoll >= 0)
