@@ -204,7 +204,7 @@ static void show_start_json(const struct scx_run *r, const struct utsname *uts)
 {
 	const struct mls_topology *t = mls_scx_topology(r->scx);
 	const struct run_view *view = r->view;
-	char text[512];
+	char text[MLS_TOPOLOGY_LIST_SIZE];
 	json_t *lists = json_array(), *document;
 
 	for (uint32_t d = 0; d < t->n_domains; d++) {

@@ -91,7 +91,7 @@ static void show_start_json(const struct run_view *view, const struct utsname *u
 	const struct mls_topology *t = mls_recorder_topology(recorder);
 	const struct mlsched_meta *meta = mlsched_model_meta(view->model);
 	json_t *lists = json_array();
-	char text[TEXT_SIZE], checksum[16];
+	char text[MLS_TOPOLOGY_LIST_SIZE], checksum[16];
 
 	for (uint32_t d = 0; d < t->n_domains; d++) {
 		mls_topology_domain_cpus(t, d, text, sizeof(text));

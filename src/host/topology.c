@@ -448,17 +448,22 @@ void mls_topology_domain_cpus(const struct mls_topology *t, uint32_t domain, cha
 	text[0] = '\0';
 	for (uint32_t cpu = 0; cpu < t->n_cpus; cpu++) {
 		uint32_t first = cpu;
-		int n;
+		char piece[32];
+		size_t n;
 
 		if (!t->cpus[cpu].online || t->cpus[cpu].domain != domain)
 			continue;
 		while (cpu + 1 < t->n_cpus && t->cpus[cpu + 1].online &&
 		       t->cpus[cpu + 1].domain == domain)
 			cpu++;
-		n = snprintf(text + used, size - used, cpu > first ? "%s%u-%u" : "%s%u",
-			     used ? "," : "", first, cpu);
-		if (n < 0 || (size_t)n >= size - used)
+		n = (size_t)snprintf(piece, sizeof(piece), cpu > first ? "%s%u-%u" : "%s%u",
+				     used ? "," : "", first, cpu);
+		/* Half of a number would be another number. */
+		if (used + n + sizeof(",...") > size) {
+			snprintf(text + used, size - used, ",...");
 			return;
-		used += (size_t)n;
+		}
+		memcpy(text + used, piece, n + 1);
+		used += n;
 	}
 }

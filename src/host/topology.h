@@ -85,7 +85,13 @@ int mls_topology_refresh(const char *sysfs, struct mls_topology *topology, bool 
 /** mls_topology_describe() - one sentence on what the domains are */
 void mls_topology_describe(const struct mls_topology *topology, char *text, size_t size);
 
-/** mls_topology_domain_cpus() - a domain's online CPUs as "0-3,8" */
+/* Holds the list of any domain: four digits and a comma for each CPU. */
+#define MLS_TOPOLOGY_LIST_SIZE (5 * MLS_MAX_CPUS + 5)
+
+/**
+ * mls_topology_domain_cpus() - a domain's online CPUs as "0-3,8"
+ * @size: 5 or more; a list that is too long ends in ",..."
+ */
 void mls_topology_domain_cpus(const struct mls_topology *topology, uint32_t domain, char *text,
 			      size_t size);
 

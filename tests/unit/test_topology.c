@@ -358,6 +358,26 @@ static void cpu_lists_are_parsed_or_refused(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void lists_too_long_end_in_dots(void **state)
+{
+	char text[MLS_TOPOLOGY_LIST_SIZE], cut[16];
+	size_t length = 0;
+
+	(void)state;
+	topology = (struct mls_topology){ .n_cpus = MLS_MAX_CPUS, .n_domains = 2 };
+	for (uint32_t cpu = 0; cpu < MLS_MAX_CPUS; cpu++) {
+		topology.cpus[cpu].online = true;
+		topology.cpus[cpu].domain = cpu % 2;
+		length += cpu % 2 ? (size_t)snprintf(NULL, 0, ",%u", cpu) : 0;
+	}
+	mls_topology_domain_cpus(&topology, 1, text, sizeof(text));
+	assert_int_equal(strlen(text), length - 1);
+	assert_string_equal(text + length - 10, "1021,1023");
+	mls_topology_domain_cpus(&topology, 1, cut, sizeof(cut));
+	/* "1,3,5,7,9,11,13" would fit, but not that there are more. */
+	assert_string_equal(cut, "1,3,5,7,9,...");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,6 +393,7 @@ int main(void)
 		TEST(refresh_sees_cpus_come_and_go),
 		TEST(missing_caches_leave_packages),
 		TEST(single_cpu_is_a_single_domain),
+		TEST(lists_too_long_end_in_dots),
 		TEST(many_cores_below_one_cache_make_groups_of_four),
 		TEST(a_thousand_and_twenty_four_cpus_are_read),
 		TEST(more_cpus_than_the_limit_are_refused),
