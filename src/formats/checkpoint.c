@@ -71,9 +71,8 @@ struct block {
 	struct cursor entries;
 };
 
-static int read_block(const struct mls_checkpoint *c, const struct mls_blob *index,
-		      struct cursor *handle, const char *what, struct mlsched_error *err,
-		      struct block *block)
+static int read_block(struct mls_checkpoint *c, const struct mls_blob *index, struct cursor *handle,
+		      const char *what, struct mlsched_error *err, struct block *block)
 {
 	size_t limit = index->size - MLS_TABLE_FOOTER;
 	uint64_t offset, size;
@@ -89,6 +88,13 @@ static int read_block(const struct mls_checkpoint *c, const struct mls_blob *ind
 			   "%s: expected it within %zu bytes, found offset %" PRIu64
 			   " and size %" PRIu64,
 			   what, limit, offset, size);
+	/* So nobody makes us read the same bytes a million times. */
+	if (size + MLS_TABLE_TRAILER > c->unread)
+		return bad(c, -EINVAL, err,
+			   "%s at offset %" PRIu64
+			   ": expected blocks side by side, found that they overlap",
+			   what, offset);
+	c->unread -= (size_t)size + MLS_TABLE_TRAILER;
 	p = index->data + offset;
 	stored = le32(p + size + 1);
 	crc = mls_crc32c_mask(mls_crc32c(0, p, (size_t)size + 1));
@@ -419,6 +425,7 @@ int mls_checkpoint_open(struct mls_checkpoint *checkpoint, const struct mls_file
 	if (ret)
 		return ret;
 	checkpoint->path = index.path;
+	checkpoint->unread = index.size;
 	ret = read_table(checkpoint, &index, err);
 	if (!ret)
 		ret = open_shards(checkpoint, err);

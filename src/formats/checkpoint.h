@@ -37,6 +37,7 @@ struct mls_checkpoint {
 	struct mls_stored *tensors; /* [n_tensors], ascending by key */
 	uint32_t n_shards;
 	struct mls_file *shards; /* [n_shards] */
+	size_t unread; /* bytes of the index that no block has been read from */
 };
 
 /**

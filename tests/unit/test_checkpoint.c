@@ -508,6 +508,35 @@ static void tensors_that_overlap_are_refused(void **state)
 			  HEAD "tensor b: expected tensors side by side, found that they overlap");
 }
 
+static void one_block_named_many_times_is_refused(void **state)
+{
+	static struct bytes handles[20];
+	struct bytes block = { .size = 0 }, empty = { .size = 0 }, value = header_of(1, 0);
+	char names[20][2], expected[256];
+	const char *keys[20];
+	size_t offset;
+
+	(void)state;
+	memset(handles, 0, sizeof(handles));
+	put_entry(&block, 0, "", &value);
+	put_block(&block, 0, &handles[0]);
+	/* No entries, so no keys that could be out of order: only the places tell. */
+	offset = index_file.size;
+	put_block(&empty, 0, &handles[1]);
+	for (int i = 0; i < 20; i++) {
+		snprintf(names[i], sizeof(names[i]), "%c", 'a' + i);
+		keys[i] = names[i];
+		if (i > 1)
+			handles[i] = handles[1];
+	}
+	finish(handles, keys, 20);
+	snprintf(expected, sizeof(expected),
+		 HEAD "data block at offset %zu: expected blocks side by side, found that they "
+		      "overlap",
+		 offset);
+	refuse_at_opening(-EINVAL, expected);
+}
+
 static void reader_reads_what_the_writer_wrote(void **state)
 {
 	static const float numbers[300];
@@ -569,6 +598,7 @@ int main(void)
 		cmocka_unit_test_setup(size_that_does_not_match_the_shape_is_refused, clear),
 		cmocka_unit_test_setup(tensor_beyond_its_data_file_is_refused, clear),
 		cmocka_unit_test_setup(tensors_that_overlap_are_refused, clear),
+		cmocka_unit_test_setup(one_block_named_many_times_is_refused, clear),
 		cmocka_unit_test(reader_reads_what_the_writer_wrote),
 	};
 
