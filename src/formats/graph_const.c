@@ -307,7 +307,7 @@ int mls_fold_reshape(struct mls_walk *w, const struct mls_here *here, const stru
 	for (int d = 0; d < rank; d++) {
 		v->dims[d] = dims[d];
 		if (dims[d] < 0)
-			open = open < 0 ? d : -2;
+			open = open == -1 ? d : -2;
 		else if (known <= MLS_MAX_ELEMENTS && dims[d] <= MLS_MAX_ELEMENTS)
 			known *= dims[d];
 		else

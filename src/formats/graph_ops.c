@@ -455,8 +455,14 @@ static int op_fused_matmul(struct mls_walk *w, const struct mls_here *here, int 
 	uint32_t next = 2;
 	int ret = op_matmul(w, here, argument, value);
 
-	for (size_t i = 0; !ret && ops && ops->list && i < ops->list->n_s; i++)
+	for (size_t i = 0; !ret && ops && ops->list && i < ops->list->n_s; i++) {
+		/* Each looks for its input or its attribute from the first on. */
+		if (!mls_walk_charge(w, here->node->n_input + here->node->n_attr))
+			return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+					       "expected a small network, found too many fused "
+					       "operations");
 		ret = fused_step(w, here, &ops->list->s[i], &next, value);
+	}
 	return ret;
 }
 

@@ -31,6 +31,9 @@ static const Mls__Node *trace(struct mls_walk *w, struct mls_scope **scope, cons
 				     body->function ? body->function->signature->n_input_arg : 1) ||
 		    !mls_ref_parse(body, text, ref))
 			return NULL;
+		/* Its inputs and attributes are gone through, here or by the caller. */
+		if (ref->node && !mls_walk_charge(w, ref->node->n_input + ref->node->n_attr))
+			return NULL;
 		if (!ref->node) {
 			if (!mls_walk_charge(w, (*scope)->call->n_input))
 				return NULL;
@@ -89,6 +92,8 @@ static int map_assign(struct mls_walk *w, struct mls_scope *scope, const Mls__No
 	const char *key = NULL, *slice = NULL;
 	int ret;
 
+	if (!mls_walk_charge(w, node->n_input))
+		return 0;
 	target = trace(w, &at, mls_node_input(node, 0), &ref);
 	if (!target || at != w->main)
 		return 0;
@@ -124,6 +129,8 @@ static int map_restore(struct mls_walk *w, struct mls_scope *scope, const Mls__N
 		return map_assign(w, scope, node);
 	if (mls_walk_is_call(w, node)) {
 		ret = mls_walk_enter(w, &here, &inside);
+		if (!ret && !mls_walk_charge(w, inside->body->n_nodes))
+			return 0;
 		for (uint32_t i = 0; !ret && i < inside->body->n_nodes; i++) {
 			if (is_op(inside->body->nodes[i], "AssignVariableOp"))
 				ret = map_assign(w, inside, inside->body->nodes[i]);
@@ -214,6 +221,10 @@ static int map_captures(struct mls_walk *w, const Mls__Node *call,
 					       "%" PRId64 " and %d",
 					       input, variable->object, id);
 		variable->object = id;
+		/* What is beyond the work that we do is refused in map_all(). */
+		if ((size_t)id >= objects->n_nodes ||
+		    !mls_walk_charge(w, objects->nodes[id]->n_attributes))
+			continue;
 		key = attribute_key(objects, id);
 		if (key)
 			variable->object_key = key;
@@ -281,7 +292,15 @@ static int map_all(struct mls_walk *w)
 	ret = mls_checkpoint_open(&w->checkpoint, w->files, w->arena, w->err);
 	if (!ret)
 		ret = map_saver(w);
-	return ret ? ret : map_objects(w);
+	if (!ret)
+		ret = map_objects(w);
+	/* Where the work ran out the search stopped: half of a mapping is none. */
+	if (!ret && !mls_walk_charge(w, 0))
+		return mls_error(w->err, -ENOTSUP,
+				 "Invalid SavedModel format: %s: expected a small network, found "
+				 "too much to search for its variables",
+				 w->path);
+	return ret;
 }
 
 /* Type and shape that the graph says must be those that are stored. */

@@ -623,6 +623,55 @@ static void long_chain_does_not_exhaust_the_stack(void **state)
 			      "operations at i614");
 }
 
+/* Control inputs, which every search for a real input passes. */
+static void control_inputs(Mls__Node *of, size_t n, const char *name)
+{
+	char **all = take(n + of->n_input, sizeof(*all));
+
+	for (size_t i = 0; i < n; i++)
+		all[i] = (char *)(uintptr_t)name;
+	memcpy(all + n, of->input, of->n_input * sizeof(*all));
+	of->input = all;
+	of->n_input += n;
+}
+
+static void many_fused_operations_are_cut_short(void **state)
+{
+	const size_t n = 2000;
+	Mls__AttrList *list = take(1, sizeof(*list));
+	Mls__Node *fused;
+
+	(void)state;
+	input_and_weights();
+	fused = node("y", "_FusedMatMul", "x v");
+	control_inputs(fused, 20000, "^x");
+	mls__attr_list__init(list);
+	list->s = take(n, sizeof(*list->s));
+	for (size_t i = 0; i < n; i++)
+		list->s[i] = (ProtobufCBinaryData){ 4, (uint8_t *)copy("Relu") };
+	list->n_s = n;
+	attr(fused, "fused_ops", MLS__ATTR_VALUE__VALUE_LIST)->list = list;
+	refuse(-ENOTSUP, HEAD "node y (_FusedMatMul): expected a small network, found too many "
+			      "fused operations");
+}
+
+static void reshape_with_three_open_dimensions_is_refused(void **state)
+{
+	static const int32_t open[3] = { -1, -1, -1 };
+	Mls__Tensor *t;
+
+	(void)state;
+	input_and_weights();
+	t = tensor(node("to", "Const", ""), MLS_DT_INT32, shape(1, 3, 0, 0));
+	t->int_val = take(3, sizeof(*t->int_val));
+	memcpy(t->int_val, open, sizeof(open));
+	t->n_int_val = 3;
+	node("w", "Reshape", "v to");
+	node("y", "MatMul", "x w");
+	refuse(-EINVAL, HEAD "node w (Reshape): expected a shape of 2 numbers, found [?, ?, ?] for "
+			     "[2, 1]");
+}
+
 static void ninth_layer_is_refused(void **state)
 {
 	char name[16], names[40] = "x W";
@@ -850,6 +899,26 @@ static void missing_tensor_is_named(void **state)
 		       "found no such key");
 }
 
+/* 6000 assignments, each of which asks one node with 6000 inputs for its first real one. */
+static void long_search_for_variables_is_cut_short(void **state)
+{
+	Mls__Graph *graph = fixture->meta_graphs[0]->graph;
+	Mls__Node **all = take(graph->n_node + 3, sizeof(*all));
+	struct nodes more = { .n = 0 };
+
+	(void)state;
+	control_inputs(add(&more, "many", "NoOp", ""), 6000, "^assign");
+	add(&more, "assign", "AssignVariableOp", "identity identity");
+	control_inputs(add(&more, "identity", "Identity", "x"), 6000, "^x");
+	memcpy(all, graph->node, graph->n_node * sizeof(*all));
+	memcpy(all + graph->n_node, more.list, 3 * sizeof(*all));
+	graph->node = all;
+	graph->n_node += 3;
+	fixture->meta_graphs[0]->saver->restore_op_name = copy("many");
+	refuse_fixture(-ENOTSUP,
+		       HEAD "expected a small network, found too much to search for its variables");
+}
+
 static void partitioned_variable_is_refused(void **state)
 {
 	ProtobufCBinaryData *slice = &fixture_attr("save/slices", "value")->tensor->string_val[0];
@@ -893,6 +962,8 @@ int main(void)
 		with_graph(missing_function_is_named),
 		with_graph(calls_that_double_at_every_level_are_cut_short),
 		with_graph(long_chain_does_not_exhaust_the_stack),
+		with_graph(many_fused_operations_are_cut_short),
+		with_graph(reshape_with_three_open_dimensions_is_refused),
 		with_graph(ninth_layer_is_refused),
 		with_graph(activations_need_a_layer),
 		with_graph(arithmetic_behind_the_last_activation_is_refused),
@@ -904,6 +975,7 @@ int main(void)
 		with_fixture(variable_of_another_shape_is_refused),
 		with_fixture(variable_of_another_type_is_refused),
 		with_fixture(missing_tensor_is_named),
+		with_fixture(long_search_for_variables_is_cut_short),
 		with_fixture(partitioned_variable_is_refused),
 	};
 
