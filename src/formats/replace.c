@@ -131,6 +131,7 @@ static int check_replaceable(struct replacing *r)
 		"fingerprint.pb",
 	};
 	int fd = openat(r->parent, r->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool has_graph = false, has_other = false;
 	struct dirent *entry;
 	int ret = 0;
 	DIR *dir;
@@ -160,8 +161,16 @@ static int check_replaceable(struct replacing *r)
 					"Cannot write model: %s: expected a SavedModel or an empty "
 					"directory to replace, found %.200s in it",
 					r->path, entry->d_name);
+		has_graph = has_graph || strncmp(entry->d_name, "saved_model.pb", 14) == 0;
+		has_other = has_other || entry->d_name[0] != '.';
 	}
 	closedir(dir);
+	/* Anybody has directories named assets or debug. */
+	if (!ret && has_other && !has_graph)
+		ret = mls_error(r->err, -EEXIST,
+				"Cannot write model: %s: expected a SavedModel or an empty "
+				"directory to replace, found no saved_model.pb in it",
+				r->path);
 	return ret;
 }
 

@@ -285,6 +285,29 @@ static void writer_replaces_only_savedmodels(void **state)
 	mlsched_model_free(model);
 }
 
+static void writer_leaves_alone_directories_that_are_only_named_alike(void **state)
+{
+	struct mlsched_model *model = make_model(MLSCHED_RELU, MLSCHED_SIGMOID, 2);
+	char assets[256], path[300], expected[MLSCHED_ERROR_SIZE];
+	struct mlsched_error err;
+
+	(void)state;
+	snprintf(assets, sizeof(assets), "%s/assets", target);
+	snprintf(path, sizeof(path), "%s/photo.jpg", assets);
+	assert_int_equal(mkdir(target, 0755), 0);
+	assert_int_equal(mkdir(assets, 0755), 0);
+	close(open(path, O_CREAT | O_WRONLY, 0644));
+	assert_int_equal(mlsched_model_save(model, target, MLSCHED_SAVEDMODEL_FROZEN, &err),
+			 -EEXIST);
+	snprintf(expected, sizeof(expected),
+		 "Cannot write model: %s: expected a SavedModel or an empty directory to replace, "
+		 "found no saved_model.pb in it",
+		 target);
+	assert_string_equal(err.message, expected);
+	assert_int_equal(access(path, F_OK), 0);
+	mlsched_model_free(model);
+}
+
 static void writer_follows_a_symbolic_link(void **state)
 {
 	struct mlsched_model *model = make_model(MLSCHED_RELU, MLSCHED_SIGMOID, 2);
@@ -438,6 +461,7 @@ int main(void)
 		in_scratch(largest_network_survives_writing_and_reading),
 		in_scratch(elu_with_another_alpha_survives_writing_and_reading),
 		in_scratch(writer_replaces_only_savedmodels),
+		in_scratch(writer_leaves_alone_directories_that_are_only_named_alike),
 		in_scratch(writer_follows_a_symbolic_link),
 		in_scratch(killed_writer_leaves_the_old_model_or_the_new_one),
 		in_scratch(killed_writer_of_a_new_model_leaves_all_or_nothing),
