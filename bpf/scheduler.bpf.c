@@ -424,6 +424,11 @@ static __always_inline u32 weight_of(struct task_struct *p)
 	return p->scx.weight;
 }
 
+static __always_inline bool is_bound(struct task_struct *p)
+{
+	return (p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1;
+}
+
 static __always_inline bool run_at_once(struct task_struct *p, struct task *t, u32 cpu)
 {
 	if (!take_out(&idle, cpu))
@@ -533,7 +538,7 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 		t->queue = cpu;
 	}
 	t->own = mls_policy_place(&rules, t->own, c->clock, weight);
-	if ((p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1) {
+	if (is_bound(p)) {
 		t->placed = 0;
 		COUNT(bound);
 		/*
@@ -764,13 +769,39 @@ void BPF_PROG(mlsched_running, struct task_struct *p)
 		t->own = mls_policy_move(t->own, cpu_at(t->queue)->clock, c->clock);
 		t->queue = cpu;
 	}
-	if (mls_policy_before(c->clock, t->own))
+	/*
+	 * Who is not served in turn does not set the clock: one that uses more than
+	 * its share would draw it away from those that wait, and tasks that wake up
+	 * would be placed far behind them.
+	 */
+	if (mls_policy_before(c->clock, t->own) && !is_bound(p))
 		c->clock = t->own;
 	t->began = now;
 	c->own = t->own;
 	c->began = now;
 	c->burst = t->burst;
 	c->weight = weight_of(p);
+}
+
+/*
+ * A CPU's clock follows the task that runs as far as the first in the queue:
+ * otherwise an endless row of new tasks, each placed at the clock, would keep
+ * those that wait from their turn.
+ */
+__noinline int advance_clock(u32 cpu, u64 own)
+{
+	struct scheduler_cpu *c = cpu_at(cpu);
+	struct task_struct *p;
+
+	bpf_for_each(scx_dsq, p, cpu, 0)
+	{
+		if (mls_policy_before(p->scx.dsq_vtime, own))
+			own = p->scx.dsq_vtime;
+		break;
+	}
+	if (mls_policy_before(c->clock, own))
+		c->clock = own;
+	return 0;
 }
 
 SEC("struct_ops/mlsched_stopping")
@@ -784,6 +815,8 @@ void BPF_PROG(mlsched_stopping, struct task_struct *p, bool runnable)
 	ran = bpf_ktime_get_ns() - t->began;
 	t->own += mls_policy_charge(ran, weight_of(p));
 	t->ran += ran;
+	if (!is_bound(p))
+		advance_clock((u32)scx_bpf_task_cpu(p), t->own);
 	if (runnable)
 		return;
 	t->burst = mls_policy_burst(t->burst, t->ran);

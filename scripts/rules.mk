@@ -63,10 +63,11 @@ $(O)/bpf/%.bpf.o: bpf/%.bpf.c $(FLAGS_FILE) | $(LIBBPF)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c -o $@ $<
 	$(Q)$(LLVM_STRIP) -g $@
 
+# An older bpftool mentions that it leaves out struct_ops maps; the loader finds them by name.
 $(O)/gen/bpf/%.skel.h: $(O)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	@mkdir -p $(@D)
-	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@ 2> $@.log || { cat $@.log >&2; rm -f $@; exit 1; }
 
 .SECONDARY:
 comma := ,
