@@ -2,6 +2,7 @@
 /*
  * The options of `mlsched train`.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -111,7 +112,9 @@ static uint64_t parse_whole(struct argp_state *state, const char *option, const 
 
 	errno = 0;
 	value = strtoull(text, &end, 10);
-	if (end == text || *end != '\0' || text[0] == '-' || errno || value < low || value > high)
+	/* strtoull() also takes blanks and a sign, and " -1" for the largest number. */
+	if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno || value < low ||
+	    value > high)
 		argp_error(state, "--%s: expected a whole number from %llu to %llu, got \"%s\"",
 			   option, (unsigned long long)low, (unsigned long long)high, text);
 	return value;
@@ -313,7 +316,8 @@ static error_t parse_training(int key, char *arg, struct argp_state *state)
 		t->patience = (uint32_t)parse_whole(state, "patience", arg, 0, 1000000);
 		return 0;
 	case OPTION_SEED:
-		t->seed = parse_whole(state, "seed", arg, 0, UINT64_MAX);
+		/* It stands in the model's provenance, where JSON's integers are signed. */
+		t->seed = parse_whole(state, "seed", arg, 0, INT64_MAX);
 		return 0;
 	case OPTION_THREADS:
 		o->n_threads =

@@ -168,6 +168,12 @@ assert d["epochs"] < 400 and d["best_epoch"] == d["epochs"] - 2, d'
 
 # ---- mistakes -------------------------------------------------------------------------
 
+whole="expected a whole number from 0 to 9223372036854775807, got"
+fails "a seed that the provenance cannot hold" 2 \
+	"mlsched train: --seed: $whole \"9223372036854775808\"" \
+	train --synthetic seed10 -o x --seed 9223372036854775808
+fails "a negative seed behind a blank" 2 "mlsched train: --seed: $whole \" -1\"" \
+	train --synthetic seed10 -o x --seed " -1"
 fails "no data" 2 "mlsched train: no data: name a CSV file or --synthetic seed10" train -o x
 fails "no output" 2 "mlsched train: no -o DIR for the model" train small.csv
 fails "no patterns for that" 2 \
