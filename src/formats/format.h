@@ -51,4 +51,7 @@ bool mls_savedmodel_detect(const struct mls_look *look);
 /** mls_savedmodel_load() - mlsched_model_load() for SavedModel directories */
 int mls_savedmodel_load(const char *path, struct mlsched_error *err, struct mlsched_model **model);
 
+/** mls_clean_text() - strings in a file are anybody's: what is no text becomes '?' */
+void mls_clean_text(char *text);
+
 #endif /* MLS_FORMATS_FORMAT_H */

@@ -34,15 +34,20 @@ static size_t utf8_length(const unsigned char *p)
 	return n;
 }
 
-/* Names in a file are anybody's: nothing but text reaches the terminal. */
-static void clean_message(struct mlsched_error *err)
+/* The second half of the control characters: U+009B alone begins an escape sequence. */
+static bool is_c1(const unsigned char *p)
 {
-	unsigned char *p = (unsigned char *)err->message;
+	return p[0] == 0xc2 && p[1] < 0xa0;
+}
+
+void mls_clean_text(char *text)
+{
+	unsigned char *p = (unsigned char *)text;
 
 	while (*p) {
 		size_t n = utf8_length(p);
 
-		if (n == 0 || *p < 0x20 || *p == 0x7f) {
+		if (n == 0 || *p < 0x20 || *p == 0x7f || is_c1(p)) {
 			*p = '?';
 			n = 1;
 		}
@@ -140,7 +145,7 @@ int mlsched_model_load(const char *path, struct mlsched_error *err, struct mlsch
 	int ret = load(path, err, model);
 
 	if (ret && err)
-		clean_message(err);
+		mls_clean_text(err->message);
 	return ret;
 }
 

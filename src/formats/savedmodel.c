@@ -115,6 +115,8 @@ static void fill_meta(const Mls__MetaGraph *graph, uint32_t n_inputs, bool has_f
 		snprintf(meta->producer, sizeof(meta->producer), "tensorflow %.40s", version);
 	if (!has_file && n_inputs == 10)
 		snprintf(meta->schema, sizeof(meta->schema), "seed10");
+	mls_clean_text(meta->producer);
+	mls_clean_text(meta->schema);
 }
 
 static int read_into(const struct mls_files *files, struct mls_arena *arena,

@@ -728,7 +728,7 @@ static void names_with_control_characters_reach_no_terminal(void **state)
 
 	(void)state;
 	input_and_weights();
-	node("y", "\033[31m\n\xff", "x");
+	node("y", "\033[31m\n\xff\xc2\x9b", "x");
 	blob = pack();
 	assert_non_null(mkdtemp(path));
 	snprintf(file, sizeof(file), "%s/saved_model.pb", path);
@@ -737,7 +737,7 @@ static void names_with_control_characters_reach_no_terminal(void **state)
 	assert_int_equal(fwrite(blob.data, 1, blob.size, out), blob.size);
 	fclose(out);
 	assert_int_equal(mlsched_model_load(path, &err, &model), -ENOTSUP);
-	assert_non_null(strstr(err.message, "node y (?[31m?\?): "));
+	assert_non_null(strstr(err.message, "node y (?[31m?\?\?\?): "));
 	remove(file);
 	remove(path);
 }
@@ -899,6 +899,25 @@ static void missing_tensor_is_named(void **state)
 		       "found no such key");
 }
 
+static void version_with_control_characters_is_cleaned(void **state)
+{
+	size_t size;
+	struct mlsched_model *model;
+	struct mlsched_error err;
+	uint8_t *bytes;
+
+	(void)state;
+	fixture->meta_graphs[0]->meta_info->tensorflow_version = copy("2\033[2J\xc2\x9b");
+	size = mls__saved_model__get_packed_size(fixture);
+	bytes = take(1, size);
+	mls__saved_model__pack(fixture, bytes);
+	fixture_blobs[0].data = bytes;
+	fixture_blobs[0].size = size;
+	assert_int_equal(read_blobs(fixture_blobs, 3, &err, &model), 0);
+	assert_string_equal(mlsched_model_meta(model)->producer, "tensorflow 2?[2J?\?");
+	mlsched_model_free(model);
+}
+
 /* 6000 assignments, each of which asks one node with 6000 inputs for its first real one. */
 static void long_search_for_variables_is_cut_short(void **state)
 {
@@ -975,6 +994,7 @@ int main(void)
 		with_fixture(variable_of_another_shape_is_refused),
 		with_fixture(variable_of_another_type_is_refused),
 		with_fixture(missing_tensor_is_named),
+		with_fixture(version_with_control_characters_is_cleaned),
 		with_fixture(long_search_for_variables_is_cut_short),
 		with_fixture(partitioned_variable_is_refused),
 	};
