@@ -39,7 +39,7 @@ static const struct argp_option options[] = {
 	{ "backend", OPTION_BACKEND, "NAME", 0,
 	  "Who carries out verdicts: scx: our own scheduler, where the kernel has sched_ext; "
 	  "shadow: the kernel's goes on deciding and the model judges each of its migrations; "
-	  "auto (the default): scx if that is possible, else shadow",
+	  "auto (the default): shadow, as long as scx is young",
 	  0 },
 	{ "mode", OPTION_MODE, "NAME", 0,
 	  "Of the scx backend: active (the default: the model decides, inside the rules), shadow "
@@ -216,16 +216,19 @@ static const char *choose_backend(struct run_options *o, char *why, size_t size)
 	if (strcmp(o->backend, "shadow") == 0)
 		return "as asked for";
 	if (mls_scx_usable("/sys", &err) == 0) {
-		o->backend = "scx";
-		return automatic ? "this kernel has sched_ext and nobody else uses it" :
-				   "as asked for";
-	}
-	if (!automatic) {
+		if (!automatic)
+			return "as asked for";
+		/* Until it has been compared and provoked enough, nobody gets it unasked. */
+		snprintf(
+			why, size,
+			"this kernel has sched_ext, but our scheduler is young: --backend scx takes it");
+	} else if (!automatic) {
 		cli_fail(&o->common, "--backend scx: %s; --backend shadow works", err.message);
 		return NULL;
+	} else {
+		snprintf(why, size, "%s", err.message);
 	}
 	o->backend = "shadow";
-	snprintf(why, size, "%s", err.message);
 	return why;
 }
 
