@@ -368,6 +368,10 @@ static int fill(json_t *root, const struct mlsched_meta *meta)
 	if (!meta->provenance || bad)
 		return bad ? -ENOMEM : 0;
 	provenance = parse_json(meta->provenance, strlen(meta->provenance), &error);
+	if (provenance && !json_is_object(provenance)) {
+		json_decref(provenance);
+		return -EINVAL;
+	}
 	if (provenance)
 		return json_object_set_new(root, "provenance", provenance) ? -ENOMEM : 0;
 	return json_error_code(&error) == json_error_invalid_syntax ? -EINVAL : -ENOMEM;

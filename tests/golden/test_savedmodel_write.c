@@ -308,6 +308,26 @@ static void writer_leaves_alone_directories_that_are_only_named_alike(void **sta
 	mlsched_model_free(model);
 }
 
+static void writer_refuses_provenance_that_no_reader_takes(void **state)
+{
+	const float weight = 1;
+	const struct mlsched_layer layer = { .n_in = 1, .n_out = 1, .weights = &weight };
+	const struct mlsched_meta meta = { .threshold = 0.5f, .provenance = "[1]" };
+	const struct mlsched_model_desc desc = {
+		.size = sizeof(desc), .n_layers = 1, .layers = &layer, .meta = &meta
+	};
+	struct mlsched_model *model;
+	struct mlsched_error err;
+
+	(void)state;
+	assert_int_equal(mlsched_model_create(&desc, &err, &model), 0);
+	assert_int_equal(mlsched_model_save(model, target, MLSCHED_SAVEDMODEL_FROZEN, &err),
+			 -EINVAL);
+	assert_string_equal(err.message, "provenance: expected a JSON object as text, found: [1]");
+	assert_int_not_equal(access(target, F_OK), 0);
+	mlsched_model_free(model);
+}
+
 static void writer_follows_a_symbolic_link(void **state)
 {
 	struct mlsched_model *model = make_model(MLSCHED_RELU, MLSCHED_SIGMOID, 2);
@@ -462,6 +482,7 @@ int main(void)
 		in_scratch(elu_with_another_alpha_survives_writing_and_reading),
 		in_scratch(writer_replaces_only_savedmodels),
 		in_scratch(writer_leaves_alone_directories_that_are_only_named_alike),
+		in_scratch(writer_refuses_provenance_that_no_reader_takes),
 		in_scratch(writer_follows_a_symbolic_link),
 		in_scratch(killed_writer_leaves_the_old_model_or_the_new_one),
 		in_scratch(killed_writer_of_a_new_model_leaves_all_or_nothing),
