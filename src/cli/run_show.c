@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "src/cli/rows.h"
 #include "src/cli/run.h"
 
 #define HEADER_EVERY 20
@@ -219,17 +220,17 @@ static void show_decision_json(const struct run_view *view, const struct mls_dec
 		(json_int_t)m->idle_for);
 
 	json_object_set_new(document, "features", features_json(d->features));
-	json_object_update_new(document,
-			       json_pack("{s:b, s:f, s:f, s:I}", "migrate", d->verdict.migrate,
-					 "logit", (double)d->verdict.logit, "probability",
-					 (double)d->verdict.probability, "inference_ns",
-					 (json_int_t)d->inference_ns));
+	json_object_update_new(
+		document, json_pack("{s:b, s:o, s:o, s:I}", "migrate", d->verdict.migrate, "logit",
+				    cli_real_json((double)d->verdict.logit), "probability",
+				    cli_real_json((double)d->verdict.probability), "inference_ns",
+				    (json_int_t)d->inference_ns));
 	if (view->fixed)
 		json_object_set_new(document, "fixed_point",
-				    json_pack("{s:I, s:b, s:b, s:f}", "logit", (json_int_t)m->logit,
+				    json_pack("{s:I, s:b, s:b, s:o}", "logit", (json_int_t)m->logit,
 					      "same_integers", d->same_integers, "native_migrate",
 					      d->native.migrate, "native_logit",
-					      (double)d->native.logit));
+					      cli_real_json((double)d->native.logit)));
 	json_object_set_new(document, "outcome", outcome_json(m));
 	show_json(document);
 }
