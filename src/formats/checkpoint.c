@@ -18,6 +18,7 @@
 /* Larger than any that belongs to 8 layers of 256 units, with its optimizer's state. */
 #define MAX_INDEX  ((size_t)16 << 20)
 #define MAX_STRING ((size_t)16 << 20)
+#define MAX_DATA   ((uint64_t)1 << 30) /* all shards: every tensor is read for its checksum */
 #define MAX_KEY    4096
 #define MAX_SHARDS 1024
 
@@ -388,8 +389,14 @@ static int check_places(const struct mls_checkpoint *c, struct mlsched_error *er
 {
 	uint64_t all = 0;
 
-	for (uint32_t i = 0; i < c->n_shards; i++)
+	for (uint32_t i = 0; i < c->n_shards; i++) {
+		if (c->shards[i].size > MAX_DATA - all)
+			return bad(&c->shards[i], -EFBIG, err,
+				   "expected at most %" PRIu64
+				   " bytes of variables, found %" PRIu64,
+				   MAX_DATA, c->shards[i].size);
 		all += c->shards[i].size;
+	}
 	for (uint32_t i = 0; i < c->n_tensors; i++) {
 		const struct mls_stored *t = &c->tensors[i];
 		const struct mls_file *file = &c->shards[t->shard];

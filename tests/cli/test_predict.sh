@@ -32,6 +32,12 @@ same "a zero byte in a row is refused" "mlsched predict: <stdin>:1: expected tex
 same "a bad model is refused" \
 	"mlsched predict: Invalid SavedModel format: $bad/savedmodel-no-variables/model/variables/variables.index: expected the variables that the graph reads, found no such file" \
 	"$("$MLSCHED" predict $bad/savedmodel-no-variables/model 2>&1 </dev/null)"
+cp -r $model "$tap_tmp/huge"
+chmod -R u+w "$tap_tmp/huge"
+truncate -s 1073741825 "$tap_tmp/huge/variables/variables.data-00000-of-00001"
+same "a data file beyond the limit is refused unread" \
+	"mlsched predict: Invalid SavedModel format: $tap_tmp/huge/variables/variables.data-00000-of-00001: expected at most 1073741824 bytes of variables, found 1073741825" \
+	"$("$MLSCHED" predict "$tap_tmp/huge" 2>&1 </dev/null)"
 same "no model is refused" "mlsched predict: Model not found at path: /nonexistent: No such file or directory" \
 	"$("$MLSCHED" predict /nonexistent 2>&1 </dev/null)"
 "$MLSCHED" predict /nonexistent >/dev/null 2>&1 </dev/null
