@@ -172,7 +172,8 @@ enum mlsched_savedmodel_form {
  * moment between two renames.)  Only a SavedModel, an empty directory or
  * nothing is replaced; a symbolic link stays one.  Allocates.  Thread safe.
  * Return: 0; -ENOMEM; -ENOTDIR when @path is a file; -EEXIST when it is a
- * directory with other files in it; what the file system calls return.
+ * directory with other files in it; -EINVAL when the provenance is no JSON
+ * object; what the file system calls return.
  */
 int mlsched_model_save(const struct mlsched_model *model, const char *path,
 		       enum mlsched_savedmodel_form form, struct mlsched_error *err);

@@ -60,6 +60,8 @@ static int check_layer(const struct mlsched_layer *layer, uint32_t index, struct
 				 (int)layer->activation);
 	if (!isfinite(layer->alpha))
 		return mls_error(err, -EINVAL, "layer %u: alpha is not finite", index);
+	if (!layer->weights)
+		return mls_error(err, -EINVAL, "layer %u: no weights", index);
 	if (!all_finite(layer->weights, (size_t)layer->n_in * layer->n_out))
 		return mls_error(err, -EINVAL, "layer %u: a weight is not finite", index);
 	if (layer->bias && !all_finite(layer->bias, layer->n_out))
@@ -77,6 +79,8 @@ static int check_desc(const struct mlsched_model_desc *desc, struct mlsched_erro
 	if (desc->n_layers < 1 || desc->n_layers > MLSCHED_MAX_LAYERS)
 		return mls_error(err, -EINVAL, "expected 1 to %d layers, got %u",
 				 MLSCHED_MAX_LAYERS, desc->n_layers);
+	if (!desc->layers)
+		return mls_error(err, -EINVAL, "a model description without layers");
 	for (uint32_t l = 0; l < desc->n_layers; l++) {
 		int ret = check_layer(&desc->layers[l], l, err);
 
@@ -103,6 +107,8 @@ static int check_desc(const struct mlsched_model_desc *desc, struct mlsched_erro
 	if (desc->meta->n_calibration && desc->meta->n_calibration != n_in)
 		return mls_error(err, -EINVAL, "expected calibration of %u inputs, got %u", n_in,
 				 desc->meta->n_calibration);
+	if (desc->meta->n_calibration && !(desc->meta->input_min && desc->meta->input_max))
+		return mls_error(err, -EINVAL, "calibration without ranges");
 	if (desc->meta->n_calibration &&
 	    !(all_finite(desc->meta->input_min, n_in) && all_finite(desc->meta->input_max, n_in)))
 		return mls_error(err, -EINVAL, "calibration is not finite");

@@ -96,6 +96,21 @@ static void create_refuses_what_is_beyond_the_limits(void **state)
 	refuse("expected 1 to 8 layers, got 9");
 }
 
+static void create_refuses_arrays_that_are_missing(void **state)
+{
+	struct mlsched_meta meta = { .threshold = 0.5f, .n_calibration = 2 };
+
+	(void)state;
+	layers[1].weights = NULL;
+	refuse("layer 1: no weights");
+	setup(NULL);
+	desc.meta = &meta;
+	refuse("calibration without ranges");
+	setup(NULL);
+	desc.layers = NULL;
+	refuse("a model description without layers");
+}
+
 static void create_refuses_numbers_that_are_not_finite(void **state)
 {
 	float bad[6];
@@ -138,6 +153,7 @@ int main(void)
 		cmocka_unit_test_setup(normalization_stands_in_front, setup),
 		cmocka_unit_test_setup(create_refuses_shapes_that_do_not_chain, setup),
 		cmocka_unit_test_setup(create_refuses_what_is_beyond_the_limits, setup),
+		cmocka_unit_test_setup(create_refuses_arrays_that_are_missing, setup),
 		cmocka_unit_test_setup(create_refuses_numbers_that_are_not_finite, setup),
 		cmocka_unit_test_setup(threshold_becomes_a_logit, setup),
 		cmocka_unit_test(schemas_have_the_documented_widths),
