@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "src/cli/cli.h"
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "src/util/array.h"
 
 static const struct cli_command benchmarks[] = {
 	{ "inference", "one forward pass by every path, beside its arithmetic bound",

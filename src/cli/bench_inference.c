@@ -15,8 +15,7 @@
 #include "bench/peak.h"
 #include "bench/peers.h"
 #include "src/cli/cli.h"
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "src/util/array.h"
 
 /* Single rows come in turn from so many different ones. */
 #define N_DIFFERENT 64

@@ -7,6 +7,7 @@
 
 #include "src/cli/cli.h"
 #include "src/formats/format.h"
+#include "src/util/array.h"
 
 enum { OPTION_FORM = 0x200, OPTION_TO };
 
@@ -21,8 +22,6 @@ static const char *const forms[] = {
 	[MLSCHED_SAVEDMODEL_VARIABLES] = "variables",
 	[MLSCHED_SAVEDMODEL_FROZEN] = "frozen",
 };
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct argp_option options[] = {
 	{ "form", OPTION_FORM, "FORM", 0,

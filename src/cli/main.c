@@ -11,8 +11,7 @@
 #include <unistd.h>
 
 #include "src/cli/cli.h"
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "src/util/array.h"
 
 static const struct cli_command commands[] = {
 	{ "bench", "tables against peers: inference, load, train", cli_bench },

@@ -6,7 +6,7 @@
 
 #include <mlsched/schema.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "src/util/array.h"
 
 #define SCHEMA_BEGIN(name, version)                    static const struct mlsched_feature name##_features[] = {
 #define FEATURE(schema, name, unit, min, max, meaning) { #name, unit, min, max, meaning },

@@ -21,8 +21,7 @@
 #include "src/data/synthetic.h"
 #include "src/util/error.h"
 #include "src/util/random.h"
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "src/util/array.h"
 
 #define PATTERNS_STREAM 0x7061747465726e /* "pattern" */
 

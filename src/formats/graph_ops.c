@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "src/formats/graph_eval.h"
+#include "src/util/array.h"
 
 /* ---- rows: what is computed from the input ------------------------------------ */
 
@@ -413,8 +414,6 @@ static const struct {
 	{ "Sigmoid", MLSCHED_SIGMOID },
 	{ "Tanh", MLSCHED_TANH },
 };
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static bool bytes_are(const ProtobufCBinaryData *bytes, const char *text)
 {

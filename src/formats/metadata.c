@@ -18,6 +18,7 @@
 
 #include "src/formats/metadata.h"
 #include "src/util/error.h"
+#include "src/util/array.h"
 
 #define LAYOUT   1
 #define MAX_SIZE ((size_t)1 << 20)
@@ -245,8 +246,6 @@ static const struct {
 	{ "calibration", read_calibration },
 	{ "provenance", read_provenance },
 };
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static int read_object(struct reading *r, json_t *root)
 {
