@@ -18,6 +18,7 @@
 #include "bpf/recorder.h"
 #include "core/load.h"
 #include "src/host/move.h"
+#include "src/host/loader.h"
 #include "src/host/recorder.h"
 #include "src/util/error.h"
 
@@ -29,10 +30,7 @@
 #define MOVES_PER_MS  160
 #define RING_SMALLEST 16384
 #define RING_LARGEST  (1u << 18)
-/* Above this many CPUs in a domain its load is computed at most so often in a half-life. */
-#define DOMAIN_SMALL       16
-#define REFRESHES_PER_HALF 256
-#define LOG_SIZE           (256 * 1024)
+#define LOG_SIZE      (256 * 1024)
 
 struct mls_recorder {
 	struct recorder_bpf *skel;
@@ -54,14 +52,14 @@ static uint64_t now_ns(void)
 
 static int check_options(struct mls_recorder_options *o, struct mlsched_error *err)
 {
+	int ret;
+
 	o->sysfs = o->sysfs ? o->sysfs : "/sys";
 	o->half_life = o->half_life ? o->half_life : MLS_RECORDER_HALF_LIFE;
 	o->window = o->window ? o->window : MLS_RECORDER_WINDOW;
-	if (o->half_life < MLS_LOAD_MIN_HALF_LIFE || o->half_life > MLS_LOAD_MAX_HALF_LIFE)
-		return mls_error(err, -ERANGE,
-				 "expected a half-life of %llu to %llu ms, got %.3f ms",
-				 MLS_LOAD_MIN_HALF_LIFE / 1000000, MLS_LOAD_MAX_HALF_LIFE / 1000000,
-				 (double)o->half_life / 1e6);
+	ret = mls_loader_check_half_life(o->half_life, err);
+	if (ret)
+		return ret;
 	if (o->window < MLS_RECORDER_MIN_WINDOW || o->window > MLS_RECORDER_MAX_WINDOW)
 		return mls_error(err, -ERANGE, "expected a window of %llu to %llu ms, got %.3f ms",
 				 MLS_RECORDER_MIN_WINDOW / 1000000,
@@ -144,21 +142,8 @@ static void configure(struct mls_recorder *r)
 	rodata->largest_domain = set_domains(r);
 	rodata->has_network = r->options.slot != NULL;
 	rodata->storage_flags = storage_under_locks() ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0;
-	if (rodata->largest_domain > DOMAIN_SMALL)
-		rodata->refresh_ns = r->options.half_life / REFRESHES_PER_HALF;
+	rodata->refresh_ns = mls_loader_refresh(rodata->largest_domain, r->options.half_life);
 	bpf_map__set_max_entries(r->skel->maps.ring, r->ring_size);
-}
-
-/* The last line of the verifier's log that says something. */
-static const char *last_line(char *log)
-{
-	char *line = log, *found = log;
-
-	for (line = strtok(log, "\n"); line; line = strtok(NULL, "\n")) {
-		if (strncmp(line, "processed ", 10) != 0)
-			found = line;
-	}
-	return found;
 }
 
 static int load(struct mls_recorder *r, struct mlsched_error *err)
@@ -186,7 +171,8 @@ static int load(struct mls_recorder *r, struct mlsched_error *err)
 			  "sudo, or with CAP_BPF and CAP_PERFMON");
 	else if (ret)
 		mls_error(err, ret, "loading the recorder into this kernel: %s%s%.200s",
-			  strerror(-ret), log[0] ? ": " : "", log[0] ? last_line(log) : "");
+			  strerror(-ret), log[0] ? ": " : "",
+			  log[0] ? mls_loader_last_line(log) : "");
 out:
 	free(log);
 	return ret;

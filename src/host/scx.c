@@ -12,14 +12,12 @@
 #include <bpf/libbpf.h>
 
 #include "core/load.h"
+#include "src/host/loader.h"
 #include "src/host/scx.h"
 #include "src/util/error.h"
 
 #include "bpf/scheduler.skel.h"
 
-/* Above this many CPUs in a domain its load is computed at most so often in a half-life. */
-#define DOMAIN_SMALL       16
-#define REFRESHES_PER_HALF 256
 /* Turns of the timer in the safety limit, and the longest time between two. */
 #define TURNS_PER_LIMIT 8
 #define LONGEST_PERIOD  10000000ull
@@ -81,14 +79,14 @@ int mls_scx_usable(const char *sysfs, struct mlsched_error *err)
 
 static int check_options(struct mls_scx_options *o, struct mlsched_error *err)
 {
+	int ret;
+
 	o->sysfs = o->sysfs ? o->sysfs : "/sys";
 	o->half_life = o->half_life ? o->half_life : MLS_SCX_HALF_LIFE;
 	o->limit = o->limit ? o->limit : MLS_POLICY_LIMIT;
-	if (o->half_life < MLS_LOAD_MIN_HALF_LIFE || o->half_life > MLS_LOAD_MAX_HALF_LIFE)
-		return mls_error(err, -ERANGE,
-				 "expected a half-life of %llu to %llu ms, got %.3f ms",
-				 MLS_LOAD_MIN_HALF_LIFE / 1000000, MLS_LOAD_MAX_HALF_LIFE / 1000000,
-				 (double)o->half_life / 1e6);
+	ret = mls_loader_check_half_life(o->half_life, err);
+	if (ret)
+		return ret;
 	if (o->limit < MLS_SCX_MIN_LIMIT || o->limit > MLS_SCX_MAX_LIMIT)
 		return mls_error(err, -ERANGE, "expected a limit of %llu to %llu ms, got %.3f ms",
 				 MLS_SCX_MIN_LIMIT / 1000000, MLS_SCX_MAX_LIMIT / 1000000,
@@ -156,22 +154,9 @@ static void configure(struct mls_scx *s)
 	rodata->n_cpus = s->topology.n_cpus;
 	rodata->n_words = (s->topology.n_cpus + 63) / 64;
 	rodata->n_online = s->topology.n_online;
-	if (set_domains(s) > DOMAIN_SMALL)
-		rodata->refresh_ns = s->options.half_life / REFRESHES_PER_HALF;
+	rodata->refresh_ns = mls_loader_refresh(set_domains(s), s->options.half_life);
 	s->skel->bss->mode = s->options.mode;
 	s->skel->bss->active = s->options.slot ? 1 : 0;
-}
-
-/* The last line of the verifier's log that says something. */
-static const char *last_line(char *log)
-{
-	char *line, *found = log;
-
-	for (line = strtok(log, "\n"); line; line = strtok(NULL, "\n")) {
-		if (strncmp(line, "processed ", 10) != 0)
-			found = line;
-	}
-	return found;
 }
 
 static struct bpf_map *ops_map(struct mls_scx *s)
@@ -210,10 +195,12 @@ static int load(struct mls_scx *s, uint64_t hotplug_seq, struct mlsched_error *e
 	if (ret == -EPERM || ret == -EACCES)
 		mls_error(err, ret,
 			  "loading the scheduler: %s: run it as root or with sudo%s%.200s",
-			  strerror(-ret), log[0] ? ": " : "", log[0] ? last_line(log) : "");
+			  strerror(-ret), log[0] ? ": " : "",
+			  log[0] ? mls_loader_last_line(log) : "");
 	else if (ret)
 		mls_error(err, ret, "loading the scheduler into this kernel: %s%s%.200s",
-			  strerror(-ret), log[0] ? ": " : "", log[0] ? last_line(log) : "");
+			  strerror(-ret), log[0] ? ": " : "",
+			  log[0] ? mls_loader_last_line(log) : "");
 out:
 	free(log);
 	return ret;
