@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Decisions: features, the question to the model, what became of the answer.
+ * Part of bpf/scheduler.bpf.c.
+ */
+#ifndef MLS_BPF_SCHEDULER_DECIDE_H
+#define MLS_BPF_SCHEDULER_DECIDE_H
+
+#include "bpf/scheduler_sets.h"
+
+#define KEPT_PERIODS 4 /* of the timer */
+
+/* Mean load of a domain's CPUs, Q16.16; a function of its own for the verifier. */
+__noinline u32 domain_load(u32 index, u64 now)
+{
+	struct scheduler_domain *domain = &domains[index & (SCHEDULER_MAX_DOMAINS - 1)];
+	struct mls_load_decay d = { decay.per_unit, decay.longest };
+	u64 sum = 0;
+	u32 load, i;
+
+	/* Two CPUs may both find it old, and both are right: the race only costs time. */
+	if (refresh_ns && now - domain->stamp < refresh_ns)
+		return domain->load;
+	bpf_for(i, 0, domain->n_cpus) {
+		u32 cpu = members[(domain->first + i) & (SCHEDULER_MAX_CPUS - 1)];
+		sum += mls_load_at(cpu_at(cpu)->load, now, &d);
+	}
+	sum = sum * domain->share >> 28;
+	load = mls_load_q16(sum < MLS_LOAD_ONE ? sum : MLS_LOAD_ONE);
+	domain->load = load;
+	domain->stamp = now;
+	return load;
+}
+
+static __always_inline void fill_features(s32 *features, u32 src, u32 dst)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 free = 0, i;
+
+	bpf_for(i, 0, n_words) {
+		free += mls_policy_count(idle.word[i & (SCHEDULER_WORDS - 1)]);
+	}
+	/* A CPU that goes down or comes up may be counted on one side only for a moment. */
+	if (free > n_online)
+		free = n_online;
+	features[0] = (s32)(src << 16);
+	features[1] = (s32)(free << 16);
+	features[2] = (s32)((n_online - free) << 16);
+	features[3] = (s32)domain_load(cpu_at(src)->domain, now);
+	features[4] = (s32)domain_load(cpu_at(dst)->domain, now);
+	/* The others of seed10 are zero, and nobody else writes them. */
+}
+
+static __always_inline struct qnet_scratch *scratch_of(bool in_timer)
+{
+	u32 zero = 0;
+
+	if (in_timer)
+		return bpf_map_lookup_elem(&timer_scratches, &zero);
+	/* Elsewhere a run queue or a task is locked, and nothing interrupts us. */
+	return qnet_scratch();
+}
+
+/* What the model says: 1 or 0, or -1 when there is none. */
+static __always_inline int ask_model(u32 src, u32 dst, bool in_timer)
+{
+	struct qnet_scratch *scratch = scratch_of(in_timer);
+	u32 index = active - 1;
+	struct qnet_slot *slot = bpf_map_lookup_elem(&slots, &index);
+
+	if (!slot || !scratch || slot->magic != QNET_MAGIC)
+		return -1;
+	fill_features(scratch->features, src, dst);
+	return qnet_infer(slot, scratch) > slot->threshold;
+}
+
+/* May a task move from @src to @dst?  For optional moves only; a function of its own as above. */
+__noinline int decide(u32 kind, u32 src, u32 dst, u32 in_timer)
+{
+	int heuristic, model = -1, verdict;
+	u32 how = mode;
+
+	if (kind >= MLS_POLICY_KINDS)
+		return 0;
+	heuristic = mls_policy_heuristic(kind);
+	if (how != MLS_POLICY_COLLECT) {
+		model = ask_model(src, dst, in_timer);
+		if (model < 0) {
+			COUNT(no_model);
+		} else {
+			COUNT(model);
+			if (model)
+				COUNT(model_migrates);
+			if (model == heuristic)
+				COUNT(same);
+		}
+	}
+	verdict = mls_policy_verdict(how, model >= 0, model, heuristic);
+	COUNT(asked[kind]);
+	if (verdict)
+		COUNT(accepted[kind]);
+	else
+		COUNT(refused[kind]);
+	return verdict;
+}
+
+static __always_inline void count_failure(u32 cause, u32 failure)
+{
+	if (cause < MLS_POLICY_KINDS && failure < SCHEDULER_FAILURES)
+		__sync_fetch_and_add(&counts()->failed[cause][failure], 1);
+}
+
+/*
+ * An idle CPU was refused a task.  While something waits the timer offers it
+ * again each turn: a longer pause means that nothing did.
+ */
+static __always_inline void keep_from_work(u32 cpu, u64 now)
+{
+	struct scheduler_cpu *c = cpu_at(cpu);
+
+	/* Two at a time may both begin the period: they differ by nothing that matters. */
+	if (now - c->kept_last > KEPT_PERIODS * period_ns)
+		c->kept_since = now;
+	c->kept_last = now;
+}
+
+static __always_inline u64 kept_for(u32 cpu, u64 now)
+{
+	struct scheduler_cpu *c = cpu_at(cpu);
+
+	if (now - c->kept_last > KEPT_PERIODS * period_ns)
+		return 0;
+	return now - c->kept_since;
+}
+
+static __always_inline u64 waited(struct task *t, u64 now)
+{
+	u64 since = t->waiting;
+
+	return since && since < now ? now - since : 0;
+}
+
+/* The task is about to run elsewhere, and this is why. */
+static __always_inline void set_cause(struct task *t, u32 cause)
+{
+	count_failure(__sync_lock_test_and_set(&t->cause, cause), SCHEDULER_REPLACED);
+}
+
+/* It will not, unless it has run in the meantime, which then was counted. */
+static __always_inline void take_back(struct task *t, u32 cause)
+{
+	if (__sync_val_compare_and_swap(&t->cause, cause, SCHEDULER_STAYS) == cause)
+		count_failure(cause, SCHEDULER_RACED);
+}
+
+#endif /* MLS_BPF_SCHEDULER_DECIDE_H */

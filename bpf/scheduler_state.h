@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the scheduler knows: options, CPUs, domains, tasks, counters.  Part of
+ * bpf/scheduler.bpf.c, which says what the policy is.
+ */
+#ifndef MLS_BPF_SCHEDULER_STATE_H
+#define MLS_BPF_SCHEDULER_STATE_H
+
+#include "bpf/scx_types.h"
+
+#include "bpf/scheduler.h"
+#include "core/load.h"
+#include "core/qnet_bpf.h"
+
+/* Options: set between open and load. */
+const volatile struct mls_policy policy;
+const volatile struct mls_load_decay decay;
+const volatile u64 refresh_ns;
+const volatile u64 period_ns = 10000000;
+const volatile u32 n_cpus = 1;
+const volatile u32 n_words = 1;
+const volatile u32 n_online = 1;
+
+/* Written by the loader; @mode and @active while we run. */
+u32 mode;
+u32 active; /* slot of the network and one; 0: there is none */
+u16 members[SCHEDULER_MAX_CPUS]; /* CPUs, domain after domain */
+
+/* Sets of CPUs. */
+struct scheduler_row rows[SCHEDULER_ROWS]
+	__attribute__((aligned(64))); /* online ones; by the loader */
+struct scheduler_row idle __attribute__((aligned(64)));
+struct scheduler_row queued __attribute__((aligned(64))); /* a hint: their queues were not empty */
+
+struct scheduler_domain domains[SCHEDULER_MAX_DOMAINS];
+struct scheduler_cpu cpus[SCHEDULER_MAX_CPUS];
+struct scheduler_exit ended __attribute__((aligned(64)));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCHEDULER_SLOTS);
+	__type(key, u32);
+	__type(value, struct qnet_slot);
+} slots SEC(".maps");
+
+/* The timer's own scratch: a wake-up may interrupt it on its CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct qnet_scratch);
+} timer_scratches SEC(".maps");
+
+struct turn {
+	struct bpf_timer timer;
+	u32 next; /* CPU at which the next turn begins */
+	u32 number;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct turn);
+} turns SEC(".maps");
+
+/**
+ * struct task - what we know of one task
+ * @own:     virtual time, on the clock of @queue
+ * @waiting: since when it waits for a CPU; 0: it does not
+ * @began:   when it began to run
+ * @ran:     ns since it woke up
+ * @burst:   average of that
+ * @cause:   of the move under way: a decision's kind or enum scheduler_cause
+ * @queue:   CPU whose clock @own refers to
+ * @ran_on:  CPU on which it ran last
+ * @placed:  select_cpu() has just looked for an idle CPU, in vain
+ */
+struct task {
+	u64 own;
+	u64 waiting;
+	u64 began;
+	u64 ran;
+	u64 burst;
+	u32 cause;
+	u32 queue;
+	u32 ran_on;
+	u32 placed;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task);
+} tasks SEC(".maps");
+
+static __always_inline struct scheduler_cpu *cpu_at(u32 cpu)
+{
+	return &cpus[cpu & (SCHEDULER_MAX_CPUS - 1)];
+}
+
+static __always_inline struct scheduler_counts *counts(void)
+{
+	return &cpu_at(bpf_get_smp_processor_id())->counts;
+}
+
+/* Atomic, because a wake-up may interrupt the timer in the middle of it. */
+#define COUNT(what) __sync_fetch_and_add(&counts()->what, 1)
+
+static __always_inline struct mls_policy the_policy(void)
+{
+	struct mls_policy p = { policy.slice, policy.slice_min, policy.credit, policy.granularity,
+				policy.limit };
+
+	return p;
+}
+
+static __always_inline struct task *task_of(struct task_struct *p)
+{
+	return bpf_task_storage_get(&tasks, p, NULL, 0);
+}
+
+#endif /* MLS_BPF_SCHEDULER_STATE_H */
