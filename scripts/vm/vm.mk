@@ -27,3 +27,9 @@ $(O)/vm/mls-workload: $(wildcard bench/vm/*.c) bench/vm/workload.h
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -static -pthread -o $@ $(filter %.c,$^)
+
+# Models that always refuse or always accept, for bench/vm-compare.
+$(O)/vm/constant_model: tests/live/constant_model.c $(LIB_A)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(LIB_A) $(DEPS_LIBS) -lm -pthread

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0
+"""vm-compare run|table: the command line."""
+
+import argparse
+import collections
+import concurrent.futures
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from compare import guests, results, schedulers, tables
+
+PROFILES = ("make", "message", "mixed", "imbalance")
+CACHE = os.environ.get("MLSCHED_CACHE") or os.path.join(
+    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "mlsched")
+
+Job = collections.namedtuple("Job", "run scheduler")
+
+
+def words(text):
+    return [word for word in text.replace(",", " ").split() if word]
+
+
+def fail(text):
+    sys.exit(f"vm-compare: {text}")
+
+
+# ---- run ------------------------------------------------------------------------
+
+
+def make(build, *targets):
+    # As the Makefile itself names it: another name is another build.
+    build = build.relative_to(guests.ROOT) if build.is_relative_to(guests.ROOT) else build
+    targets = [f"{build}/{target}" for target in targets]
+    done = subprocess.run(["make", "-s", "--no-print-directory", f"O={build}", *targets], cwd=guests.ROOT,
+                          stdout=sys.stderr, check=False)
+    if done.returncode:
+        fail(f"make {' '.join(targets)} failed")
+
+
+def choose(args, directory):
+    """The schedulers that were asked for, by name."""
+    mlsched = args.mlsched or args.build / "mlsched"
+    constants = pathlib.Path(directory)
+    every = schedulers.kernels_own() + schedulers.ours(
+        mlsched, args.model, constants, args.mlsched_options, args.tag) + schedulers.peers(args.peers)
+    table = {s.name: s for s in every}
+    suffix = f"-{args.tag}" if args.tag else ""
+    chosen = []
+    for name in words(args.schedulers):
+        if name == "peers":
+            chosen += schedulers.peers(args.peers)
+        elif name in table or name + suffix in table:
+            chosen.append(table.get(name + suffix) or table[name])
+        else:
+            fail(f"scheduler {name}: expected one of {' '.join(table)}, or peers (those in {args.peers})")
+    return chosen
+
+
+def write_constants(build, directory):
+    for name, logit in (("refuse", "-5"), ("accept", "5")):
+        subprocess.run([build / "vm/constant_model", logit, pathlib.Path(directory) / name], check=True)
+
+
+def describe():
+    done = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=guests.ROOT,
+                          capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def plan(args, chosen, inputs):
+    """Every run, repetitions outermost, the schedulers in rotating order."""
+    cells = [(t, p) for t in words(args.topologies) for p in words(args.profiles)]
+    git = describe()
+    jobs = []
+    for seed in range(1, args.reps + 1):
+        for number, (topology, profile) in enumerate(cells):
+            turn = (seed + number) % len(chosen)
+            for s in chosen[turn:] + chosen[:turn]:
+                jobs.append(Job({
+                    "scheduler": s.name, "title": s.title, "topology": topology, "profile": profile, "seed": seed,
+                    "kernel": args.kernel, "options": args.load_options, "command": s.command or "",
+                    "inputs": inputs[s.name], "git": git}, s))
+    if args.only:
+        asked = words(args.only)
+        jobs = [j for j in jobs if f"{j.run['topology']}/{j.run['profile']}" in asked]
+    return jobs
+
+
+class Progress:
+    """One line for each run that ended."""
+
+    def __init__(self, total):
+        self.total, self.done, self.started, self.lock = total, 0, time.monotonic(), threading.Lock()
+
+    def show(self, run):
+        self.done += 1
+        passed = time.monotonic() - self.started
+        left = passed / self.done * (self.total - self.done)
+        load = run.get("load") or {}
+        what = run["failed"] and f"FAILED: {run['failed'].splitlines()[0]}" or (
+            f"makespan {load['makespan_ms']:.0f} ms, {load['moves']} moves, "
+            f"wake-up p99 {load['wakeup_p99_us'] / 1e3:.1f} ms, wait p99 {load['wait_p99_us'] / 1e3:.1f} ms")
+        print(f"[{self.done}/{self.total}, {left / 60:.0f} min left] {run['topology']} {run['profile']} "
+              f"{run['scheduler']} seed {run['seed']}: {what}", file=sys.stderr, flush=True)
+
+
+def run_all(jobs, args, programs, load):
+    progress, bad = Progress(len(jobs)), []
+    places = max(args.jobs, int(os.environ.get("MLSCHED_VM_GUESTS") or 1))
+    pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
+    with open(args.output, "a", encoding="utf-8") as file:
+        waiting = [pool.submit(guests.execute, j.run, j.scheduler, programs, load, places) for j in jobs]
+        try:
+            for future in concurrent.futures.as_completed(waiting):
+                try:
+                    run = future.result()
+                except guests.GuestDied as error:
+                    bad.append(error)
+                    print(f"vm-compare: {error}", file=sys.stderr)
+                    continue
+                results.append(file, run)
+                progress.show(run)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            fail("interrupted; the same command goes on from here")
+    if bad:
+        fail(f"{len(bad)} runs have no result; the same command tries them again")
+
+
+def command_run(args):
+    targets = ["vm/mls-workload"]
+    asked = words(args.schedulers)
+    if {"refuse", "accept"} & set(asked):
+        targets.append("vm/constant_model")
+    make(args.build, *targets)
+    with tempfile.TemporaryDirectory(prefix="vm-compare-") as directory:
+        if len(targets) > 1:
+            write_constants(args.build, directory)
+        chosen = choose(args, directory)
+        load = schedulers.stripped(args.build / "vm/mls-workload", directory)
+        programs, inputs = {}, {}
+        for s in chosen:
+            if s.program and s.program not in programs:
+                place = pathlib.Path(directory) / str(len(programs))
+                place.mkdir()
+                programs[s.program] = schedulers.stripped(s.program, place)
+            inputs[s.name] = schedulers.digest_of(
+                [load, guests.HERE / "guest.sh"] + ([programs[s.program]] if s.program else []) + list(s.models))
+        jobs = plan(args, chosen, inputs)
+        there = {results.key_of(run) for run in results.read(args.output) if not (run["failed"] and args.retry)}
+        missing = [job for job in jobs if results.key_of(job.run) not in there]
+        print(f"vm-compare: {len(jobs)} runs, {len(jobs) - len(missing)} of them are in {args.output}", file=sys.stderr)
+        run_all(missing, args, programs, load)
+
+
+# ---- the command line -----------------------------------------------------------
+
+
+def parser():
+    top = argparse.ArgumentParser(prog="vm-compare", description="Compares schedulers in virtual machines whose time "
+                                  "goes by instructions: the same numbers on every host, to the bit.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run what is missing in a file of results")
+    run.set_defaults(function=command_run)
+    run.add_argument("-o", "--output", required=True, metavar="FILE", help="of results, JSON lines; appended to")
+    run.add_argument("--schedulers", default="eevdf,heuristic,refuse,accept,model,peers", metavar="LIST",
+                     help="eevdf eevdf-home eevdf-cache heuristic refuse accept model, a peer's name, peers (%(default)s)")
+    run.add_argument("--profiles", default=",".join(PROFILES), metavar="LIST", help="(%(default)s)")
+    run.add_argument("--topologies", default="1x2x2,2x1x4", metavar="LIST", help="as for scripts/vm/run (%(default)s)")
+    run.add_argument("--only", metavar="LIST", help="of all cells only these: TOPOLOGY/PROFILE")
+    run.add_argument("--reps", type=int, default=5, metavar="N", help="seeds 1 to N (%(default)s)")
+    run.add_argument("--kernel", default="6.18.15", metavar="VERSION", help="as for scripts/vm/run (%(default)s)")
+    run.add_argument("--jobs", type=int, default=int(os.environ.get("MLSCHED_VM_GUESTS") or os.cpu_count() or 1),
+                     metavar="N", help="guests at a time; they do not disturb each other (%(default)s)")
+    run.add_argument("--mlsched", type=pathlib.Path, metavar="PATH", help="another program than the build's")
+    run.add_argument("--mlsched-options", default="", metavar="TEXT", help="more options for mlsched run")
+    run.add_argument("--tag", default="", metavar="WORD", help="added to the names of our schedulers, to compare builds")
+    run.add_argument("--model", type=pathlib.Path, default=guests.ROOT / "src/model_dir/model_path", metavar="DIR")
+    run.add_argument("--peers", type=pathlib.Path, default=os.path.join(CACHE, "peers"), metavar="DIR",
+                     help="where bench/peers/build-schedulers.sh puts them (%(default)s)")
+    run.add_argument("--load-options", default="", metavar="TEXT", help="more options for the load, such as \"-n 20\"")
+    run.add_argument("--retry", action="store_true", help="repeat what failed, too")
+    run.add_argument("--build", type=pathlib.Path, default=guests.ROOT / "build", metavar="DIR", help="(%(default)s)")
+    table = commands.add_parser("table", help="show results as tables (markdown)")
+    table.set_defaults(function=lambda args: print(tables.markdown(results.newest(results.read(args.file)))))
+    table.add_argument("file", metavar="FILE")
+    return top
+
+
+def main():
+    args = parser().parse_args()
+    args.function(args)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What is compared: one table of schedulers, and which files a run of each depends on."""
+
+import hashlib
+import os
+import pathlib
+import subprocess
+
+OURS = "mlsched run --json --backend scx --interval 1000"
+DUMMY = "/nonexistent"
+
+
+class Scheduler:
+    """One row of a comparison.
+
+    name:     in results and tables
+    title:    what the tables call it
+    program:  path of its program on the host, or None for the kernel's own
+    command:  in the guest, or None
+    models:   {path on the host: path in the guest}
+    tie:      of the load (a control under the kernel's own scheduler)
+    """
+
+    def __init__(self, name, title, program=None, command=None, models=None, tie=None):
+        self.name, self.title, self.program, self.command = name, title, program, command
+        self.models, self.tie = models or {}, tie
+
+
+def digest_of(paths):
+    """A hash of the contents of files and directories, in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        path = pathlib.Path(path)
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            digest.update(str(file.relative_to(path)).encode() + b"\0")
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def stripped(program, directory):
+    """A copy without what no instruction depends on: debug information, symbols, build id.
+
+    Debug information holds the path of the build, and its size would move the time at
+    which the guest has unpacked its files.
+    """
+    copy = pathlib.Path(directory) / pathlib.Path(program).name
+    if not os.access(program, os.X_OK):
+        raise FileNotFoundError(f"{program}: no such program")
+    subprocess.run(["strip", "--strip-all", "--remove-section=.note.gnu.build-id", "--remove-section=.comment",
+                    "-o", copy, program], check=True)
+    return copy
+
+
+def peers(directory):
+    """Every published scheduler that bench/peers/build-schedulers.sh has built: DIR/NAME-VERSION/bin/NAME."""
+    found = []
+    for program in sorted(pathlib.Path(directory).glob("scx_*-*/bin/scx_*")):
+        version = program.parent.parent.name.removeprefix(program.name + "-")
+        name = f"{program.name.removeprefix('scx_')}-{version}"
+        found.append(Scheduler(name, f"{program.name} {version}", program, f"/bin/{program.name}"))
+    return found
+
+
+def ours(program, model, constants, options="", tag=""):
+    """mlsched with no model, with the two constant ones, with the default one."""
+    suffix = f"-{tag}" if tag else ""
+    command = f"{OURS} {options}".rstrip()
+
+    def with_model(name, title, path):
+        return Scheduler(name + suffix, title + suffix, program, f"{command} --model /model", {path: "/model"})
+
+    return [
+        Scheduler("heuristic" + suffix, "mlsched, no model" + suffix, program,
+                  f"{command} --mode collect --model {DUMMY}"),
+        with_model("refuse", "mlsched, always refuse", constants / "refuse"),
+        with_model("accept", "mlsched, always accept", constants / "accept"),
+        with_model("model", "mlsched, default model", model),
+    ]
+
+
+def kernels_own():
+    """EEVDF, and the same with threads tied by what someone knows in advance."""
+    return [
+        Scheduler("eevdf", "EEVDF"),
+        Scheduler("eevdf-home", "EEVDF, LLC kept", tie="home"),
+        Scheduler("eevdf-cache", "EEVDF, LLC by work", tie="cache"),
+    ]
