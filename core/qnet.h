@@ -129,12 +129,15 @@ static inline s64 qnet_max(s64 a, s64 b)
 	s64 d = a - b, mask = d >> 63;
 
 	QNET_OPAQUE(mask);
-	return b + (d & ~mask);
+	return a - (d & mask);
 }
 
 static inline s64 qnet_min(s64 a, s64 b)
 {
-	return -qnet_max(-a, -b);
+	s64 d = a - b, mask = d >> 63;
+
+	QNET_OPAQUE(mask);
+	return b + (d & mask);
 }
 
 /** qnet_activation() - from a sum to what the next layer sums */

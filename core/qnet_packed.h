@@ -16,7 +16,8 @@
  * for each input is slower than to skip none); sums in memory, two inputs a
  * pass (four need more registers than BPF has); rows of 256 bytes for 64 units
  * (512 would use an eighth of the cache's sets); a kernel of its own for the
- * usual shapes, because sizes that are known only at run time cost a quarter.
+ * usual shapes, because sizes that are known only at run time cost a fifth more,
+ * and twice as much where the network is small (mlsched bench kernel).
  *
  * A slot that does not hold what its maker should have put there gives wrong
  * logits, never an access outside of it: every offset is masked.
@@ -175,27 +176,43 @@ struct qnet_scratch {
 			 : [t] "r"(value), [q] "r"(p), [o] "i"(off) \
 			 : "memory")
 /*
- * A global function: the verifier looks at it once, by itself, and what it
- * returns is any number to the caller.  That keeps the states of one stage out
- * of the next.  Its pointers may be NULL as far as the verifier knows.
+ * A stage is a global function: the verifier looks at it once, by itself, and
+ * what it returns is any number to the caller.  That keeps the states of one
+ * stage out of the next.  Its pointers may be NULL as far as the verifier knows.
+ * A return is dear where the kernel must guard it against speculation (about 20
+ * cycles on AMD), so stages are few; a piece is part of the stage it stands in.
  */
 #define QNET_STAGE         __attribute__((noinline))
+#define QNET_PIECE         static inline __attribute__((always_inline))
 #define QNET_NONE(slot, s) (!(slot) || !(s))
 #else
 #define QNET_MAC(acc, p, off, a) ((acc) += *(const u64 *)((const char *)(p) + (off)) * (u64)(a))
 #define QNET_LD(p, off)          (*(const u64 *)((const char *)(p) + (off)))
 #define QNET_ST(p, off, value)   (*(u64 *)((char *)(p) + (off)) = (value))
 #define QNET_STAGE               static inline
+#define QNET_PIECE               static inline
 #define QNET_NONE(slot, s)       0
 #endif
 
 /* A C loop cannot give an assembler constant its offset: lists do. */
 #define QNET_REP4(M, k)  M((k)) M((k) + 1) M((k) + 2) M((k) + 3)
+#define QNET_REP2(M, k)  M((k)) M((k) + 1)
+#define QNET_REP3(M, k)  QNET_REP2(M, k) M((k) + 2)
 #define QNET_REP5(M, k)  QNET_REP4(M, k) M((k) + 4)
+#define QNET_REP6(M, k)  QNET_REP4(M, k) QNET_REP2(M, (k) + 4)
+#define QNET_REP10(M, k) QNET_REP5(M, k) QNET_REP5(M, (k) + 5)
+#define QNET_REP20(M, k) QNET_REP10(M, k) QNET_REP10(M, (k) + 10)
 #define QNET_REP15(M, k) QNET_REP5(M, k) QNET_REP5(M, (k) + 5) QNET_REP5(M, (k) + 10)
 #define QNET_REP22(M)    QNET_REP15(M, 0) QNET_REP5(M, 15) M(20) M(21)
 
 /* ---- inputs ----------------------------------------------------------------- */
+
+QNET_PIECE void qnet_load_input(const struct qnet_slot *slot, struct qnet_scratch *s, u32 k)
+{
+	u32 f = slot->feature[k] & (QNET_MAX_WIDTH - 1);
+
+	s->x[k] = qnet_input_value(&slot->inputs[k], s->features[f]);
+}
 
 /* From s->features to s->x, and a zero behind. */
 QNET_STAGE s64 qnet_load_inputs(const struct qnet_slot *slot, struct qnet_scratch *s)
@@ -205,13 +222,24 @@ QNET_STAGE s64 qnet_load_inputs(const struct qnet_slot *slot, struct qnet_scratc
 	if (QNET_NONE(slot, s))
 		return 0;
 	n = slot->n_inputs;
-	for (k = 0; k < QNET_SLOT_WIDTH && k < n; k++) {
-		u32 f = slot->feature[k] & (QNET_MAX_WIDTH - 1);
-
-		s->x[k] = qnet_input_value(&slot->inputs[k], s->features[f]);
-	}
+	for (k = 0; k < QNET_SLOT_WIDTH && k < n; k++)
+		qnet_load_input(slot, s, k);
 	s->x[k] = 0;
 	return 0;
+}
+
+#define QNET_LOAD_INPUT(k) qnet_load_input(slot, s, k);
+
+/* The same for the fixed shapes. */
+QNET_PIECE void qnet_load_15_inputs(const struct qnet_slot *slot, struct qnet_scratch *s)
+{
+	QNET_REP5(QNET_LOAD_INPUT, 0)
+	if (slot->n_inputs <= 5)
+		return;
+	QNET_REP5(QNET_LOAD_INPUT, 5)
+	if (slot->n_inputs <= 10)
+		return;
+	QNET_REP5(QNET_LOAD_INPUT, 10)
 }
 
 /* ---- pieces of all kernels ---------------------------------------------------- */
@@ -272,14 +300,12 @@ static inline u32 qnet_end_list(struct qnet_scratch *s, char *lp)
 
 /* The first layer with its sums in a register; returns the bytes of the list. */
 #define QNET_64_FIRST(name, inputs)                                               \
-	QNET_STAGE s64 name(const struct qnet_slot *slot, struct qnet_scratch *s) \
+	QNET_PIECE u32 name(const struct qnet_slot *slot, struct qnet_scratch *s) \
 	{                                                                         \
 		const char *w1, *b1;                                              \
 		u64 key = QNET_FIRST_KEY;                                         \
 		char *lp;                                                         \
                                                                                   \
-		if (QNET_NONE(slot, s))                                           \
-			return 0;                                                 \
 		w1 = (const char *)slot->pool + QNET_64_W1;                       \
 		b1 = (const char *)slot->pool + QNET_64_B1;                       \
 		lp = (char *)s->list;                                             \
@@ -308,14 +334,12 @@ QNET_64_FIRST(qnet_64_first_15, QNET_REP15(QNET_64_INPUT, 0))
 #define QNET_64_OUTPUT(g) QNET_OUTPUT(o, QNET_LD(acc, 8 * (g)), v, g);
 
 /* The second layer and the output. */
-QNET_STAGE s64 qnet_64_rest(const struct qnet_slot *slot, struct qnet_scratch *s, u32 n)
+QNET_PIECE s64 qnet_64_rest(const struct qnet_slot *slot, struct qnet_scratch *s, u32 n)
 {
 	const char *b2, *w2, *v;
 	char *acc;
 	u64 o;
 
-	if (QNET_NONE(slot, s))
-		return 0;
 	b2 = (const char *)slot->pool + QNET_64_B2;
 	w2 = (const char *)slot->pool + QNET_64_W2;
 	v = (const char *)slot->v;
@@ -350,13 +374,11 @@ QNET_STAGE s64 qnet_64_rest(const struct qnet_slot *slot, struct qnet_scratch *s
 		QNET_MAC(d, w, 32 * (k) + 24, x); \
 	}
 
-QNET_STAGE s64 qnet_12(const struct qnet_slot *slot, struct qnet_scratch *s)
+QNET_PIECE s64 qnet_12(const struct qnet_slot *slot, struct qnet_scratch *s)
 {
 	const char *w, *v;
 	u64 a, b, c, d, o;
 
-	if (QNET_NONE(slot, s))
-		return 0;
 	w = (const char *)slot->pool + QNET_12_W;
 	v = (const char *)slot->v;
 	a = QNET_LD(w, QNET_12_B);
@@ -380,87 +402,97 @@ QNET_STAGE s64 qnet_12(const struct qnet_slot *slot, struct qnet_scratch *s)
  */
 #define QNET_WORDS_NOW() (*(const volatile u32 *)&layer->words)
 
-#define QNET_ADD_4(g)                \
+/*
+ * Words that a layer is computed by: up to here, whatever follows in its rows
+ * being zero.  64 and 32 units end exactly, as others end soon.
+ */
+static inline u32 qnet_row_words(u32 words)
+{
+	static const u8 ends[] = { 4, 8, 11, 16, 22, 32, 44, 64 };
+
+	for (u32 i = 0; i < sizeof(ends); i++) {
+		if (words <= ends[i])
+			return ends[i];
+	}
+	return QNET_MAX_WORDS;
+}
+
+/* Of a loop over inputs, at one of those places. */
+#define QNET_END(g)                  \
 	if (QNET_WORDS_NOW() <= (g)) \
-		continue;            \
-	QNET_REP4(QNET_ADD_ROWS, g)
-#define QNET_ADD_24(g)      \
-	QNET_ADD_4(g)       \
-	QNET_ADD_4((g) + 4) \
-	QNET_ADD_4((g) + 8) QNET_ADD_4((g) + 12) QNET_ADD_4((g) + 16) QNET_ADD_4((g) + 20)
-#define QNET_ADD_20(g) \
-	QNET_ADD_4(g)  \
-	QNET_ADD_4((g) + 4) QNET_ADD_4((g) + 8) QNET_ADD_4((g) + 12) QNET_ADD_4((g) + 16)
+		continue;
+
+#define QNET_ADD_24                  \
+	QNET_REP4(QNET_ADD_ROWS, 0)  \
+	QNET_END(4)                  \
+	QNET_REP4(QNET_ADD_ROWS, 4)  \
+	QNET_END(8)                  \
+	QNET_REP3(QNET_ADD_ROWS, 8)  \
+	QNET_END(11)                 \
+	QNET_REP5(QNET_ADD_ROWS, 11) \
+	QNET_END(16)                 \
+	QNET_REP6(QNET_ADD_ROWS, 16) \
+	QNET_END(22)                 \
+	QNET_REP2(QNET_ADD_ROWS, 22)
+#define QNET_ADD_44                   \
+	QNET_ADD_24                   \
+	QNET_REP4(QNET_ADD_ROWS, 24)  \
+	QNET_REP4(QNET_ADD_ROWS, 28)  \
+	QNET_END(32)                  \
+	QNET_REP10(QNET_ADD_ROWS, 32) \
+	QNET_REP2(QNET_ADD_ROWS, 42)
+#define QNET_ADD_88                   \
+	QNET_ADD_44                   \
+	QNET_END(44)                  \
+	QNET_REP20(QNET_ADD_ROWS, 44) \
+	QNET_END(64)                  \
+	QNET_REP20(QNET_ADD_ROWS, 64) \
+	QNET_REP4(QNET_ADD_ROWS, 84)
 #if QNET_SLOT_WIDTH == 64
-#define QNET_ADD_ALL QNET_ADD_24(0)
+#define QNET_ADD_ALL QNET_ADD_24
 #elif QNET_SLOT_WIDTH == 128
-#define QNET_ADD_ALL QNET_ADD_24(0) QNET_ADD_20(24)
+#define QNET_ADD_ALL QNET_ADD_44
 #elif QNET_SLOT_WIDTH == 256
-#define QNET_ADD_ALL QNET_ADD_24(0) QNET_ADD_24(24) QNET_ADD_20(48) QNET_ADD_20(68)
+#define QNET_ADD_ALL QNET_ADD_88
 #else
 #error "QNET_SLOT_WIDTH must be 64, 128 or 256"
 #endif
 
+/* The loops over words below take a few at a time: those behind the last are zero. */
+
+#define QNET_START(g) QNET_ST(acc, 8 * (g), QNET_LD(bias, 8 * (g)));
+
 /* Sums start from the biases. */
-static inline void qnet_start(const struct qnet_slot *slot, struct qnet_scratch *s,
-			      const struct qnet_slot_layer *layer)
+QNET_PIECE void qnet_any_start(const struct qnet_slot *slot, struct qnet_scratch *s,
+			       const struct qnet_slot_layer *layer)
 {
-	const u64 *bias = (const void *)((const char *)slot->pool + (layer->bias & QNET_POOL_MASK));
+	const char *bias = (const char *)slot->pool + (layer->bias & QNET_POOL_MASK);
+	char *acc = (char *)s->acc;
 
 	QNET_NO_UNROLL
-	for (u32 g = 0; g < QNET_WORDS; g++) {
+	for (u32 g = 0; g < QNET_WORDS; g += 4, acc += 32, bias += 32) {
 		if (g >= QNET_WORDS_NOW())
 			break;
-		s->acc[g] = bias[g];
-		QNET_BARRIER();
+		QNET_REP4(QNET_START, 0)
 	}
-}
-
-/* The first layer: all inputs, two a pass. */
-QNET_STAGE s64 qnet_any_first(const struct qnet_slot *slot, struct qnet_scratch *s)
-{
-	const struct qnet_slot_layer *layer;
-	char *acc;
-	u32 n;
-
-	if (QNET_NONE(slot, s))
-		return 0;
-	layer = &slot->hidden[0];
-	acc = (char *)s->acc;
-	qnet_start(slot, s, layer);
-	n = slot->n_inputs;
-	if (n > QNET_SLOT_WIDTH)
-		n = QNET_SLOT_WIDTH;
-	for (u32 i = 0; i < n; i += 2) {
-		u32 at = layer->weights + (i << (layer->shift & 15));
-		u32 next = at + (1u << (layer->shift & 15));
-		const char *q0 = (const char *)slot->pool + (at & QNET_POOL_MASK);
-		const char *q1 = (const char *)slot->pool + (next & QNET_POOL_MASK);
-		u64 a0 = (u64)s->x[i], a1 = (u64)s->x[i + 1];
-
-		QNET_ADD_ALL
-	}
-	return 0;
 }
 
 /* The activations of the first layer as a list; returns its bytes. */
-QNET_STAGE s64 qnet_any_collect(const struct qnet_slot *slot, struct qnet_scratch *s)
+QNET_PIECE u32 qnet_any_collect(struct qnet_scratch *s, const struct qnet_slot_layer *layer)
 {
-	const struct qnet_slot_layer *layer;
+	const char *acc = (const char *)s->acc;
 	u64 key = QNET_FIRST_KEY;
-	char *lp;
+	char *lp = (char *)s->list;
 
-	if (QNET_NONE(slot, s))
-		return 0;
-	layer = &slot->hidden[0];
-	lp = (char *)s->list;
 	QNET_NO_UNROLL
-	for (u32 g = 0; g < QNET_WORDS; g++) {
+	for (u32 g = 0; g < QNET_WORDS; g += 2, acc += 16) {
 		u64 w;
 
 		if (g >= QNET_WORDS_NOW())
 			break;
-		w = s->acc[g];
+		w = QNET_LD(acc, 0);
+		QNET_COLLECT(lp, w, key);
+		w = QNET_LD(acc, 8);
 		QNET_COLLECT(lp, w, key);
 	}
 	return qnet_end_list(s, lp);
@@ -477,18 +509,12 @@ QNET_STAGE s64 qnet_any_collect(const struct qnet_slot *slot, struct qnet_scratc
 		QNET_BARRIER();                                                            \
 	} while (0)
 
-/* The same for a later layer, whose activations are clamped. */
-QNET_STAGE s64 qnet_any_clamp(const struct qnet_slot *slot, struct qnet_scratch *s, u32 l)
+/* The same of a later layer, whose activations are clamped. */
+QNET_PIECE u32 qnet_any_clamp(struct qnet_scratch *s, const struct qnet_slot_layer *layer)
 {
-	const struct qnet_slot_layer *layer;
-	u32 unit = 0, shift;
-	char *lp;
+	u32 unit = 0, shift = layer->h_shift & 31;
+	char *lp = (char *)s->list;
 
-	if (QNET_NONE(slot, s) || l >= QNET_MAX_HIDDEN)
-		return 0;
-	layer = &slot->hidden[l];
-	lp = (char *)s->list;
-	shift = layer->h_shift & 31;
 	QNET_NO_UNROLL
 	for (u32 g = 0; g < QNET_WORDS; g++) {
 		u64 w;
@@ -503,7 +529,53 @@ QNET_STAGE s64 qnet_any_clamp(const struct qnet_slot *slot, struct qnet_scratch 
 	return qnet_end_list(s, lp);
 }
 
-/* The sums of hidden layer @l from @n bytes of list. */
+/* The output, from the sums of the last hidden layer. */
+QNET_PIECE s64 qnet_any_output(const struct qnet_slot *slot, struct qnet_scratch *s,
+			       const struct qnet_slot_layer *layer)
+{
+	const char *acc = (const char *)s->acc, *v = (const char *)slot->v;
+	u64 o = (u64)slot->bias;
+
+	QNET_NO_UNROLL
+	for (u32 g = 0; g < QNET_WORDS; g += 2, acc += 16, v += 48) {
+		if (g >= QNET_WORDS_NOW())
+			break;
+		QNET_OUTPUT(o, QNET_LD(acc, 0), v, 0);
+		QNET_OUTPUT(o, QNET_LD(acc, 8), v, 1);
+	}
+	return (s64)o;
+}
+
+/* The first layer: all inputs, two a pass.  Returns the bytes of the list, or the logit. */
+QNET_STAGE s64 qnet_any_first(const struct qnet_slot *slot, struct qnet_scratch *s)
+{
+	const struct qnet_slot_layer *layer;
+	char *acc;
+	u32 n;
+
+	if (QNET_NONE(slot, s))
+		return 0;
+	layer = &slot->hidden[0];
+	acc = (char *)s->acc;
+	qnet_any_start(slot, s, layer);
+	n = slot->n_inputs;
+	if (n > QNET_SLOT_WIDTH)
+		n = QNET_SLOT_WIDTH;
+	for (u32 i = 0; i < n; i += 2) {
+		u32 at = layer->weights + (i << (layer->shift & 15));
+		u32 next = at + (1u << (layer->shift & 15));
+		const char *q0 = (const char *)slot->pool + (at & QNET_POOL_MASK);
+		const char *q1 = (const char *)slot->pool + (next & QNET_POOL_MASK);
+		u64 a0 = (u64)s->x[i], a1 = (u64)s->x[i + 1];
+
+		QNET_ADD_ALL
+	}
+	if (slot->n_hidden == 1)
+		return qnet_any_output(slot, s, layer);
+	return qnet_any_collect(s, layer);
+}
+
+/* Hidden layer @l from @n bytes of list.  Returns the bytes of the next list, or the logit. */
 QNET_STAGE s64 qnet_any_next(const struct qnet_slot *slot, struct qnet_scratch *s, u32 l, u32 n)
 {
 	const struct qnet_slot_layer *layer;
@@ -513,7 +585,7 @@ QNET_STAGE s64 qnet_any_next(const struct qnet_slot *slot, struct qnet_scratch *
 		return 0;
 	layer = &slot->hidden[l];
 	acc = (char *)s->acc;
-	qnet_start(slot, s, layer);
+	qnet_any_start(slot, s, layer);
 	if (n > 2 * QNET_WORDS * 3)
 		n = 2 * QNET_WORDS * 3;
 	for (u32 i = 0; i < n; i += 4) {
@@ -527,28 +599,9 @@ QNET_STAGE s64 qnet_any_next(const struct qnet_slot *slot, struct qnet_scratch *
 
 		QNET_ADD_ALL
 	}
-	return 0;
-}
-
-/* The output, from the sums of hidden layer @l. */
-QNET_STAGE s64 qnet_any_output(const struct qnet_slot *slot, struct qnet_scratch *s, u32 l)
-{
-	const struct qnet_slot_layer *layer;
-	const char *v;
-	u64 o;
-
-	if (QNET_NONE(slot, s) || l >= QNET_MAX_HIDDEN)
-		return 0;
-	layer = &slot->hidden[l];
-	v = (const char *)slot->v;
-	o = (u64)slot->bias;
-	QNET_NO_UNROLL
-	for (u32 g = 0; g < QNET_WORDS; g++, v += 24) {
-		if (g >= QNET_WORDS_NOW())
-			break;
-		QNET_OUTPUT(o, s->acc[g], v, 0);
-	}
-	return (s64)o;
+	if (l + 1 >= slot->n_hidden)
+		return qnet_any_output(slot, s, layer);
+	return qnet_any_clamp(s, layer);
 }
 
 /* A network without hidden layers. */
@@ -566,19 +619,32 @@ QNET_STAGE s64 qnet_any_linear(const struct qnet_slot *slot, struct qnet_scratch
 	return (s64)o;
 }
 
-QNET_STAGE s64 qnet_any(const struct qnet_slot *slot, struct qnet_scratch *s)
+QNET_PIECE s64 qnet_any(const struct qnet_slot *slot, struct qnet_scratch *s)
 {
-	u32 l;
+	s64 result;
 
-	if (QNET_NONE(slot, s))
-		return 0;
 	if (!slot->n_hidden)
 		return qnet_any_linear(slot, s);
-	qnet_any_first(slot, s);
-	for (l = 0; l + 1 < QNET_MAX_HIDDEN && l + 1 < slot->n_hidden; l++)
-		qnet_any_next(slot, s, l + 1,
-			      (u32)(l ? qnet_any_clamp(slot, s, l) : qnet_any_collect(slot, s)));
-	return qnet_any_output(slot, s, l);
+	result = qnet_any_first(slot, s);
+	for (u32 l = 1; l < QNET_MAX_HIDDEN && l < slot->n_hidden; l++)
+		result = qnet_any_next(slot, s, l, (u32)result);
+	return result;
+}
+
+/* The logit from s->x, by one of the kernels for fixed shapes. */
+QNET_PIECE s64 qnet_fixed(const struct qnet_slot *slot, struct qnet_scratch *s)
+{
+	u32 n;
+
+	if (slot->shape == QNET_SHAPE_12)
+		return qnet_12(slot, s);
+	if (slot->n_inputs <= 5)
+		n = qnet_64_first_5(slot, s);
+	else if (slot->n_inputs <= 10)
+		n = qnet_64_first_10(slot, s);
+	else
+		n = qnet_64_first_15(slot, s);
+	return qnet_64_rest(slot, s, n);
 }
 
 /**
@@ -592,16 +658,12 @@ QNET_STAGE s64 qnet_infer(const struct qnet_slot *slot, struct qnet_scratch *s)
 {
 	if (QNET_NONE(slot, s))
 		return 0;
-	qnet_load_inputs(slot, s);
-	if (slot->shape == QNET_SHAPE_12)
-		return qnet_12(slot, s);
-	if (slot->shape != QNET_SHAPE_64_64)
+	if (slot->shape != QNET_SHAPE_12 && slot->shape != QNET_SHAPE_64_64) {
+		qnet_load_inputs(slot, s);
 		return qnet_any(slot, s);
-	if (slot->n_inputs <= 5)
-		return qnet_64_rest(slot, s, (u32)qnet_64_first_5(slot, s));
-	if (slot->n_inputs <= 10)
-		return qnet_64_rest(slot, s, (u32)qnet_64_first_10(slot, s));
-	return qnet_64_rest(slot, s, (u32)qnet_64_first_15(slot, s));
+	}
+	qnet_load_15_inputs(slot, s);
+	return qnet_fixed(slot, s);
 }
 
 #endif /* MLS_CORE_QNET_PACKED_H */

@@ -127,7 +127,7 @@ static int put_any_layer(struct packer *p, uint32_t l)
 
 	to->words = words_of(from->n_out);
 	to->h_shift = from->shift;
-	for (to->shift = 6; 1u << to->shift < (to->words + 3) / 4 * 32; to->shift++)
+	for (to->shift = 6; 1u << to->shift < 8 * qnet_row_words(to->words); to->shift++)
 		;
 	if (reserve(p, rows << to->shift, &to->weights) || reserve(p, 8 * to->words, &to->bias))
 		return -ENOTSUP;
