@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
@@ -16,12 +17,17 @@
 #define TOTAL_NS    80e6
 #define CHAIN       16384 /* additions, about 5 us */
 
-static double now(void)
+uint64_t bench_now_ns(void)
 {
 	struct timespec time;
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static double now(void)
+{
+	return (double)bench_now_ns();
 }
 
 /*
@@ -99,6 +105,107 @@ static size_t calibrate(bench_fn *fn, void *context)
 	}
 }
 
+/* One call of @fn between two looks at the clock. */
+struct sample {
+	double ns;
+	double before; /* GHz */
+	double after;
+};
+
+static struct sample take_sample(bench_fn *fn, void *context, size_t n)
+{
+	double a, b, c, d;
+
+	a = now();
+	chain_of_additions();
+	b = now();
+	fn(context, n);
+	c = now();
+	chain_of_additions();
+	d = now();
+	return (struct sample){ c - b, CHAIN / (b - a), CHAIN / (d - c) };
+}
+
+/* Nothing has come between, as far as the chains can tell. */
+static bool is_steady(const struct sample *s)
+{
+	return s->before < 1.03 * s->after && s->after < 1.03 * s->before;
+}
+
+/* What interrupts a chain makes the clock look slow, never fast. */
+static double fastest_clock(const struct sample *s)
+{
+	return s->before > s->after ? s->before : s->after;
+}
+
+/* Samples of one side of bench_measure_net(). */
+struct side {
+	size_t n;
+	double cycles[MAX_SAMPLES];
+	double ghz[MAX_SAMPLES];
+};
+
+static void add_sample(struct side *side, const struct sample *s, size_t n)
+{
+	side->ghz[side->n] = fastest_clock(s);
+	side->cycles[side->n] = s->ns * side->ghz[side->n] / (double)n;
+	side->n++;
+}
+
+/*
+ * Sorts the cycles, without those of samples whose clock looked much slower
+ * than usual: both chains may have been interrupted, and then the sample looks
+ * short, which a low figure must not be made of.  Returns the usual clock.
+ */
+static double sort_samples(struct side *side)
+{
+	double sorted[MAX_SAMPLES], usual;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < side->n; i++)
+		sorted[i] = side->ghz[i];
+	usual = sorted_median(sorted, side->n);
+	for (size_t i = 0; i < side->n; i++) {
+		if (side->ghz[i] >= 0.97 * usual)
+			side->cycles[kept++] = side->cycles[i];
+	}
+	side->n = kept;
+	qsort(side->cycles, kept, sizeof(double), compare);
+	return usual;
+}
+
+/* The lowest but two of 61, the lowest of 30. */
+static double low(const struct side *side)
+{
+	return side->cycles[(side->n - 1) / 30];
+}
+
+void bench_measure_net(bench_fn *fn, void *context, void *empty, size_t n, size_t samples,
+		       struct bench_net *result)
+{
+	struct side whole = { .n = 0 }, loop = { .n = 0 };
+	size_t tries = 0;
+
+	samples = samples < 1 ? 1 : samples > MAX_SAMPLES ? MAX_SAMPLES : samples;
+	fn(context, n);
+	fn(empty, n);
+	while (whole.n < samples) {
+		struct sample a = take_sample(fn, context, n), b = take_sample(fn, empty, n);
+
+		/* On a machine that is never quiet the lowest must do. */
+		if (!(is_steady(&a) && is_steady(&b)) && tries++ < 4 * samples)
+			continue;
+		add_sample(&whole, &a, n);
+		add_sample(&loop, &b, n);
+	}
+	result->ghz = sort_samples(&whole);
+	sort_samples(&loop);
+	result->samples = whole.n;
+	result->loop_cycles = low(&loop);
+	result->cycles = low(&whole) - low(&loop);
+	result->median_cycles = whole.cycles[whole.n / 2] - loop.cycles[loop.n / 2];
+}
+
 void bench_measure(bench_fn *fn, void *context, struct bench_result *result)
 {
 	double ns[MAX_SAMPLES], cycles[MAX_SAMPLES], ghz[MAX_SAMPLES];
@@ -106,17 +213,10 @@ void bench_measure(bench_fn *fn, void *context, struct bench_result *result)
 	double first = now();
 
 	while (samples < MAX_SAMPLES && (samples < MIN_SAMPLES || now() - first < TOTAL_NS)) {
-		double a, b, c, d;
+		struct sample s = take_sample(fn, context, n);
 
-		a = now();
-		chain_of_additions();
-		b = now();
-		fn(context, n);
-		c = now();
-		chain_of_additions();
-		d = now();
-		ghz[samples] = 2 * CHAIN / (b - a + d - c);
-		ns[samples] = (c - b) / (double)n;
+		ghz[samples] = 2 / (1 / s.before + 1 / s.after);
+		ns[samples] = s.ns / (double)n;
 		cycles[samples] = ns[samples] * ghz[samples];
 		samples++;
 	}

@@ -12,6 +12,7 @@
 #define MLS_BENCH_HARNESS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /** typedef bench_fn - what is measured: @n operations on @context */
 typedef void bench_fn(void *context, size_t n);
@@ -51,5 +52,40 @@ int bench_pin(int cpu);
  * a millisecond.
  */
 void bench_measure(bench_fn *fn, void *context, struct bench_result *result);
+
+/**
+ * struct bench_net - one measurement less what the loop around it costs; of one
+ *                    operation
+ * @samples:       how many counted
+ * @cycles:        with the lowest but two of 61 samples, of fewer or more in
+ *                 that proportion: where the host is shared, what is more than
+ *                 that is the neighbours'
+ * @median_cycles: with the medians
+ * @loop_cycles:   what was subtracted from @cycles
+ * @ghz:           median of the clock
+ */
+struct bench_net {
+	size_t samples;
+	double cycles;
+	double median_cycles;
+	double loop_cycles;
+	double ghz;
+};
+
+/**
+ * bench_measure_net() - time @fn on two contexts in turn
+ * @context: what is measured
+ * @empty:   the same loop without it
+ * @n:       operations of one call, of both
+ * @samples: 1 to 1001
+ *
+ * A sample whose clock is not the same before and after is taken again, within
+ * limits; one whose clock is not that of the others does not count.
+ */
+void bench_measure_net(bench_fn *fn, void *context, void *empty, size_t n, size_t samples,
+		       struct bench_net *net);
+
+/** bench_now_ns() - CLOCK_MONOTONIC, which is bpf_ktime_get_ns() too */
+uint64_t bench_now_ns(void);
 
 #endif /* MLS_BENCH_HARNESS_H */

@@ -46,6 +46,9 @@ mapfile -t fixtures < <(find tests/golden/savedmodel/models -maxdepth 2 -type d 
 
 table "Inference" "One forward pass. The answers of all paths are compared before anything is timed." \
 	"$program" bench inference
+table "Inside the kernel" "The fixed-point network as a BPF program in the running kernel, and the features that it is
+asked with, in cycles net of the loop around it. Every logit is compared with user space's before anything is timed." \
+	"$program" bench kernel
 table "Loading" "All checks included: structure, shapes, checksums, finiteness. Peak memory is that of
 \`mlsched predict\` with one row, the whole process." "$program" bench load "${fixtures[@]}"
 table "Training" "Rows a second with the same rows, network, batch and optimiser." "$program" bench train

@@ -11,6 +11,7 @@
 static const struct cli_command benchmarks[] = {
 	{ "inference", "one forward pass by every path, beside its arithmetic bound",
 	  cli_bench_inference },
+	{ "kernel", "the network inside the running kernel, and its features", cli_bench_kernel },
 	{ "load", "time to load a model, peak memory of predict", cli_bench_load },
 	{ "train", "rows a second of training, against Keras", cli_bench_train },
 };

@@ -43,6 +43,7 @@ struct cli_command {
 
 int cli_bench(int argc, char **argv);
 int cli_bench_inference(int argc, char **argv);
+int cli_bench_kernel(int argc, char **argv);
 int cli_bench_load(int argc, char **argv);
 int cli_bench_train(int argc, char **argv);
 int cli_convert(int argc, char **argv);
