@@ -162,7 +162,7 @@ lint: ## style, shell and manual pages: what CI checks besides the tests
 	@scripts/lint.sh
 
 .PHONY: install
-install: build ## program, libraries, headers, pkg-config file, manual pages below $(DESTDIR)$(PREFIX)
+install: build ## program, libraries, headers, pkg-config file, systemd unit, manual pages below $(DESTDIR)$(PREFIX)
 	@scripts/install.sh "$(O)" "$(DESTDIR)" "$(PREFIX)" "$(VERSION)"
 
 .PHONY: clean

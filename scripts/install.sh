@@ -23,6 +23,9 @@ for page in man/*.[1-8]; do
 done
 sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" packaging/mlsched.pc.in \
 	>"$dest/lib/pkgconfig/mlsched.pc"
+# systemd looks here for both /usr and /usr/local; nothing is enabled.
+install -d "$dest/lib/systemd/system"
+sed "s|@PREFIX@|$prefix|" packaging/mlsched.service.in >"$dest/lib/systemd/system/mlsched.service"
 # Into the running system: its loader must hear of the library.
 if [ -z "$2" ] && [ "$(id -u)" -eq 0 ] && [ -x /sbin/ldconfig ]; then /sbin/ldconfig; fi
 echo "installed mlsched $version in $dest"

@@ -17,7 +17,7 @@ test_packages=(
 	libcmocka-dev libclang-rt-19-dev clang-format-19 shellcheck mandoc
 	libopenblas-dev python3 python3-venv
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
-	stress-ng
+	stress-ng systemd
 )
 # For virtual machines with a sched_ext kernel: make vm-run, make vm-test.
 # shellcheck disable=SC2034

@@ -30,7 +30,8 @@ enum {
 	OPTION_THRESHOLD,
 	OPTION_STATS,
 	OPTION_MODE,
-	OPTION_LIMIT
+	OPTION_LIMIT,
+	OPTION_NO_SANDBOX
 };
 
 static const char default_model[] = DEFAULT_MODEL;
@@ -70,6 +71,8 @@ static const struct argp_option options[] = {
 	  "Measure the cost of the recorder all the time (with -v too), not only in the first "
 	  "interval",
 	  0 },
+	{ "no-sandbox", OPTION_NO_SANDBOX, NULL, 0,
+	  "Keep all privileges while it runs: for debuggers and sanitizers", 0 },
 	{ 0 },
 };
 
@@ -146,6 +149,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_STATS:
 		o->stats = true;
+		return 0;
+	case OPTION_NO_SANDBOX:
+		o->no_sandbox = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument \"%s\"", arg);
@@ -332,6 +338,7 @@ static void on_tick(struct loop *loop)
 {
 	struct mls_recorder_counts counts;
 
+	mls_notify_alive(&loop->view.notify, now_ns());
 	mls_shadow_poll(loop->view.shadow, false, on_decision, loop);
 	if (!loop->stopping)
 		return;
@@ -346,6 +353,8 @@ static void on_interval(struct loop *loop)
 	if (loop->stopping)
 		return;
 	run_show_interval(&loop->view, now_ns());
+	mls_notify(&loop->view.notify, "STATUS=shadow: %llu migrations judged",
+		   (unsigned long long)mls_account_moves(&loop->view.total));
 	/* Nobody will read the rest: main() says why. */
 	if (ferror(stdout))
 		stop(loop);
@@ -410,9 +419,17 @@ static int run(const struct run_options *o, struct loop *loop)
 	loop->view.started = now_ns();
 	mls_recorder_stats(mls_shadow_recorder(loop->view.shadow), true, NULL);
 	ret = open_loop(loop, o);
+	if (!ret && run_sandbox(o) != CLI_OK) {
+		close_loop(loop);
+		mls_shadow_close(loop->view.shadow);
+		return CLI_FAILURE;
+	}
 	if (!ret) {
 		run_show_start(&loop->view);
+		mls_notify(&loop->view.notify,
+			   "READY=1\nSTATUS=shadow: watching the kernel's scheduler");
 		ret = run_loop(loop);
+		mls_notify(&loop->view.notify, "STOPPING=1");
 	}
 	if (ret)
 		ret = cli_fail(&o->common, "waiting for events: %s", strerror(-ret));
@@ -497,6 +514,7 @@ int cli_run(int argc, char **argv)
 	};
 	struct mlsched_model *model = NULL;
 	struct mlsched_qmodel *fixed = NULL;
+	struct mlsched_error err;
 	struct loop *loop;
 	int status = CLI_FAILURE;
 	char why[512];
@@ -509,6 +527,8 @@ int cli_run(int argc, char **argv)
 	/* From here on Ctrl+C ends with a summary. */
 	loop->fds[EVENT_SIGNAL] = signals();
 	loop->stats = o.stats || o.common.verbosity > 0;
+	if (mls_notify_open(&loop->view.notify, &err) != 0)
+		cli_note(&o.common, "%s", err.message);
 	loop->view.common = &o.common;
 	loop->view.model_path = o.model;
 	loop->view.half_life = o.half_life > 0 ? (uint64_t)(o.half_life * 1e6) :
@@ -524,6 +544,7 @@ int cli_run(int argc, char **argv)
 	}
 	mlsched_qmodel_free(fixed);
 	mlsched_model_free(model);
+	mls_notify_close(&loop->view.notify);
 	close(loop->fds[EVENT_SIGNAL]);
 	free(loop);
 	return status;

@@ -5,6 +5,7 @@
 
 #include "core/policy.h"
 #include "src/cli/cli.h"
+#include "src/host/notify.h"
 #include "src/host/shadow.h"
 
 /* Status of `mlsched run` when the kernel has thrown its scheduler out. */
@@ -24,6 +25,7 @@ struct run_options {
 	double threshold; /* 0: the model's */
 	uint32_t n_domains;
 	bool stats;
+	bool no_sandbox;
 };
 
 /**
@@ -41,6 +43,7 @@ struct run_options {
  * @interval:    sums since the last line
  * @total:       sums since the start
  * @lines:       printed since the last header line
+ * @notify:      the service manager, if one started us
  */
 struct run_view {
 	const struct cli_common *common;
@@ -56,6 +59,7 @@ struct run_view {
 	struct mls_account interval;
 	struct mls_account total;
 	uint32_t lines;
+	struct mls_notify notify;
 };
 
 /** run_model_text() - "PATH: 10-64-64-1, 4929 parameters, schema seed10, ..." */
@@ -69,6 +73,15 @@ void run_show_domains(const struct mls_topology *topology);
 
 /** run_timer() - a file descriptor that becomes readable after @first and then every @again s */
 int run_timer(double first, double again);
+
+/**
+ * run_sandbox() - give up what is not needed from here on, unless --no-sandbox
+ *
+ * To be called when everything is open and no other thread runs.
+ *
+ * Return: CLI_OK, or CLI_FAILURE with the reason printed: then nothing may go on.
+ */
+int run_sandbox(const struct run_options *options);
 
 /**
  * run_scx() - the scx backend, until it is told to stop

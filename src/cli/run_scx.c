@@ -295,6 +295,16 @@ static void print_interval(struct run_view *view, double seconds, const struct s
 	fflush(stdout);
 }
 
+/* What `systemctl status` shows. */
+static void tell_manager(const struct scx_run *r, const struct scheduler_counts *n)
+{
+	const struct sums s = sums_of(n);
+	char p99[32];
+
+	mls_notify(&r->view->notify, "STATUS=scx, %s: %llu decisions, %llu refused, wait p99 %s",
+		   mode_names[r->mode], s.asked, s.refused, run_time_text(p99, wait_at(n, 0.99)));
+}
+
 static void show_interval(struct scx_run *r)
 {
 	uint64_t now = now_ns();
@@ -305,6 +315,7 @@ static void show_interval(struct scx_run *r)
 	n = all;
 	subtract(&n, &r->last);
 	r->last = all;
+	tell_manager(r, &n);
 	if (r->view->common->json)
 		cli_json(counts_json("interval", (double)(now - r->started) / 1e9, &n));
 	else if (r->view->common->verbosity >= 0)
@@ -381,6 +392,7 @@ static void restart(struct scx_run *r)
 
 static void look(struct scx_run *r)
 {
+	mls_notify_alive(&r->view->notify, now_ns());
 	r->end = mls_scx_end(r->scx, r->reason, sizeof(r->reason));
 	if (r->end == MLS_SCX_RUNS)
 		return;
@@ -459,9 +471,18 @@ static void run_attached(struct scx_run *r)
 	int ret = open_loop(r);
 
 	r->started = now_ns();
+	if (!ret && run_sandbox(r->options) != CLI_OK) {
+		close_loop(r);
+		r->status = CLI_FAILURE;
+		return;
+	}
 	if (!ret) {
 		show_start(r);
+		mls_notify(&r->view->notify, "READY=1\nSTATUS=scx, %s: attached",
+			   mode_names[r->mode]);
 		ret = run_loop(r);
+		mls_notify(&r->view->notify, "STOPPING=1%s%s", r->reason[0] ? "\nSTATUS=" : "",
+			   r->reason);
 	}
 	close_loop(r);
 	mls_scx_detach(r->scx);

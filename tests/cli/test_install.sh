@@ -22,7 +22,7 @@ check "make install runs scripts/install.sh" sh -c \
 check "it installs into DESTDIR" scripts/install.sh "$O" "$dest" "$prefix" "$version"
 same "and nothing outside of the prefix" "$prefix" "$(cd "$dest" && find . -mindepth 2 -maxdepth 2 | sed 's|^\.||')"
 for file in bin/mlsched lib/libmlsched.so lib/libmlsched.so.0 lib/libmlsched.a lib/pkgconfig/mlsched.pc \
-	include/mlsched/mlsched.h share/doc/mlsched/examples/decide.c; do
+	include/mlsched/mlsched.h share/doc/mlsched/examples/decide.c lib/systemd/system/mlsched.service; do
 	check "$file is there" test -e "$dest$prefix/$file"
 done
 same "every public header is installed" "$(cd include/mlsched && ls)" "$(cd "$dest$prefix/include/mlsched" && ls)"
@@ -30,6 +30,28 @@ same "pkg-config knows the version" "$version" "$(pkg-config --modversion mlsche
 same "the pkg-config file names the prefix" "prefix=$prefix" "$(head -n 1 "$dest$prefix/lib/pkgconfig/mlsched.pc")"
 same "no installed text names this source tree" "" \
 	"$(grep -rl --include='*.pc' --include='*.h' --include='*.md' -F "$PWD" "$dest")"
+
+unit=$dest$prefix/lib/systemd/system/mlsched.service
+check "the unit starts the installed program" grep -q "^ExecStart=$prefix/bin/mlsched run --backend scx " "$unit"
+if command -v systemd-analyze >/dev/null; then
+	# Where the program is for now.
+	sed "s|^\(ExecStart=\)$prefix|\1$dest$prefix|" "$unit" >"$tap_tmp/mlsched.service"
+	check "systemd finds nothing wrong with the unit" systemd-analyze --man=no verify "$tap_tmp/mlsched.service"
+	same "and says nothing about it" "" "$(cat "$tap_out")"
+	exposure() { systemd-analyze --offline=true --threshold="$1" security "$tap_tmp/mlsched.service"; }
+	check "systemd takes the unit for well protected" exposure 40
+else
+	skip "systemd finds nothing wrong with the unit" "needs systemd-analyze: package systemd"
+fi
+# The line of the unit that looks whether SCX_SCHEDULER means us, as systemd would hand it on.
+chosen() {
+	local line
+	line=$(sed -n "s/^ExecCondition=\/bin\/sh -c '\(.*\)'/\1/p" "$unit")
+	SCX_SCHEDULER=$1 sh -c "${line//\$\$/\$}"
+}
+check "the unit runs when /etc/default/scx names mlsched" chosen mlsched
+check "or nobody" chosen ''
+refuse "but not when it names another scheduler" chosen scx_bpfland
 
 compile_alone() {	# compiler standard
 	local header

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# The sandbox on the kernels of the matrix, as root: what it forbids is forbidden,
+# and the scheduler can still be loaded anew with what is left.
+# Functions are called through check.
+# shellcheck disable=SC2317
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib/tap.sh
+. tests/vm/vm.sh
+skip_without_qemu "the sandbox on the kernels of the matrix"
+
+check "helpers build" build_helper constant_model
+check "a model is written" "$tap_tmp/constant_model" -5 "$tap_tmp/refuse"
+
+sandbox() {
+	guest -k "$1" -o "$out" -p "$MLSCHED" -p "$O/tests/unit/test_sandbox" -p tests/vm/guest_sandbox.sh \
+		-p "$(command -v setpriv)=privs" -f "$tap_tmp/refuse=/models/refuse" -- \
+		"UNIT_CAPABILITIES='$(sed -n 's/^CapabilityBoundingSet=//p' packaging/mlsched.service.in)' guest_sandbox.sh"
+}
+all_attempts() {
+	cat "$out/attempts"
+	[ "$(cat "$out/attempts.status")" = 0 ] && ! grep -q '^not ok' "$out/attempts" &&
+		[ "$(grep -c '^ok' "$out/attempts")" -ge 7 ]
+}
+unit_suffices() {
+	cat "$out/unit"
+	[ "$(cat "$out/unit.status")" = 0 ] && grep -q 'the kernel.s own scheduler goes on' "$out/unit"
+}
+line() { sed -n "s/^$2:[[:space:]]*//p" "$out/$1"; }
+privileges() {	# run capabilities seccomp
+	cat "$out/$1" "$out/$1.stderr"
+	[ "$(cat "$out/$1.status")" = 0 ] || return 1
+	[ "$(line "$1" CapInh) $(line "$1" CapAmb)" = "0000000000000000 0000000000000000" ] || return 1
+	[ "$(line "$1" CapBnd)" = 0000000000000000 ] || return 1
+	[ "$(line "$1" CapPrm) $(line "$1" CapEff)" = "$2 $2" ] || return 1
+	[ "$(line "$1" NoNewPrivs) $(line "$1" Seccomp)" = "1 2" ]
+}
+unguarded() {
+	cat "$out/none"
+	[ "$(line none NoNewPrivs) $(line none Seccomp)" = "0 0" ] && [ "$(line none CapPrm)" != 0000000000000000 ]
+}
+reloads() {
+	cat "$out/reload.stderr" "$out/reload.privileges"
+	[ "$(cat "$out/reload.status")" = 0 ] && grep -q '^Seccomp:.*2' "$out/reload.privileges" &&
+		grep -q '3 CPUs online' "$out/reload.stderr" && grep -q '4 CPUs online' "$out/reload.stderr" &&
+		grep -q '"restarts": *2' "$out/reload"
+}
+says() { grep '^sandbox: ' "$out/scx.stderr" | tee /dev/stderr | grep -q "^sandbox: capabilities: bpf, perfmon; system calls: filtered; files: Landlock [1-9]"; }
+# Of the attempts, which are to die; the daemon made no call that kills.
+deaths() {
+	cat "$out/audit"
+	grep -q 'comm="test_sandbox".*sig=31' "$out/audit" && ! grep -q 'comm="mlsched"' "$out/audit"
+}
+
+for kernel in "${kernels[@]}"; do
+	out=$tap_tmp/$kernel
+	check "$kernel: a guest tries the sandbox" sandbox "$kernel"
+	check "$kernel: what root may not do any more it cannot do, what it needs it can" all_attempts
+	check "$kernel: shadow keeps no capability" privileges shadow 0000000000000000
+	# CAP_PERFMON is 38, CAP_BPF 39.
+	check "$kernel: scx keeps CAP_BPF and CAP_PERFMON" privileges scx 000000c000000000
+	check "$kernel: -v says what is in force" says
+	check "$kernel: it starts with the capabilities that the systemd unit leaves it" unit_suffices
+	check "$kernel: --no-sandbox keeps everything" unguarded
+	check "$kernel: with that the scheduler is loaded anew when a CPU goes and comes" reloads
+	check "$kernel: the kernel's log names who was killed, and that is not the daemon" deaths
+done
+finish
