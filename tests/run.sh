@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# run.sh GROUP|FILE...: run tests, show what failed or was skipped and why, and
-# end with "N passed, N failed, N skipped".
+# run.sh [-j N] GROUP|FILE...: run tests, show what failed or was skipped and why, and
+# end with "N passed, N failed, N skipped".  With -j, N files at a time; what they
+# say comes in the order of the files all the same.
 #
 # A test prints TAP.  It also fails as a whole when it ends with a status other
 # than 0 without a "not ok" of its own, or prints no result at all.
@@ -13,9 +14,16 @@ case $build in /*) ;; *) build=$PWD/$build ;; esac
 export O="$build"
 export MLSCHED="$O/mlsched"
 export CMOCKA_MESSAGE_OUTPUT=TAP
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 at_a_time=1
+if [ "${1:-}" = -j ]; then
+	[[ ${2:-} =~ ^[1-9][0-9]?$ ]] || { echo "tests/run.sh: -j: expected a number, got \"${2:-}\"" >&2; exit 2; }
+	at_a_time=$2
+	shift 2
+fi
 logs=$build/tests/logs
 mkdir -p "$logs"
+reports=$(mktemp -d)
+trap 'rm -rf "$reports"' EXIT
 
 files_of() {
 	case $1 in
@@ -29,8 +37,9 @@ files_of() {
 	esac
 }
 
+# run_one FILE REPORT: the report for people in REPORT, then the counts in REPORT.counts.
 run_one() {
-	local file=$1 log status n_ok n_bad n_skip seconds
+	local file=$1 report=$2 log status n_ok n_bad n_skip seconds
 	log=$logs/$(echo "${file#"$build"/}" | tr / _).log
 	seconds=$SECONDS
 	case $file in
@@ -47,20 +56,57 @@ run_one() {
 		n_bad=1
 		echo "not ok - ended with status $status after $n_ok results" >>"$log"
 	fi
-	passed=$((passed + n_ok)) failed=$((failed + n_bad)) skipped=$((skipped + n_skip))
-	printf '%-58s %4d passed, %d failed, %d skipped  (%d s)\n' "${file#"$build"/}" "$n_ok" "$n_bad" \
-		"$n_skip" $((SECONDS - seconds))
-	grep -iE '^(not )?ok .*# skip' "$log" | sed 's/^/    /'
-	[ "$n_bad" -eq 0 ] || { grep -v '^ok ' "$log" | tail -n 60 | sed 's/^/    /'; }
+	{
+		printf '%-58s %4d passed, %d failed, %d skipped  (%d s)\n' "${file#"$build"/}" "$n_ok" "$n_bad" \
+			"$n_skip" $((SECONDS - seconds))
+		grep -iE '^(not )?ok .*# skip' "$log" | sed 's/^/    /'
+		[ "$n_bad" -eq 0 ] || { grep -v '^ok ' "$log" | tail -n 60 | sed 's/^/    /'; }
+	} >"$report"
+	# In one step, so that who sees it sees all of it.
+	echo "$n_ok $n_bad $n_skip" >"$report.new" && mv "$report.new" "$report.counts"
 }
 
+# What is finished and has nothing unfinished before it.
+shown=0
+show() {
+	local n_ok n_bad n_skip
+	while [ -e "$reports/$shown.counts" ]; do
+		cat "$reports/$shown"
+		read -r n_ok n_bad n_skip <"$reports/$shown.counts"
+		passed=$((passed + n_ok)) failed=$((failed + n_bad)) skipped=$((skipped + n_skip))
+		shown=$((shown + 1))
+	done
+}
+
+files=()
 for group in "$@"; do
 	found=0
 	while read -r file; do
 		found=1
-		run_one "$file"
+		files+=("$file")
 	done < <(files_of "$group")
 	[ $found -eq 1 ] || { echo "tests/run.sh: $group: no such test" >&2; failed=$((failed + 1)); }
 done
+running=0
+[ "$at_a_time" -eq 1 ] || trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
+for i in "${!files[@]}"; do
+	# In the foreground, where Ctrl+C reaches the test itself.
+	if [ "$at_a_time" -eq 1 ]; then
+		run_one "${files[i]}" "$reports/$i"
+		show
+		continue
+	fi
+	if [ $running -eq "$at_a_time" ]; then
+		wait -n
+		running=$((running - 1))
+		show
+	fi
+	run_one "${files[i]}" "$reports/$i" &
+	running=$((running + 1))
+done
+wait
+show
+# A runner that died has left no counts.
+[ $shown -eq ${#files[@]} ] || { echo "tests/run.sh: ${files[shown]}: no result" >&2; failed=$((failed + 1)); }
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]

@@ -17,10 +17,19 @@ vm-run: ## boot a sched_ext kernel and run `mlsched run` on a load in it (ARGS="
 	@KERNEL="$(KERNEL)" TOPOLOGY="$(TOPOLOGY)" CMD="$(CMD)" scripts/vm/run-mlsched.sh "$(O)" "$(MODEL)" $(ARGS)
 
 .PHONY: vm-test
-vm-test: ## run the tests that need a sched_ext kernel in virtual machines (KERNELS="6.18.15 7.1.13" or all)
+vm-test: ## run the tests that need a sched_ext kernel in virtual machines (KERNELS="6.18.15 7.1.13" or all; MLSCHED_VM_GUESTS=2 at a time)
 	@scripts/ensure-deps.sh "$(O)" vm
 	@$(MAKE) -s --no-print-directory tests-build $(O)/vm/mls-workload
-	@O="$(O)" MLSCHED_VM_KERNELS="$(KERNELS)" tests/run.sh vm
+	@O="$(O)" MLSCHED_VM_KERNELS="$(KERNELS)" tests/run.sh -j "$${MLSCHED_VM_GUESTS:-1}" vm
+
+# Of vm-soak: how long it lasts.
+MINUTES ?= 10
+
+.PHONY: vm-soak
+vm-soak: ## schedule for MINUTES=10 in a virtual machine while stress-ng does its worst and models change
+	@scripts/ensure-deps.sh "$(O)" vm
+	@$(MAKE) -s --no-print-directory build
+	@O="$(O)" MLSCHED_VM_KERNELS="$(KERNELS)" MLSCHED_SOAK_MINUTES="$(MINUTES)" tests/run.sh tests/vm/soak.sh
 
 # Static: its processes start anew all the time, and a guest has no library cache.
 $(O)/vm/mls-workload: $(wildcard bench/vm/*.c) bench/vm/workload.h
