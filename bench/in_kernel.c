@@ -252,6 +252,11 @@ int bench_object_measure(struct bench_object *object, enum bench_in_kernel what,
 	return 0;
 }
 
+const struct bpf_object *bench_object_bpf(const struct bench_object *object)
+{
+	return object->skel->obj;
+}
+
 void bench_object_close(struct bench_object *object)
 {
 	if (!object)

@@ -61,6 +61,11 @@ int bench_object_put(struct bench_object *object, const struct qnet_model *net, 
 int bench_object_measure(struct bench_object *object, enum bench_in_kernel what, bool dependent,
 			 size_t samples, struct bench_net *net, struct mlsched_error *err);
 
+struct bpf_object;
+
+/** bench_object_bpf() - libbpf's object, to look at */
+const struct bpf_object *bench_object_bpf(const struct bench_object *object);
+
 void bench_object_close(struct bench_object *object);
 
 /** bench_topology_make() - a machine whose CPUs are divided evenly, all online */

@@ -31,6 +31,12 @@ vm-soak: ## schedule for MINUTES=10 in a virtual machine while stress-ng does it
 	@$(MAKE) -s --no-print-directory build
 	@O="$(O)" MLSCHED_VM_KERNELS="$(KERNELS)" MLSCHED_SOAK_MINUTES="$(MINUTES)" tests/run.sh tests/vm/soak.sh
 
+.PHONY: verifier-table
+verifier-table: ## make docs/verifier.md anew: what each kernel's verifier has to do for each BPF program
+	@scripts/ensure-deps.sh "$(O)" vm
+	@$(MAKE) -s --no-print-directory build
+	@scripts/verifier-table.sh "$(PROGRAM)"
+
 # Static: its processes start anew all the time, and a guest has no library cache.
 $(O)/vm/mls-workload: $(wildcard bench/vm/*.c) bench/vm/workload.h
 	$(call say,CC,$@)

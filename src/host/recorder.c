@@ -305,6 +305,32 @@ int mls_recorder_open(const struct mls_recorder_options *options, struct mlsched
 	return 0;
 }
 
+int mls_recorder_load(const struct mls_recorder_options *options,
+		      const struct mls_topology *topology, struct mlsched_error *err,
+		      struct mls_recorder **recorder, struct bpf_object **object)
+{
+	struct mls_recorder *r = calloc(1, sizeof(*r));
+	int ret;
+
+	if (!r)
+		return mls_error(err, -ENOMEM, "no memory for the recorder");
+	r->options = *options;
+	r->topology = *topology;
+	r->stats_fd = -1;
+	ret = check_options(&r->options, err);
+	if (!ret)
+		ret = check_kernel(err);
+	if (!ret)
+		ret = load(r, err);
+	if (ret) {
+		mls_recorder_close(r);
+		return ret;
+	}
+	*object = r->skel->obj;
+	*recorder = r;
+	return 0;
+}
+
 void mls_recorder_close(struct mls_recorder *r)
 {
 	if (!r)

@@ -151,6 +151,20 @@ struct mls_recorder;
 int mls_recorder_open(const struct mls_recorder_options *options, struct mlsched_error *err,
 		      struct mls_recorder **recorder);
 
+struct bpf_object;
+
+/**
+ * mls_recorder_load() - load for a machine that need not be this one, attach nothing
+ * @topology: copied
+ * @object:   receives libbpf's object, to look at; it stays the recorder's
+ *
+ * The result is good for mls_recorder_close() only.
+ * Return: as mls_recorder_open().
+ */
+int mls_recorder_load(const struct mls_recorder_options *options,
+		      const struct mls_topology *topology, struct mlsched_error *err,
+		      struct mls_recorder **recorder, struct bpf_object **object);
+
 typedef void mls_move_fn(void *context, const struct mls_move *move);
 
 /**

@@ -282,6 +282,30 @@ int mls_scx_open(const struct mls_scx_options *options, struct mlsched_error *er
 	return 0;
 }
 
+int mls_scx_load(const struct mls_scx_options *options, const struct mls_topology *topology,
+		 struct mlsched_error *err, struct mls_scx **scx, struct bpf_object **object)
+{
+	struct mls_scx *s = calloc(1, sizeof(*s));
+	int ret;
+
+	if (!s)
+		return mls_error(err, -ENOMEM, "no memory for the scx backend");
+	s->options = *options;
+	s->topology = *topology;
+	ret = check_options(&s->options, err);
+	if (!ret)
+		ret = mls_scx_usable(s->options.sysfs, err);
+	if (!ret)
+		ret = load(s, 0, err);
+	if (ret) {
+		mls_scx_close(s);
+		return ret;
+	}
+	*object = s->skel->obj;
+	*scx = s;
+	return 0;
+}
+
 enum mls_scx_end mls_scx_end(const struct mls_scx *s, char *text, size_t size)
 {
 	struct scheduler_exit *ended;

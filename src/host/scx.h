@@ -73,6 +73,19 @@ int mls_scx_usable(const char *sysfs, struct mlsched_error *err);
 int mls_scx_open(const struct mls_scx_options *options, struct mlsched_error *err,
 		 struct mls_scx **scx);
 
+struct bpf_object;
+
+/**
+ * mls_scx_load() - load for a machine that need not be this one, attach nothing
+ * @topology: copied
+ * @object:   receives libbpf's object, to look at; it stays the scheduler's
+ *
+ * The result is good for mls_scx_close() only.
+ * Return: as mls_scx_open().
+ */
+int mls_scx_load(const struct mls_scx_options *options, const struct mls_topology *topology,
+		 struct mlsched_error *err, struct mls_scx **scx, struct bpf_object **object);
+
 /**
  * mls_scx_end() - has the kernel taken it out?
  * @text: receives the kernel's reason; untouched while it runs
