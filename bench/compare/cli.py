@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""vm-compare run|table: the command line."""
+"""The command line of vm-compare."""
 
 import argparse
 import collections
 import concurrent.futures
+import json
 import os
 import pathlib
 import subprocess
@@ -12,7 +13,7 @@ import tempfile
 import threading
 import time
 
-from compare import guests, results, schedulers, tables
+from compare import guests, numbers, page, plot, results, schedulers, tables
 
 PROFILES = ("make", "message", "mixed", "imbalance")
 CACHE = os.environ.get("MLSCHED_CACHE") or os.path.join(
@@ -158,6 +159,37 @@ def command_run(args):
         run_all(missing, args, programs, load)
 
 
+# ---- what is there ---------------------------------------------------------------
+
+
+def read_newest(path):
+    runs = results.newest(results.read(path))
+    if not runs:
+        fail(f"{path}: no results")
+    return runs
+
+
+def command_table(args):
+    runs = read_newest(args.file)
+    print(json.dumps(numbers.summary(runs), indent=1) if args.json else tables.markdown(runs))
+
+
+def command_plot(args):
+    text = plot.svg(read_newest(args.file))
+    if args.output:
+        pathlib.Path(args.output).write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+
+
+def command_page(args):
+    runs = read_newest(args.file)
+    file = pathlib.Path(args.file).resolve()
+    name = file.relative_to(guests.ROOT) if file.is_relative_to(guests.ROOT) else file.name
+    (guests.ROOT / "docs/comparison.md").write_text(page.page(runs, name), encoding="utf-8")
+    (guests.ROOT / "docs/comparison.svg").write_text(plot.svg(runs), encoding="utf-8")
+
+
 # ---- the command line -----------------------------------------------------------
 
 
@@ -186,9 +218,19 @@ def parser():
     run.add_argument("--load-options", default="", metavar="TEXT", help="more options for the load, such as \"-n 20\"")
     run.add_argument("--retry", action="store_true", help="repeat what failed, too")
     run.add_argument("--build", type=pathlib.Path, default=guests.ROOT / "build", metavar="DIR", help="(%(default)s)")
-    table = commands.add_parser("table", help="show results as tables (markdown)")
-    table.set_defaults(function=lambda args: print(tables.markdown(results.newest(results.read(args.file)))))
-    table.add_argument("file", metavar="FILE")
+    shown = (
+        ("table", "show results as tables (markdown)", command_table),
+        ("plot", "write results as an SVG", command_plot),
+        ("page", "write docs/comparison.md and its plot from results", command_page),
+    )
+    for name, text, function in shown:
+        command = commands.add_parser(name, help=text)
+        command.set_defaults(function=function)
+        command.add_argument("file", metavar="FILE", help="of results")
+        if name == "table":
+            command.add_argument("--json", action="store_true", help="one document")
+        if name == "plot":
+            command.add_argument("-o", "--output", metavar="FILE", help="instead of standard output")
     return top
 
 

@@ -1,132 +1,116 @@
 # SPDX-License-Identifier: GPL-2.0
-"""From runs to numbers and tables.  Every difference is between runs of the same seed."""
+"""Numbers as markdown tables: `vm-compare table`, and the tables of docs/comparison.md."""
 
-import statistics
-
-BASE = "eevdf"
-SLICE_MS = 4
-LIMIT_MS = 100
-
-# field of the load's line, title, divisor, digits
-COLUMNS = (
-    ("moves", "moves", 1, 0),
-    ("moves_caches", "across LLCs", 1, 0),
-    ("moves_nodes", "across nodes", 1, 0),
-    ("refill_ms", "refill ms", 1, 0),
-    ("wakeup_p50_us", "wake-up p50 ms", 1e3, 2),
-    ("wakeup_p99_us", "p99", 1e3, 1),
-    ("wakeup_p999_us", "p99.9", 1e3, 1),
-    ("wakeup_max_us", "max", 1e3, 1),
-    ("wait_p50_us", "wait p50 ms", 1e3, 2),
-    ("wait_p99_us", "p99", 1e3, 1),
-    ("wait_p999_us", "p99.9", 1e3, 1),
-    ("wait_max_us", "max", 1e3, 1),
-)
+from compare import numbers
+from compare.numbers import BASE
 
 
-def cells_of(runs):
-    """{(topology, profile): {scheduler: {seed: load}}} in the order of the file, without what failed."""
-    cells = {}
-    for run in runs:
-        cell = cells.setdefault((run["topology"], run["profile"]), {})
-        of_scheduler = cell.setdefault(run["scheduler"], {})
-        if not run["failed"]:
-            of_scheduler[run["seed"]] = run["load"]
-    return cells
-
-
-def ordered(runs):
-    """Names and titles of the schedulers: EEVDF and its controls, ours, the others."""
-    titles = {run["scheduler"]: run["title"] for run in runs}
-
-    def rank(name):
-        first = ("eevdf", "heuristic", "refuse", "accept", "model")
-        return [i for i, word in enumerate(first) if name.startswith(word)] or [len(first)], name
-
-    return {name: titles[name] for name in sorted(titles, key=rank)}
-
-
-def values(loads, field):
-    return [load[field] for load in loads.values()]
-
-
-def paired(loads, base, field, function):
-    """Median over the seeds that both have of function(value, value of the base)."""
-    both = sorted(set(loads) & set(base))
-    found = [function(loads[s][field], base[s][field]) for s in both]
-    return statistics.median(found) if found else None
-
-
-def change(loads, base, field):
-    return paired(loads, base, field, lambda x, y: (x / y - 1) * 100)
-
-
-def ratio(loads, base, field):
-    return paired(loads, base, field, lambda x, y: x / y if y else 1.0 if not x else float("inf"))
-
-
-def spread(numbers, divisor=1, digits=0):
-    """median (smallest-largest)"""
-    n = [x / divisor for x in numbers]
-    if not n:
+def spread(found, divisor=1, digits=0):
+    """median (smallest–largest)"""
+    scaled = [n / divisor for n in found]
+    if not scaled:
         return "-"
-    middle = f"{statistics.median(n):.{digits}f}"
-    if len(n) == 1:
-        return middle
-    return f"{middle} ({min(n):.{digits}f}–{max(n):.{digits}f})"
+    text = f"{numbers.median(scaled):.{digits}f}"
+    if len(scaled) > 1:
+        text += f" ({min(scaled):.{digits}f}–{max(scaled):.{digits}f})"
+    return text
 
 
-def criteria(loads, base):
-    """What a base with no model must keep to, each as (name, value, holds)."""
-    if not loads or not base:
-        return []
-    makespan = change(loads, base, "makespan_ms")
-    moves = ratio(loads, base, "moves")
-    wait = ratio(loads, base, "wait_p99_us")
-    if makespan is None:
-        return []
-    longest = max(max(values(loads, f"{what}_max_us")) for what in ("wakeup", "wait")) / 1e3
-    return [
-        ("makespan within 2 %", f"{makespan:+.1f} %", makespan <= 2),
-        ("moves at most 1.2 times", f"{moves:.2f}", moves <= 1.2),
-        (f"longest wait at most {LIMIT_MS + SLICE_MS} ms", f"{longest:.0f} ms", longest <= LIMIT_MS + SLICE_MS),
-        ("p99 wait at most 1.1 times", f"{wait:.2f}", wait <= 1.1),
-    ]
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def cell_table(cell, titles):
+def matrix(cells, titles, text_of):
+    """Schedulers down, cells across; text_of(loads, base, is_base) is what stands there."""
+    rows = []
+    for name, title in titles.items():
+        row = [text_of(c[name], c.get(BASE, {}), name == BASE) if c.get(name) else "" for c in cells.values()]
+        rows.append([title] + row)
+    return table([""] + [f"{topology} {profile}" for topology, profile in cells], rows)
+
+
+def makespan_matrix(cells, titles):
+    def text_of(loads, base, is_base):
+        change = numbers.median(numbers.changes(loads, base, "makespan_ms"))
+        if is_base:
+            return f"{numbers.median(numbers.values(loads, 'makespan_ms')):.0f} ms"
+        return "" if change is None else f"{change:+.1f} %"
+
+    return matrix(cells, titles, text_of)
+
+
+def ratio_matrix(cells, titles, field, divisor=1, unit=""):
+    def text_of(loads, base, is_base):
+        ratio = numbers.median(numbers.ratios(loads, base, field))
+        if is_base:
+            middle = numbers.median(numbers.values(loads, field)) / divisor
+            return f"{middle:.{1 if unit else 0}f}{unit}"
+        return "" if ratio is None or ratio == numbers.INFINITE else f"×{ratio:.2f}"
+
+    return matrix(cells, titles, text_of)
+
+
+def longest_matrix(cells, titles):
+    return matrix(cells, titles, lambda loads, base, is_base: f"{numbers.longest_ms(loads):.0f} ms")
+
+
+def moves_table(cell, titles):
     base = cell.get(BASE, {})
-    head = ["", "n", "makespan ms", "vs EEVDF"] + [title for _, title, _, _ in COLUMNS]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    several_nodes = any(load["nodes"] > 1 for loads in cell.values() for load in loads.values())
+    columns = [c for c in numbers.MOVES if several_nodes or c[0] != "moves_nodes"]
+    head = ["", "n", "makespan ms", "vs EEVDF"] + [f"moves {t}" if f.startswith("moves") else t for f, t, _, _ in columns]
+    rows = []
     for name, title in titles.items():
         loads = cell.get(name)
-        if loads is None:
+        if not loads:
             continue
-        row = [title, str(len(loads)), spread(values(loads, "makespan_ms"))]
-        difference = change(loads, base, "makespan_ms") if name != BASE else None
-        row.append("" if difference is None else f"{difference:+.1f} %")
-        for field, _, divisor, digits in COLUMNS:
-            text = spread(values(loads, field), divisor, digits)
-            times = ratio(loads, base, field) if field.startswith("moves") and name != BASE else None
-            row.append(text if times is None or times == float("inf") else f"{text} ×{times:.2f}")
-        lines.append("| " + " | ".join(row) + " |")
-    return "\n".join(lines)
+        change = numbers.median(numbers.changes(loads, base, "makespan_ms")) if name != BASE else None
+        row = [title, str(len(loads)), spread(numbers.values(loads, "makespan_ms")),
+               "" if change is None else f"{change:+.1f} %"]
+        for field, _, divisor, digits in columns:
+            text = spread(numbers.values(loads, field), divisor, digits)
+            ratio = numbers.median(numbers.ratios(loads, base, field)) if name != BASE else None
+            if field.startswith("moves") and ratio is not None and ratio != numbers.INFINITE:
+                text += f" ×{ratio:.2f}"
+            row.append(text)
+        rows.append(row)
+    return table(head, rows)
 
 
-def criteria_table(cells, titles, names):
-    lines = []
-    for name in names:
-        head = None
-        for (topology, profile), cell in cells.items():
-            found = criteria(cell.get(name, {}), cell.get(BASE, {}))
-            if not found:
-                continue
-            if head is None:
-                head = [what for what, _, _ in found]
-                lines += ["", f"**{titles[name]}**", "", "| | n | " + " | ".join(head) + " |", "|" + "---|" * (len(head) + 2)]
-            marks = [f"{value} {'✓' if holds else '✗'}" for _, value, holds in found]
-            lines.append(f"| {topology} {profile} | {len(cell[name])} | " + " | ".join(marks) + " |")
-    return "\n".join(lines)
+def latency_table(cell, titles):
+    head = ["ms"] + [title for _, title, _, _ in numbers.LATENCIES]
+    rows = [[title] + [spread(numbers.values(cell[name], field), divisor, digits)
+                       for field, _, divisor, digits in numbers.LATENCIES]
+            for name, title in titles.items() if cell.get(name)]
+    return table(head, rows)
+
+
+def cell_parts(cells, titles, level="###"):
+    parts = []
+    for (topology, profile), cell in cells.items():
+        loads = next((c for c in cell.values() if c), {})
+        work = [load["work_ms"] / load["cpus"] for load in loads.values()]
+        parts += [f"{level} {topology}, {profile}", f"Work / CPUs: {spread(work)} ms.",
+                  moves_table(cell, titles), latency_table(cell, titles)]
+    return parts
+
+
+def criteria_part(cells, titles, name):
+    """The four criteria of one scheduler, cell by cell, and how many hold; None without runs."""
+    rows, head, held, asked = [], None, 0, 0
+    for (topology, profile), cell in cells.items():
+        found = numbers.criteria(cell.get(name, {}), cell.get(BASE, {}))
+        if not found:
+            continue
+        head = ["", "n"] + [what for what, _, _ in found]
+        asked += len(found)
+        held += sum(holds for _, _, holds in found)
+        rows.append([f"{topology} {profile}", str(len(cell[name]))]
+                    + [value if holds else f"**{value}, no**" for _, value, holds in found])
+    if head is None:
+        return None
+    return f"{titles[name]}: {held} of {asked} hold.\n\n" + table(head, rows)
 
 
 def failures(runs):
@@ -135,14 +119,9 @@ def failures(runs):
 
 
 def markdown(runs):
-    cells, titles = cells_of(runs), ordered(runs)
-    parts = []
-    for (topology, profile), cell in cells.items():
-        work = values(next(iter(cell.values())), "work_ms")
-        cpus = values(next(iter(cell.values())), "cpus")
-        parts.append(f"**{topology}, {profile}** (work / CPUs: {spread([w / c for w, c in zip(work, cpus)])} ms)\n\n"
-                     + cell_table(cell, titles))
-    parts.append("Criteria" + criteria_table(cells, titles, [n for n in titles if not n.startswith(BASE)]))
+    cells, titles = numbers.cells_of(runs), numbers.titles_of(runs)
+    parts = cell_parts(cells, titles)
+    parts += [p for name in titles if name != BASE and (p := criteria_part(cells, titles, name))]
     bad = failures(runs)
     if bad:
         parts.append("Failed:\n" + "\n".join(bad))

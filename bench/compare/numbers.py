@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0
+"""From runs to numbers.  Every difference is between runs of the same seed, thus of the same work."""
+
+import statistics
+
+BASE = "eevdf"
+INFINITE = float("inf")
+
+# What a base with no model must keep to against EEVDF.
+MAKESPAN_PERCENT = 2
+MOVES_TIMES = 1.2
+WAIT_TIMES = 1.1
+# MLS_POLICY_LIMIT and MLS_POLICY_SLICE of core/policy.h: a task that has waited for the
+# limit may have to wait for the slice that has begun.
+LONGEST_MS = 100 + 4
+
+# Fields of the load's line.
+MOVES = (
+    ("moves", "all", 1, 0),
+    ("moves_caches", "across LLCs", 1, 0),
+    ("moves_nodes", "across nodes", 1, 0),
+    ("refill_ms", "refill ms", 1, 0),
+)
+LATENCIES = tuple(
+    (f"{what}_{quantile}_us", f"{title} {quantile.replace('p999', 'p99.9')}", 1e3, 2 if quantile == "p50" else 1)
+    for what, title in (("wakeup", "wake-up"), ("wait", "wait")) for quantile in ("p50", "p99", "p999", "max"))
+
+
+def cells_of(runs):
+    """{(topology, profile): {scheduler: {seed: load}}} in the order of the file, without what failed."""
+    cells = {}
+    for run in runs:
+        cell = cells.setdefault((run["topology"], run["profile"]), {})
+        of_scheduler = cell.setdefault(run["scheduler"], {})
+        if not run["failed"]:
+            of_scheduler[run["seed"]] = run["load"]
+    return dict(sorted(cells.items(), key=lambda item: cell_rank(*item[0])))
+
+
+def cell_rank(topology, profile):
+    order = ("make", "message", "mixed", "imbalance")
+    parts = [int(n) for n in topology.split("x")]
+    cpus = 1
+    for part in parts:
+        cpus *= part
+    return cpus, parts[0], parts, order.index(profile) if profile in order else len(order), profile
+
+
+def titles_of(runs):
+    """{name: title}: EEVDF and its controls, then ours, then the others."""
+    titles = {run["scheduler"]: run["title"] for run in runs}
+
+    def rank(name):
+        first = ("eevdf", "heuristic", "refuse", "accept", "model")
+        return [i for i, word in enumerate(first) if name.startswith(word)] or [len(first)], name
+
+    return {name: titles[name] for name in sorted(titles, key=rank)}
+
+
+def values(loads, field):
+    return [load[field] for load in loads.values()]
+
+
+def pairs(loads, base, field, function):
+    """function(value, value of the base) for every seed that both have."""
+    return [function(loads[seed][field], base[seed][field]) for seed in sorted(set(loads) & set(base))]
+
+
+def percent(value, base):
+    return (value / base - 1) * 100
+
+
+def times(value, base):
+    if base:
+        return value / base
+    return INFINITE if value else 1.0
+
+
+def changes(loads, base, field):
+    return pairs(loads, base, field, percent)
+
+
+def ratios(loads, base, field):
+    return pairs(loads, base, field, times)
+
+
+def median(numbers):
+    return statistics.median(numbers) if numbers else None
+
+
+def longest_ms(loads):
+    return max(max(values(loads, f"{what}_max_us")) for what in ("wakeup", "wait")) / 1e3
+
+
+def criteria(loads, base):
+    """The four of the base, each as (what, text of the value, holds); none without runs in pairs."""
+    makespan = median(changes(loads, base, "makespan_ms"))
+    if makespan is None:
+        return []
+    moves = median(ratios(loads, base, "moves"))
+    wait = median(ratios(loads, base, "wait_p99_us"))
+    longest = longest_ms(loads)
+    return [
+        (f"makespan within {MAKESPAN_PERCENT} %", f"{makespan:+.1f} %", makespan <= MAKESPAN_PERCENT),
+        (f"moves at most {MOVES_TIMES} times", f"×{moves:.2f}", moves <= MOVES_TIMES),
+        (f"longest wake-up and wait at most {LONGEST_MS} ms", f"{longest:.0f} ms", longest <= LONGEST_MS),
+        (f"p99 wait at most {WAIT_TIMES} times", f"×{wait:.2f}", wait <= WAIT_TIMES),
+    ]
+
+
+def summary(runs):
+    """Everything that the tables show, for programs."""
+    cells, titles = cells_of(runs), titles_of(runs)
+    found = []
+    for (topology, profile), cell in cells.items():
+        base = cell.get(BASE, {})
+        for name in titles:
+            loads = cell.get(name)
+            if not loads:
+                continue
+            row = {"topology": topology, "profile": profile, "scheduler": name, "title": titles[name],
+                   "seeds": sorted(loads)}
+            for field in ["makespan_ms"] + [column[0] for column in MOVES + LATENCIES]:
+                numbers = values(loads, field)
+                row[field] = {"median": median(numbers), "min": min(numbers), "max": max(numbers)}
+                against = [r for r in ratios(loads, base, field) if r != INFINITE]
+                if name != BASE and against:
+                    row[field]["times_eevdf"] = median(against)
+            if name != BASE:
+                row["criteria"] = {what: holds for what, _, holds in criteria(loads, base)}
+            found.append(row)
+    return {"cells": found, "failed": [{k: r[k] for k in ("topology", "profile", "scheduler", "seed", "failed")}
+                                       for r in runs if r["failed"]]}

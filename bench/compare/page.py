@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0
+"""docs/comparison.md from a file of results.  Whatever is said of the numbers is computed from them."""
+
+from compare import numbers, plot, tables
+from compare.numbers import BASE
+
+INTRODUCTION = """# Comparison of schedulers
+Made by `bench/vm-compare page {file}` from [{file}](../{file}); nothing here is edited by hand.
+
+**This is emulation, and its time is counted in instructions.** Each run is a fresh virtual machine (QEMU without
+KVM, `scripts/vm/run --deterministic SEED`) whose clock goes forward by a nanosecond with each instruction, shared out
+between its CPUs. That makes a slow machine whose numbers are the same to the bit on every host and beside any
+other work, so that a difference between two schedulers is never the host's. It is not real hardware: a scheduler's own
+code costs several times what it costs there, there are no caches that cost time (the load makes up for that: a thread
+that finds itself at another last-level cache works at half speed until it has paid 1 ms of CPU time, on another CPU of
+the same cache 0.1 ms), and only what differs by some percent means something.
+
+- Kernel: {kernels}. Topologies: {topologies}.
+- Loads (`bench/vm`, the same work for the same seed, whatever the scheduler does): *make*, jobs of three short programs
+  each, 1.5 at a time for each CPU; *message*, groups of threads that send each other messages with 1 ms of work each;
+  *mixed*, 2.5 CPU-bound threads for each CPU and one that sleeps and wants it at once; *imbalance*, two CPU-bound
+  threads for each CPU, all begun on one last-level cache.
+- Repetition *n* has seed *n* for the load and for the machine, for every scheduler: {seeds}.
+- Moves are the kernel's own count (`sched_migrate_task`) for the threads of the load. *Wake-up* is how late a
+  sleeping thread runs, *wait* how long a thread that could run was off the CPU in the middle of its work.
+- A run counts only when the scheduler was attached from before the load until after it, without a new start.
+{schedulers}
+"""
+
+READING = """## All against EEVDF
+EEVDF's line holds its own values, the others their difference to it: the median over the seeds of the differences
+between runs of the same seed.
+"""
+
+AGAIN = """## Doing it again
+```
+bench/peers/build-schedulers.sh                 # the published schedulers, from their crates; needs a Rust toolchain
+bench/vm-compare run -o {file}                  # what is missing; {hours}
+bench/vm-compare table {file}                   # the tables (--json for programs)
+bench/vm-compare page {file}                    # this page and its plot
+```
+A run is identified by kernel, topology, load, seed, command line and a hash of the programs and models in the guest
+(stripped). What the numbers depend on besides: QEMU's version, busybox, the C library of the host that goes into the
+guest. Our schedulers run again when `mlsched` changed, the others' results stay.
+"""
+
+
+def schedulers_part(runs, titles):
+    lines = ["- Schedulers:"]
+    meaning = {
+        "eevdf": "the kernel's own", "eevdf-home": "EEVDF with each thread tied to the last-level cache where it starts",
+        "eevdf-cache": "EEVDF with threads tied by work known in advance",
+        "heuristic": "our scheduler with no model (`--mode collect`)",
+        "refuse": "with a model that refuses every optional move (a control)",
+        "accept": "with a model that accepts every one (a control: must decide as no model does)",
+        "model": "with the default model (`make model`), trained on made-up data: how to learn comes later",
+        "rusty-1.0.8p": "the published crate with three names of kernel functions replaced, since 6.18 has no longer the "
+                        "old ones", }
+    for name, title in titles.items():
+        text = meaning.get(name, "the published crate")
+        builds = sorted({run["git"] for run in runs if run["scheduler"] == name})
+        ours = name.split("-")[0] in ("heuristic", "refuse", "accept", "model")
+        lines.append(f"  - {title}: {text}{', at ' + ', '.join(builds) if ours else ''}")
+    return "\n".join(lines)
+
+
+def describe_seeds(cells):
+    counts = {len(loads) for cell in cells.values() for loads in cell.values() if loads}
+    if not counts:
+        return "none yet"
+    return f"{min(counts)} repetitions" if len(counts) == 1 else f"{min(counts)} to {max(counts)} repetitions (column *n*)"
+
+
+def verdict(cells, titles):
+    """One sentence for each scheduler: over how many cells it was measured, best and worst."""
+    lines = []
+    for name, title in titles.items():
+        found = {cell: numbers.median(numbers.changes(c[name], c.get(BASE, {}), "makespan_ms"))
+                 for cell, c in cells.items() if name != BASE and c.get(name)}
+        found = {cell: change for cell, change in found.items() if change is not None}
+        if not found:
+            continue
+        best, worst = min(found, key=found.get), max(found, key=found.get)
+        moves = [m for cell in found if (m := numbers.median(
+            numbers.ratios(cells[cell][name], cells[cell][BASE], "moves"))) is not None]
+        lines.append(f"- **{title}**: makespan {found[best]:+.1f} % ({' '.join(best)}) to {found[worst]:+.1f} % "
+                     f"({' '.join(worst)}), moves {min(moves):.2f} to {max(moves):.2f} times EEVDF's, over {len(found)} "
+                     f"cell{'s' if len(found) > 1 else ''}.")
+    return lines
+
+
+def page(runs, file):
+    cells, titles = numbers.cells_of(runs), numbers.titles_of(runs)
+    topologies = list(dict.fromkeys(topology for topology, _ in cells))
+    parts = [INTRODUCTION.format(
+        file=file, kernels=", ".join(sorted({run["kernel"] for run in runs})),
+        topologies="; ".join(plot.describe(t) for t in topologies), seeds=describe_seeds(cells),
+        schedulers=schedulers_part(runs, titles)).strip()]
+    found = verdict(cells, titles)
+    if found:
+        parts.append("## What came out\n" + "\n".join(found))
+        parts.append("![Makespan, moves and wait of each scheduler against EEVDF](comparison.svg)")
+    ours = [p for n in titles if n == "heuristic" and (p := tables.criteria_part(cells, titles, n))]
+    if ours:
+        parts.append("## What our base must keep to\n" + ours[0])
+    parts += [READING.strip(), "Makespan:", tables.makespan_matrix(cells, titles), "Moves between CPUs:",
+              tables.ratio_matrix(cells, titles, "moves"), "99th percentile of the wait for a CPU:",
+              tables.ratio_matrix(cells, titles, "wait_p99_us", 1e3, " ms"),
+              "99th percentile of the wake-up latency:",
+              tables.ratio_matrix(cells, titles, "wakeup_p99_us", 1e3, " ms"),
+              "Longest wake-up or wait of all repetitions:", tables.longest_matrix(cells, titles)]
+    bad = tables.failures(runs)
+    parts += ["## What failed\n" + ("\n".join(bad) if bad else "Nothing: every scheduler was attached until the end.")]
+    parts += ["## Cell by cell", "Median (smallest–largest); × is the median ratio to EEVDF with the same seed."]
+    parts += tables.cell_parts(cells, titles)
+    runs_in_all = len(titles) * len(cells) * 5
+    parts.append(AGAIN.format(file=file, hours=f"about {runs_in_all * 40 / 3600:.0f} hours of one core for all").strip())
+    return "\n\n".join(parts) + "\n"
