@@ -35,7 +35,7 @@ if [ "$form" = markdown ]; then
 	Made by \`make bench ARGS=markdown >docs/benchmarks.md\`, in one run, on real hardware:
 	$(machine).
 	Other programs may have run on the host at the same time. Absolute times differ from machine to machine; compare
-	columns and ratios of one table.
+	columns and ratios of one table. How whole schedulers compare, in virtual machines, is in [comparison.md](comparison.md).
 	END
 else
 	machine

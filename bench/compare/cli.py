@@ -7,6 +7,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -114,7 +115,7 @@ def run_all(jobs, args, programs, load):
     progress, bad = Progress(len(jobs)), []
     places = max(args.jobs, int(os.environ.get("MLSCHED_VM_GUESTS") or 1))
     pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
-    with open(args.output, "a", encoding="utf-8") as file:
+    with results.opened(args.output) as file:
         waiting = [pool.submit(guests.execute, j.run, j.scheduler, programs, load, places) for j in jobs]
         try:
             for future in concurrent.futures.as_completed(waiting):
@@ -128,6 +129,7 @@ def run_all(jobs, args, programs, load):
                 progress.show(run)
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
+            guests.end_all()
             fail("interrupted; the same command goes on from here")
     if bad:
         fail(f"{len(bad)} runs have no result; the same command tries them again")
@@ -234,6 +236,13 @@ def parser():
     return top
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def main():
+    # In the background of a shell SIGINT is ignored; both end it, with its guests.
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     args = parser().parse_args()
     args.function(args)

@@ -6,11 +6,18 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # For a guest that has a share of a core only.  What hangs in the guest is ended by this alone.
 LIMIT = 3600
+# Of scripts/vm/run: the limit was reached, something is missing, the guest died; it was told to end.
+NO_RESULT = (124, 125, 126, 130, 143)
+
+
+running = set()
+ending = threading.Event()
 
 
 class GuestDied(Exception):
@@ -56,6 +63,24 @@ def outcome(out):
     return result
 
 
+def end_all():
+    """Ends the guests that run, and lets no other begin."""
+    ending.set()
+    for process in list(running):
+        process.terminate()
+
+
+def call(command, env):
+    """Status and standard error of a command that end_all() ends."""
+    if ending.is_set():
+        raise GuestDied("interrupted")
+    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        running.add(process)
+        said = process.communicate()[1]
+        running.discard(process)
+        return process.returncode, said.strip()
+
+
 def execute(run, scheduler, programs, load, places):
     """Returns the run's dictionary, completed.  programs: {host path: stripped copy}."""
     with tempfile.TemporaryDirectory(prefix="vm-compare-") as directory:
@@ -69,11 +94,12 @@ def execute(run, scheduler, programs, load, places):
         command += ["--", "guest.sh", load_command(run, scheduler.tie)]
         command += [scheduler.command] if scheduler.command else []
         env = dict(os.environ, MLSCHED_VM_GUESTS=str(places))
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        if done.returncode in (124, 125, 126) or done.returncode < 0:
-            raise GuestDied(f"status {done.returncode}: {done.stderr.strip()[-1000:]}")
+        status, said = call(command, env)
+        if status in NO_RESULT or status < 0:
+            raise GuestDied(f"{run['topology']} {run['profile']} {run['scheduler']} seed {run['seed']}: "
+                            f"status {status}: {said[-1000:]}")
         result = dict(run, **outcome(out))
         # Whatever the kernel complains about: a scheduler that does that is not compared.
-        if done.returncode != 0 and not result["failed"]:
-            result["failed"] = f"status {done.returncode}: {done.stderr.strip()[-1000:]}"
+        if status != 0 and not result["failed"]:
+            result["failed"] = f"status {status}: {said[-1000:]}"
         return result

@@ -67,7 +67,7 @@ def pairs(loads, base, field, function):
 
 
 def percent(value, base):
-    return (value / base - 1) * 100
+    return (value - base) / base * 100
 
 
 def times(value, base):

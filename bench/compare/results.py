@@ -31,6 +31,14 @@ def read(path):
     return runs
 
 
+def opened(path):
+    """For append(): what was cut off in the middle of a line goes."""
+    if os.path.exists(path):
+        with open(path, "rb+") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+    return open(path, "a", encoding="utf-8")
+
+
 def append(file, run):
     file.write(json.dumps(run, separators=(", ", ": ")) + "\n")
     file.flush()

@@ -48,3 +48,15 @@ $(O)/vm/constant_model: tests/live/constant_model.c $(LIB_A)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(LIB_A) $(DEPS_LIBS) -lm -pthread
+
+# What vm-compare appends to and shows.
+RESULTS ?= bench/results/vm-compare.jsonl
+
+.PHONY: vm-compare
+vm-compare: ## compare schedulers in deterministic virtual machines and write docs/comparison.md (hours; ARGS="--reps 1", RESULTS=file)
+	@scripts/ensure-deps.sh "$(O)" vm
+	@$(MAKE) -s --no-print-directory build
+	@[ -e $(MODEL)/saved_model.pb ] || $(MAKE) --no-print-directory model ARGS=
+	@bench/peers/build-schedulers.sh
+	bench/vm-compare run -o $(RESULTS) $(ARGS)
+	bench/vm-compare page $(RESULTS)

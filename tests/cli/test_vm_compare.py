@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""bench/vm-compare without a guest: what it reads, computes, shows, and would run again."""
+
+import contextlib
+import io
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import xml.dom.minidom
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "bench"))
+
+from compare import cli, numbers, page, plot, results, schedulers, tables  # noqa: E402
+
+DURATIONS = {f"{what}_{q}_us": us for what in ("wakeup", "wait")
+             for q, us in (("p50", 1000), ("p99", 10000), ("p999", 12000), ("max", 20000))}
+
+
+def run_of(scheduler, seed, makespan=1000.0, moves=100, profile="make", topology="1x2x2", failed=None, inputs="a", **load):
+    return {"scheduler": scheduler, "title": scheduler.upper(), "topology": topology, "profile": profile, "seed": seed,
+            "kernel": "6.18.15", "options": "", "command": scheduler, "inputs": inputs, "git": "x", "failed": failed,
+            "load": dict(DURATIONS, makespan_ms=makespan, work_ms=3000.0, cpus=4, nodes=1, moves=moves,
+                         moves_caches=10, moves_nodes=0, refill_ms=5.0, **load)}
+
+
+def write(runs, tail=""):
+    file = tempfile.NamedTemporaryFile("w", suffix=".jsonl", delete=False)
+    file.write("".join(json.dumps(run) + "\n" for run in runs) + tail)
+    file.close()
+    return file.name
+
+
+def cell(runs):
+    return numbers.cells_of(runs)["1x2x2", "make"]
+
+
+def differences_are_between_the_same_seeds():
+    # Unpaired medians would say -50 %: the second seed has ten times the work.
+    runs = [run_of("eevdf", 1, 1000), run_of("eevdf", 2, 10000), run_of("other", 1, 1010), run_of("other", 2, 10100),
+            run_of("other", 3, 1)]
+    found = numbers.changes(cell(runs)["other"], cell(runs)["eevdf"], "makespan_ms")
+    assert [round(change, 6) for change in found] == [1.0, 1.0], found
+
+
+def each_criterion_fails_just_beyond_its_bound():
+    base = [run_of("eevdf", 1)]
+    cases = (("makespan", {"makespan": 1020.0}, {"makespan": 1020.1}), ("moves", {"moves": 120}, {"moves": 121}),
+             ("wake-up", {"wakeup_max_us": 104000}, {"wakeup_max_us": 104001}),
+             ("wait", {"wait_max_us": 104000}, {"wait_max_us": 104001}),
+             ("p99", {"wait_p99_us": 11000}, {"wait_p99_us": 11001}))
+    for what, good, bad in cases:
+        for change, holds in ((good, True), (bad, False)):
+            load = run_of("other", 1, **{k: v for k, v in change.items() if k in ("makespan", "moves")})
+            load["load"].update({k: v for k, v in change.items() if k.endswith("_us")})
+            c = cell(base + [load])
+            found = numbers.criteria(c["other"], c["eevdf"])
+            assert len(found) == 4, found
+            assert all(ok for _, _, ok in found) is holds, (what, change, found)
+
+
+def no_moves_under_eevdf_are_no_division_by_zero():
+    runs = [run_of("eevdf", 1, moves=0), run_of("other", 1, moves=3), run_of("third", 1, moves=0)]
+    c = cell(runs)
+    assert numbers.ratios(c["other"], c["eevdf"], "moves") == [numbers.INFINITE]
+    assert numbers.ratios(c["third"], c["eevdf"], "moves") == [1.0]
+    json.loads(json.dumps(numbers.summary(runs), allow_nan=False))
+    xml.dom.minidom.parseString(plot.svg(runs))
+    tables.markdown(runs)
+
+
+def a_failed_run_is_shown_and_not_counted():
+    runs = [run_of("eevdf", 1), run_of("other", 1), run_of("other", 2, makespan=1, failed="not attached until the end: x")]
+    assert list(cell(runs)["other"]) == [1]
+    assert "seed 2: not attached until the end: x" in tables.markdown(runs)
+    assert "seed 2: not attached until the end: x" in page.page(runs, "file")
+
+
+def a_line_that_was_cut_off_is_run_again_and_one_in_the_middle_is_an_error():
+    whole = [run_of("eevdf", 1), run_of("eevdf", 2)]
+    assert results.read(write(whole, tail='{"scheduler": "ee')) == whole
+    path = write(whole[:1], tail='{"scheduler": "ee\n' + json.dumps(whole[1]) + "\n")
+    try:
+        results.read(path)
+    except SystemExit as error:
+        assert "line 2" in str(error), error
+    else:
+        raise AssertionError("a damaged line went unnoticed")
+
+
+def a_cut_off_line_does_not_spoil_the_next():
+    path = write([run_of("eevdf", 1)], tail='{"scheduler": "ee')
+    with results.opened(path) as file:
+        results.append(file, run_of("eevdf", 2))
+    assert [run["seed"] for run in results.read(path)] == [1, 2]
+
+
+def only_the_newest_build_is_shown():
+    runs = [run_of("eevdf", 1), run_of("heuristic", 1, 500, inputs="old"), run_of("heuristic", 1, 900, inputs="new")]
+    shown = results.newest(runs)
+    assert [run["load"]["makespan_ms"] for run in shown] == [1000, 900], shown
+
+
+def another_program_is_another_run():
+    run = run_of("heuristic", 1)
+    for name, value in (("inputs", "b"), ("seed", 2), ("kernel", "7.1.13"), ("options", "-n 2"), ("command", "other")):
+        assert results.key_of(dict(run, **{name: value})) != results.key_of(run), name
+    assert results.key_of(dict(run, git="y", load={}, title="t")) == results.key_of(run)
+
+
+def the_hash_follows_contents_and_names_only():
+    with tempfile.TemporaryDirectory() as directory:
+        a, b = pathlib.Path(directory, "a"), pathlib.Path(directory, "b")
+        for place in (a, b):
+            (place / "sub").mkdir(parents=True)
+            (place / "sub/file").write_text("same")
+        assert schedulers.digest_of([a]) == schedulers.digest_of([b])
+        (b / "sub/file").write_text("other")
+        assert schedulers.digest_of([a]) != schedulers.digest_of([b])
+        (b / "sub/file").write_text("same")
+        (b / "sub/file").rename(b / "sub/elsewhere")
+        assert schedulers.digest_of([a]) != schedulers.digest_of([b])
+
+
+def schedulers_take_turns():
+    args = cli.parser().parse_args(["run", "-o", "x", "--reps", "3", "--topologies", "1x2x2", "--profiles", "make,mixed"])
+    chosen = [schedulers.Scheduler(name, name) for name in "abc"]
+    jobs = cli.plan(args, chosen, {name: "hash" for name in "abc"})
+    firsts = {job.run["scheduler"] for job in jobs[::3]}
+    assert len(jobs) == 18 and firsts == set("abc"), firsts
+    assert all({j.run["scheduler"] for j in jobs[i:i + 3]} == set("abc") for i in range(0, 18, 3))
+    args.only = "1x2x2/mixed"
+    assert {job.run["profile"] for job in cli.plan(args, chosen, {name: "hash" for name in "abc"})} == {"mixed"}
+
+
+def peers_are_found_by_where_they_are_built():
+    with tempfile.TemporaryDirectory() as directory:
+        for name in ("scx_rusty-1.0.8p/bin/scx_rusty", "scx_lavd-1.1.4/bin/scx_lavd", "scx_half-1.0/bin/other"):
+            path = pathlib.Path(directory, name)
+            path.parent.mkdir(parents=True)
+            path.touch()
+        found = [(s.name, s.title, s.command) for s in schedulers.peers(directory)]
+        assert found == [("lavd-1.1.4", "scx_lavd 1.1.4", "/bin/scx_lavd"),
+                         ("rusty-1.0.8p", "scx_rusty 1.0.8p", "/bin/scx_rusty")], found
+
+
+def mistakes_are_said_in_plain_words():
+    with tempfile.TemporaryDirectory() as directory:
+        args = cli.parser().parse_args(["run", "-o", "x", "--peers", directory, "--schedulers", "nonsense"])
+        for call, expected in ((lambda: cli.choose(args, directory), "scheduler nonsense: expected one of eevdf"),
+                               (lambda: cli.read_newest(f"{directory}/none"), "none: no results")):
+            try:
+                call()
+            except SystemExit as error:
+                assert expected in str(error), error
+            else:
+                raise AssertionError(expected)
+
+
+def tables_and_json_come_from_the_command():
+    path = write([run_of("eevdf", 1), run_of("heuristic", 1, 990.0)])
+    text = subprocess.run([ROOT / "bench/vm-compare", "table", path], capture_output=True, text=True, check=True).stdout
+    assert "| HEURISTIC | 1 | 990 | -1.0 % | 100 ×1.00 |" in text and "HEURISTIC: 4 of 4 hold." in text, text
+    text = subprocess.run([ROOT / "bench/vm-compare", "table", "--json", path], capture_output=True, text=True, check=True).stdout
+    row = json.loads(text)["cells"][1]
+    assert row["makespan_ms"] == {"median": 990.0, "min": 990.0, "max": 990.0, "times_eevdf": 0.99}, row
+
+
+def the_published_page_is_made_of_the_published_results():
+    runs = results.newest(results.read(ROOT / "bench/results/vm-compare.jsonl"))
+    assert (ROOT / "docs/comparison.md").read_text() == page.page(runs, "bench/results/vm-compare.jsonl"), \
+        "bench/vm-compare page bench/results/vm-compare.jsonl makes it anew"
+    assert (ROOT / "docs/comparison.svg").read_text() == plot.svg(runs)
+
+
+TESTS = [differences_are_between_the_same_seeds, each_criterion_fails_just_beyond_its_bound,
+         no_moves_under_eevdf_are_no_division_by_zero, a_failed_run_is_shown_and_not_counted,
+         a_line_that_was_cut_off_is_run_again_and_one_in_the_middle_is_an_error, a_cut_off_line_does_not_spoil_the_next,
+         only_the_newest_build_is_shown, another_program_is_another_run, the_hash_follows_contents_and_names_only,
+         schedulers_take_turns, peers_are_found_by_where_they_are_built, mistakes_are_said_in_plain_words,
+         tables_and_json_come_from_the_command, the_published_page_is_made_of_the_published_results]
+
+
+def main():
+    bad = 0
+    for number, test in enumerate(TESTS, 1):
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(said):
+                test()
+        except Exception as error:  # pylint: disable=broad-except
+            bad = 1
+            print(said.getvalue() + f"# {type(error).__name__}: {error}".replace("\n", "\n# ")[:4000])
+            print(f"not ok {number} - {test.__name__}")
+        else:
+            print(f"ok {number} - {test.__name__}")
+    print(f"1..{len(TESTS)}")
+    return bad
+
+
+if __name__ == "__main__":
+    sys.exit(main())
