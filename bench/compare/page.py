@@ -83,10 +83,24 @@ def verdict(cells, titles):
         best, worst = min(found, key=found.get), max(found, key=found.get)
         moves = [m for cell in found if (m := numbers.median(
             numbers.ratios(cells[cell][name], cells[cell][BASE], "moves"))) is not None]
+        if len(found) == 1:
+            lines.append(f"- **{title}**, on {' '.join(best)} alone: makespan {found[best]:+.1f} %, "
+                         f"moves {moves[0]:.2f} times EEVDF's.")
+            continue
         lines.append(f"- **{title}**: makespan {found[best]:+.1f} % ({' '.join(best)}) to {found[worst]:+.1f} % "
                      f"({' '.join(worst)}), moves {min(moves):.2f} to {max(moves):.2f} times EEVDF's, over {len(found)} "
-                     f"cell{'s' if len(found) > 1 else ''}.")
+                     "cells.")
     return lines
+
+
+def unfinished(runs, cells, titles):
+    """A warning, where not every scheduler has run in every cell as often as the others."""
+    most = max(len(loads) for cell in cells.values() for loads in cell.values())
+    whole, there = len(titles) * len(cells) * most, len(runs)
+    if there == whole:
+        return []
+    return [f"**Not complete: {there} of {whole} runs of these schedulers are there.** A median of fewer than {most} "
+            "seeds is what those seeds gave, not a finding."]
 
 
 def page(runs, file):
@@ -98,7 +112,7 @@ def page(runs, file):
         schedulers=schedulers_part(runs, titles)).strip()]
     found = verdict(cells, titles)
     if found:
-        parts.append("## What came out\n" + "\n".join(found))
+        parts.append("\n\n".join(["## What came out"] + unfinished(runs, cells, titles) + ["\n".join(found)]))
         parts.append("![Makespan, moves and wait of each scheduler against EEVDF](comparison.svg)")
     ours = [p for n in titles if n == "heuristic" and (p := tables.criteria_part(cells, titles, n))]
     if ours:
