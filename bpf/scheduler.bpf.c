@@ -89,7 +89,7 @@ s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_f
 
 		if (cpu < 0)
 			continue;
-		if (may_stay && !decide(kind, prev, (u32)cpu, false))
+		if (may_stay && !decide(t, kind, prev, (u32)cpu, false))
 			continue;
 		set_cause(t, cause);
 		if (run_at_once(p, t, (u32)cpu))
@@ -229,7 +229,7 @@ __noinline int steal_from(u32 src, u32 dst, u64 now)
 			/* The features are the same for each task of a queue. */
 			if (refused)
 				continue;
-			if (!decide(MLS_POLICY_STEAL, src, dst, false)) {
+			if (!decide(t, MLS_POLICY_STEAL, src, dst, false)) {
 				keep_from_work(dst, now);
 				refused = true;
 				continue;
@@ -543,7 +543,7 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 			uneven = true;
 			if (cpu_at(src)->uneven < UNEVEN_TURNS)
 				continue;
-			if (!decide(MLS_POLICY_BALANCE, src, dst, true)) {
+			if (!decide(t, MLS_POLICY_BALANCE, src, dst, true)) {
 				if (!other)
 					keep_from_work(dst, now);
 				refused = true;
@@ -621,6 +621,8 @@ s32 BPF_PROG(mlsched_init_task, struct task_struct *p, struct scx_init_task_args
 	if (!t)
 		return -12; /* ENOMEM */
 	t->cause = SCHEDULER_STAYS;
+	t->pid = (u32)p->pid;
+	t->daemons = (u32)p->tgid == daemon;
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/policy.h"
 #include "core/types.h"
+#include "core/verdict.h"
 
 /* Design section 7. */
 #define SCHEDULER_MAX_CPUS    1024
@@ -47,6 +48,46 @@ enum scheduler_distance {
 	SCHEDULER_DISTANCES
 };
 
+/* Who computes the network. */
+enum scheduler_engine {
+	SCHEDULER_ASK_KERNEL, /* the BPF program, at once */
+	SCHEDULER_ASK_DAEMON, /* a program in user space, which answers later (core/verdict.h) */
+};
+
+/* What became of a decision that needed the daemon's verdict and had none. */
+enum scheduler_request_end {
+	SCHEDULER_SENT, /* the question is on its way */
+	SCHEDULER_FULL, /* the ring buffer was full */
+	SCHEDULER_PENDING, /* the same question is on its way already */
+	SCHEDULER_OWN, /* about the daemon itself: never asked */
+	SCHEDULER_REQUEST_ENDS
+};
+
+/* Of the ten inputs of seed10 those that are not always zero. */
+#define SCHEDULER_FEATURES 5
+
+/* Room for as many requests as there are answers; a header of the kernel's 8 bytes with each. */
+#define SCHEDULER_REQUESTS_SIZE (MLS_VERDICT_ANSWERS * (sizeof(struct scheduler_request) + 8))
+
+/**
+ * struct scheduler_request - a question to the daemon
+ * @id:       its answer is mls_verdict_answer(@id, ...) at mls_verdict_slot(@id)
+ * @time:     when the features were taken, CLOCK_MONOTONIC in ns
+ * @features: Q16.16
+ * @kind:     enum mls_policy_kind
+ * @pid:      of the task; for people, nothing is looked up by it
+ */
+struct scheduler_request {
+	u64 id;
+	u64 time;
+	s32 features[SCHEDULER_FEATURES];
+	u32 kind;
+	u32 src;
+	u32 dst;
+	u32 pid;
+	u32 pad;
+};
+
 struct scheduler_row {
 	u64 word[SCHEDULER_WORDS];
 };
@@ -62,7 +103,12 @@ struct scheduler_row {
  * @model:      decisions that a model was asked for
  * @model_migrates: of these, those where it said "migrate"
  * @same:       of these, those where it said what the heuristic says
- * @no_model:   decisions in a mode that wants a model, without one
+ * @no_model:   decisions in a mode that wants a model, without one; with a daemon
+ *              for an engine = all of @requests
+ * @requests:   what became of these
+ * @verdicts:   what looking for the daemon's verdict came to, by enum mls_verdict:
+ *              KEEP and MIGRATE = @model, the others = @requests but for
+ *              SCHEDULER_OWN
  * @safety:     moves that a safety rule allowed, by kind
  * @bound:      tasks bound to a CPU, put there at once
  * @preempted:  running tasks that one which woke up took the place of
@@ -82,6 +128,8 @@ struct scheduler_counts {
 	u64 model_migrates;
 	u64 same;
 	u64 no_model;
+	u64 requests[SCHEDULER_REQUEST_ENDS];
+	u64 verdicts[MLS_VERDICTS + 1]; /* a power of two, for masks */
 	u64 bound;
 	u64 preempted;
 	u64 kicked;

@@ -7,6 +7,7 @@
 #define MLS_BPF_SCHEDULER_DECIDE_H
 
 #include "bpf/scheduler_features.h"
+#include "bpf/scheduler_requests.h"
 #include "bpf/scheduler_sets.h"
 
 #define KEPT_PERIODS 4 /* of the timer */
@@ -34,17 +35,40 @@ static __always_inline int ask_model(u32 src, u32 dst, bool in_timer)
 	return qnet_infer(slot, scratch) > slot->threshold;
 }
 
-/* May a task move from @src to @dst?  For optional moves only; a function of its own as above. */
-__noinline int decide(u32 kind, u32 src, u32 dst, u32 in_timer)
+/* What the daemon has said of this move of the task: 1 or 0, or -1 while it has not; then ask it. */
+static __always_inline int ask_daemon(struct task *t, u32 kind, u32 src, u32 dst, bool in_timer)
+{
+	u32 move = mls_verdict_move(kind, src, dst), found;
+	struct mls_question *q = &t->asked[mls_verdict_place(move)];
+	struct qnet_scratch *scratch;
+	u64 now = bpf_ktime_get_ns();
+
+	if (t->daemons)
+		return stands_in(SCHEDULER_OWN);
+	found = find_verdict(q, move, now);
+	if (found == MLS_VERDICT_WAITING)
+		return stands_in(SCHEDULER_PENDING);
+	if (found >= MLS_VERDICT_KEEP)
+		return found == MLS_VERDICT_MIGRATE;
+	scratch = scratch_of(in_timer);
+	if (!scratch)
+		return stands_in(SCHEDULER_FULL);
+	fill_features(scratch->features, src, dst);
+	return send_request(q, kind, src, dst, t->pid, scratch->features, now);
+}
+
+/* May @t move from @src to @dst?  For optional moves only; a function of its own as above. */
+__noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 {
 	int heuristic, model = -1, verdict;
 	u32 how = mode;
 
-	if (kind >= MLS_POLICY_KINDS)
+	if (!t || kind >= MLS_POLICY_KINDS)
 		return 0;
 	heuristic = mls_policy_heuristic(kind);
 	if (how != MLS_POLICY_COLLECT) {
-		model = ask_model(src, dst, in_timer);
+		model = engine == SCHEDULER_ASK_KERNEL ? ask_model(src, dst, in_timer) :
+							 ask_daemon(t, kind, src, dst, in_timer);
 		if (model < 0) {
 			COUNT(no_model);
 		} else {

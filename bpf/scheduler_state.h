@@ -21,6 +21,9 @@ const volatile u32 n_cpus = 1;
 const volatile u32 n_words = 1;
 const volatile u32 n_online = 1;
 
+const volatile u32 engine; /* enum scheduler_engine */
+const volatile u64 verdict_age = MLS_VERDICT_AGE;
+
 /* Written by the loader; @mode and @active while we run. */
 u32 mode;
 u32 active; /* slot of the network and one; 0: there is none */
@@ -75,6 +78,9 @@ struct {
  * @queue:   CPU whose clock @own refers to
  * @ran_on:  CPU on which it ran last
  * @placed:  select_cpu() has just looked for an idle CPU, in vain
+ * @daemons: it is one of the daemon's own
+ * @pid:     for people
+ * @asked:   of the daemon, about it
  */
 struct task {
 	u64 own;
@@ -86,6 +92,9 @@ struct task {
 	u32 queue;
 	u32 ran_on;
 	u32 placed;
+	u32 daemons;
+	u32 pid;
+	struct mls_question asked[MLS_VERDICT_QUESTIONS];
 };
 
 struct {
