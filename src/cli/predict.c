@@ -8,15 +8,25 @@
 #include <string.h>
 
 #include "src/cli/cli.h"
+#include "src/cli/rows.h"
+#include "src/host/engine.h"
+
+enum { OPTION_ENGINE = 0x200, OPTION_TENSORFLOW };
 
 struct predict_options {
 	struct cli_common common;
 	const char *model;
+	const char *engine;
+	const char *tensorflow_library;
 	bool logit;
 };
 
 static const struct argp_option options[] = {
 	{ "logit", 'l', NULL, 0, "Print the logit, not the output", 0 },
+	{ "engine", OPTION_ENGINE, "NAME", 0,
+	  "Who computes: native (the default), or tensorflow (TensorFlow's C library)", 0 },
+	{ "tensorflow-library", OPTION_TENSORFLOW, "PATH", 0,
+	  "libtensorflow.so.2, or libtensorflow_cc.so.2 of a Python package (looked for)", 0 },
 	{ 0 },
 };
 
@@ -30,6 +40,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'l':
 		o->logit = true;
+		return 0;
+	case OPTION_ENGINE:
+		if (strcmp(arg, "native") != 0 && strcmp(arg, "tensorflow") != 0)
+			argp_error(state, "--engine: expected native or tensorflow, got \"%s\"",
+				   arg);
+		o->engine = arg;
+		return 0;
+	case OPTION_TENSORFLOW:
+		o->tensorflow_library = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->model)
@@ -87,7 +106,7 @@ static void print_row(const struct predict_options *o, const float *out, uint32_
 		json_t *array = json_array();
 
 		for (uint32_t i = 0; i < n; i++)
-			json_array_append_new(array, json_real(out[i]));
+			json_array_append_new(array, cli_real_json((double)out[i]));
 		cli_json(json_pack("{s:o}", o->logit ? "logit" : "outputs", array));
 		return;
 	}
@@ -96,10 +115,32 @@ static void print_row(const struct predict_options *o, const float *out, uint32_
 	putchar('\n');
 }
 
-static int predict_rows(const struct predict_options *o, const struct mlsched_model *model)
+/* One row by the engine, printed; or the failure. */
+static int predict_row(const struct predict_options *o, struct mls_engine *engine, const float *row)
 {
-	int n_in = (int)mlsched_model_inputs(model);
-	float row[MLSCHED_MAX_WIDTH], out[MLSCHED_MAX_WIDTH];
+	const uint32_t n_out = mlsched_model_outputs(engine->model);
+	float out[MLSCHED_MAX_WIDTH], logit;
+	struct mlsched_verdict verdict;
+	struct mlsched_error err;
+	int ret;
+
+	if (o->logit && mlsched_model_logit(engine->model, NULL, 0, &logit) != 0)
+		return cli_fail(&o->common, "%s: %u outputs have no single logit", o->model, n_out);
+	ret = o->logit ? mls_engine_decide(engine, row, 1, &verdict, &err) :
+			 mls_engine_predict(engine, row, 1, out, &err);
+	if (ret)
+		return cli_fail(&o->common, "%s", err.message);
+	if (o->logit)
+		print_row(o, &verdict.logit, 1);
+	else
+		print_row(o, out, n_out);
+	return CLI_OK;
+}
+
+static int predict_rows(const struct predict_options *o, struct mls_engine *engine)
+{
+	int n_in = (int)mlsched_model_inputs(engine->model);
+	float row[MLSCHED_MAX_WIDTH];
 	size_t line_size = 0, line_no = 0;
 	char *line = NULL;
 	int status = CLI_OK;
@@ -130,16 +171,9 @@ static int predict_rows(const struct predict_options *o, const struct mlsched_mo
 					  n, line_no);
 			break;
 		}
-		if (!o->logit) {
-			mlsched_model_predict(model, row, 1, out);
-			print_row(o, out, mlsched_model_outputs(model));
-		} else if (mlsched_model_logit(model, row, 1, out) == 0) {
-			print_row(o, out, 1);
-		} else {
-			status = cli_fail(&o->common, "%s: %u outputs have no single logit",
-					  o->model, mlsched_model_outputs(model));
+		status = predict_row(o, engine, row);
+		if (status != CLI_OK)
 			break;
-		}
 	}
 	if (status == CLI_OK && ferror(stdin))
 		status = cli_fail(&o->common, "<stdin>:%zu: %s", line_no + 1, strerror(errno));
@@ -149,7 +183,8 @@ static int predict_rows(const struct predict_options *o, const struct mlsched_mo
 
 int cli_predict(int argc, char **argv)
 {
-	struct predict_options o = { .common.command = argv[0] };
+	struct predict_options o = { .common.command = argv[0], .engine = "native" };
+	struct mls_engine *engine = NULL;
 	struct mlsched_model *model;
 	struct mlsched_error err;
 	int status;
@@ -158,7 +193,11 @@ int cli_predict(int argc, char **argv)
 		return CLI_USAGE;
 	if (mlsched_model_load(o.model, &err, &model) != 0)
 		return cli_fail(&o.common, "%s", err.message);
-	status = predict_rows(&o, model);
+	if (mls_engine_open(o.engine, model, o.model, o.tensorflow_library, &err, &engine) != 0)
+		status = cli_fail(&o.common, "--engine %s: %s", o.engine, err.message);
+	else
+		status = predict_rows(&o, engine);
+	mls_engine_close(engine);
 	mlsched_model_free(model);
 	return status;
 }

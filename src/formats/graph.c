@@ -379,6 +379,20 @@ static int check_signature(struct mls_walk *w, const Mls__SignatureEntry *entry)
 	return 0;
 }
 
+int mls_graph_signature(const Mls__MetaGraph *meta, const char *path, struct mlsched_error *err,
+			const Mls__Signature **chosen)
+{
+	struct mls_walk w = { .meta = meta, .path = path, .err = err };
+	const Mls__SignatureEntry *entry;
+	int ret = choose_signature(&w, &entry);
+
+	if (!ret)
+		ret = check_signature(&w, entry);
+	if (!ret)
+		*chosen = entry->value;
+	return ret;
+}
+
 static int start(struct mls_walk *w)
 {
 	const Mls__Graph *graph = w->meta->graph;

@@ -56,6 +56,15 @@ int mls_graph_walk(const Mls__MetaGraph *meta, const char *path, const struct ml
 		   struct mls_arena *arena, struct mlsched_error *err,
 		   const struct mls_step **last);
 
+/**
+ * mls_graph_signature() - the signature that mls_graph_walk() follows
+ * @chosen: receives it: one input and one output; belongs to @meta
+ *
+ * Return: 0; -EINVAL; -ENOTSUP.
+ */
+int mls_graph_signature(const Mls__MetaGraph *meta, const char *path, struct mlsched_error *err,
+			const Mls__Signature **chosen);
+
 /* Dense layers, ready for mlsched_model_create(); arrays belong to the arena. */
 struct mls_network {
 	struct mlsched_model_desc desc;

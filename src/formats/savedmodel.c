@@ -166,6 +166,56 @@ int mls_savedmodel_read(const struct mls_files *files, struct mlsched_error *err
 	return ret;
 }
 
+static int fill_signature(const Mls__Signature *from, const char *path,
+			  struct mls_signature *signature, struct mlsched_error *err)
+{
+	const Mls__TensorInfo *in = from->inputs[0]->value, *out = from->outputs[0]->value;
+
+	if (strlen(in->name) >= MLS_SIGNATURE_NAME || strlen(out->name) >= MLS_SIGNATURE_NAME ||
+	    (in->shape && in->shape->n_dim > MLS_SIGNATURE_DIMS))
+		return mls_error(err, -ENOTSUP,
+				 "Invalid SavedModel format: %s: expected a signature with names "
+				 "below %d bytes and at most %d dimensions, found a longer one",
+				 path, MLS_SIGNATURE_NAME, MLS_SIGNATURE_DIMS);
+	strcpy(signature->input, in->name);
+	strcpy(signature->output, out->name);
+	signature->in_type = in->dtype;
+	signature->out_type = out->dtype;
+	signature->n_dims = in->shape ? (uint32_t)in->shape->n_dim : 0;
+	for (uint32_t i = 0; i < signature->n_dims; i++)
+		signature->dims[i] = in->shape->dim[i]->size;
+	return 0;
+}
+
+int mls_savedmodel_signature(const char *path, struct mls_signature *signature,
+			     struct mlsched_error *err)
+{
+	struct mls_arena arena = MLS_ARENA_INIT(BASE_MEMORY);
+	struct mls_files files = { .path = path };
+	const Mls__Signature *chosen = NULL;
+	const Mls__MetaGraph *graph = NULL;
+	const Mls__SavedModel *pb = NULL;
+	struct mls_blob blob = { 0 };
+	int ret;
+
+	memset(signature, 0, sizeof(*signature));
+	files.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (files.dir < 0)
+		return mls_error(err, -errno, "Cannot read model: %s: %s", path, strerror(errno));
+	ret = mls_file_slurp(&files, GRAPH_NAME, MAX_GRAPH, &arena, err, &blob);
+	if (!ret)
+		ret = parse(&blob, &arena, err, &pb);
+	if (!ret)
+		ret = choose_meta_graph(pb, blob.path, err, &graph);
+	if (!ret)
+		ret = mls_graph_signature(graph, blob.path, err, &chosen);
+	if (!ret)
+		ret = fill_signature(chosen, blob.path, signature, err);
+	close(files.dir);
+	mls_arena_free(&arena);
+	return ret;
+}
+
 bool mls_savedmodel_detect(const struct mls_look *look)
 {
 	return look->is_directory;

@@ -20,4 +20,35 @@
 int mls_savedmodel_read(const struct mls_files *files, struct mlsched_error *err,
 			struct mlsched_model **model);
 
+#define MLS_SIGNATURE_NAME 256
+#define MLS_SIGNATURE_DIMS 4
+
+/**
+ * struct mls_signature - how a model is called
+ * @input:    tensor, as "serving_default_features:0"
+ * @output:   the same
+ * @in_type:  TensorFlow's DataType; 1 is float32
+ * @out_type: the same
+ * @n_dims:   of the input's shape; 0 when the file does not say
+ * @dims:     -1 where it may be anything; the first is that of the rows
+ */
+struct mls_signature {
+	char input[MLS_SIGNATURE_NAME];
+	char output[MLS_SIGNATURE_NAME];
+	int32_t in_type;
+	int32_t out_type;
+	uint32_t n_dims;
+	int64_t dims[MLS_SIGNATURE_DIMS];
+};
+
+/**
+ * mls_savedmodel_signature() - what another program that runs the model must know
+ * @path: of a SavedModel that mlsched_model_load() takes
+ *
+ * Return: 0; -ENOTSUP when a name or a shape is longer than any that is in use;
+ * as mls_savedmodel_read().
+ */
+int mls_savedmodel_signature(const char *path, struct mls_signature *signature,
+			     struct mlsched_error *err);
+
 #endif /* MLS_FORMATS_SAVEDMODEL_H */
