@@ -31,7 +31,9 @@ enum {
 	OPTION_STATS,
 	OPTION_MODE,
 	OPTION_LIMIT,
-	OPTION_NO_SANDBOX
+	OPTION_NO_SANDBOX,
+	OPTION_VERDICT_AGE,
+	OPTION_TENSORFLOW
 };
 
 static const char default_model[] = DEFAULT_MODEL;
@@ -48,8 +50,9 @@ static const struct argp_option options[] = {
 	  "model is needed)",
 	  0 },
 	{ "engine", OPTION_ENGINE, "NAME", 0,
-	  "Who computes the network: auto (the default), native (float32, in this "
-	  "program), or kernel (fixed point, in the kernel at the moment of each migration)",
+	  "Who computes the network: kernel (fixed point, in the kernel at the moment of the "
+	  "decision), native (float32, in this program), tensorflow (TensorFlow's C library, "
+	  "loaded by this program), or auto (the default): kernel with scx, native with shadow",
 	  0 },
 	{ "model", 'm', "PATH", 0, "The model, a SavedModel directory (" DEFAULT_MODEL ")", 0 },
 	{ "duration", 'd', "SECONDS", 0, "Stop by itself after that time", 0 },
@@ -67,6 +70,14 @@ static const struct argp_option options[] = {
 	  0 },
 	{ "threshold", OPTION_THRESHOLD, "P", 0,
 	  "Migrate when the model's probability is above P (what the model says)", 0 },
+	{ "verdict-age", OPTION_VERDICT_AGE, "MS", 0,
+	  "Of engines outside the kernel (scx): a verdict counts for so long after its request, "
+	  "0.1 to 1000 (16), for the same move of the same task; without one the heuristic decides",
+	  0 },
+	{ "tensorflow-library", OPTION_TENSORFLOW, "PATH", 0,
+	  "libtensorflow.so.2, or libtensorflow_cc.so.2 of a Python package, for --engine "
+	  "tensorflow (looked for)",
+	  0 },
 	{ "stats", OPTION_STATS, NULL, 0,
 	  "Measure the cost of the recorder all the time (with -v too), not only in the first "
 	  "interval",
@@ -102,7 +113,7 @@ static const char *one_of(struct argp_state *state, const char *option, const ch
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const backends[] = { "auto", "scx", "shadow", NULL };
-	static const char *const engines[] = { "auto", "native", "kernel", NULL };
+	static const char *const engines[] = { "auto", "kernel", "native", "tensorflow", NULL };
 	static const char *const modes[] = { "collect", "shadow", "active", NULL };
 	struct run_options *o = state->input;
 	double value;
@@ -146,6 +157,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_LIMIT:
 		o->limit = number(state, "limit", arg, 5, 2000);
+		return 0;
+	case OPTION_VERDICT_AGE:
+		o->verdict_age = number(state, "verdict-age", arg, MLS_VERDICT_MIN_AGE / 1e6,
+					MLS_VERDICT_MAX_AGE / 1e6);
+		return 0;
+	case OPTION_TENSORFLOW:
+		o->tensorflow_library = arg;
 		return 0;
 	case OPTION_STATS:
 		o->stats = true;
@@ -410,6 +428,7 @@ static int run(const struct run_options *o, struct loop *loop)
 		},
 		.model = loop->view.model,
 		.fixed = loop->view.fixed,
+		.engine = loop->view.engine,
 	};
 	struct mlsched_error err;
 	int ret;
@@ -440,11 +459,6 @@ static int run(const struct run_options *o, struct loop *loop)
 	return ret;
 }
 
-static bool in_kernel(const struct run_options *o)
-{
-	return strcmp(o->engine, "kernel") == 0 || strcmp(o->backend, "scx") == 0;
-}
-
 /* Loads the model, with the threshold and in the form that the options ask for. */
 static int get_model(const struct run_options *o, struct run_view *view,
 		     struct mlsched_model **model, struct mlsched_qmodel **fixed)
@@ -458,7 +472,7 @@ static int get_model(const struct run_options *o, struct run_view *view,
 	/* Says what is wrong with the model's shape before anything else does. */
 	if (!ret)
 		ret = mlsched_decide(*model, NULL, 0, NULL, &err);
-	if (!ret && in_kernel(o)) {
+	if (!ret && run_wants_kernel(o)) {
 		ret = mls_topology_read("/sys", o->n_domains, &topology, &err);
 		if (!ret)
 			ret = mls_shadow_quantize(*model, &topology, &view->report, &err, fixed);
@@ -470,16 +484,7 @@ static int get_model(const struct run_options *o, struct run_view *view,
 			&o->common,
 			"%s (`make model` in the source tree makes it; --model names another)",
 			err.message);
-	return ret ? cli_fail(&o->common, "%s", err.message) : 0;
-}
-
-static const char *engine_why(const struct run_options *o)
-{
-	if (strcmp(o->engine, "auto") != 0)
-		return "as asked for";
-	if (strcmp(o->backend, "scx") == 0)
-		return "the only one of the scx backend so far";
-	return "the exact one: nothing waits for its verdicts in shadow";
+	return ret ? cli_fail(&o->common, "%s", err.message) : run_open_engine(o, view);
 }
 
 /* Options that contradict each other or the backend; 0, or the failure printed. */
@@ -491,11 +496,7 @@ static int check_backend(const struct run_options *o)
 					"--mode %s needs --backend scx, and the backend is shadow",
 					o->mode) :
 			       0;
-	if (strcmp(o->engine, "native") != 0)
-		return 0;
-	return cli_fail(&o->common,
-			"--engine native: the scx backend computes the network in the kernel so "
-			"far (--engine kernel); --backend shadow has both");
+	return 0;
 }
 
 static bool wants_model(const struct run_options *o)
@@ -534,7 +535,7 @@ int cli_run(int argc, char **argv)
 	loop->view.half_life = o.half_life > 0 ? (uint64_t)(o.half_life * 1e6) :
 						 MLS_RECORDER_HALF_LIFE;
 	loop->view.backend_why = choose_backend(&o, why, sizeof(why));
-	loop->view.engine_why = engine_why(&o);
+	loop->view.engine_why = run_engine_why(&o);
 	if (loop->view.backend_why && check_backend(&o) == 0 &&
 	    (!wants_model(&o) || get_model(&o, &loop->view, &model, &fixed) == 0)) {
 		if (strcmp(o.backend, "scx") == 0)
@@ -542,6 +543,7 @@ int cli_run(int argc, char **argv)
 		else
 			status = run(&o, loop);
 	}
+	mls_engine_close(loop->view.engine);
 	mlsched_qmodel_free(fixed);
 	mlsched_model_free(model);
 	mls_notify_close(&loop->view.notify);

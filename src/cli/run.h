@@ -5,7 +5,9 @@
 
 #include "core/policy.h"
 #include "src/cli/cli.h"
+#include "src/host/engine.h"
 #include "src/host/notify.h"
+#include "src/host/requests.h"
 #include "src/host/shadow.h"
 
 /* Status of `mlsched run` when the kernel has thrown its scheduler out. */
@@ -23,6 +25,8 @@ struct run_options {
 	double window; /* ms, 0: default */
 	double limit; /* ms, 0: default */
 	double threshold; /* 0: the model's */
+	double verdict_age; /* ms, 0: default */
+	const char *tensorflow_library; /* NULL: looked for */
 	uint32_t n_domains;
 	bool stats;
 	bool no_sandbox;
@@ -36,6 +40,7 @@ struct run_options {
  * @backend_why: why this backend
  * @engine_why:  why this engine
  * @fixed:       the network in fixed point if the engine is "kernel", or NULL
+ * @engine:      who computes it if that is not the kernel, or NULL
  * @report:      how well that stands for @model
  * @half_life:   of the loads, ns
  * @shadow:      the backend
@@ -52,6 +57,7 @@ struct run_view {
 	const char *backend_why;
 	const char *engine_why;
 	const struct mlsched_qmodel *fixed;
+	struct mls_engine *engine;
 	struct mlsched_quantize_report report;
 	uint64_t half_life;
 	struct mls_shadow *shadow;
@@ -91,6 +97,37 @@ int run_sandbox(const struct run_options *options);
  * Return: an exit status; RUN_EJECTED when the kernel has thrown it out.
  */
 int run_scx(const struct run_options *options, struct run_view *view, int signals);
+
+/** run_wants_kernel() - whether the network is to be computed in fixed point in the kernel */
+bool run_wants_kernel(const struct run_options *options);
+
+/** run_engine_why() - why this engine */
+const char *run_engine_why(const struct run_options *options);
+
+/** run_engine_name() - "kernel", "native", "tensorflow"; "none" without a model */
+const char *run_engine_name(const struct run_view *view);
+
+/**
+ * run_open_engine() - the engine of user space that the options ask for, into @view->engine
+ *
+ * Return: 0, also when it is none; an exit status, with the reason printed.
+ */
+int run_open_engine(const struct run_options *options, struct run_view *view);
+
+/**
+ * run_verdicts_json() - how many decisions had their verdict in time
+ * @daemon: of an engine of user space, or NULL
+ */
+json_t *run_verdicts_json(const struct run_view *view, const struct scheduler_counts *counts,
+			  const struct mls_requests_counts *daemon);
+
+/** run_show_verdicts() - the same as text */
+void run_show_verdicts(const struct run_view *view, const struct scheduler_counts *counts,
+		       const struct mls_requests_counts *daemon);
+
+/** run_requests_subtract() - what came since @before */
+void run_requests_subtract(struct mls_requests_counts *counts,
+			   const struct mls_requests_counts *before);
 
 /** run_show_start() - machine, kernel, backend and engine with the reasons, domains, model */
 void run_show_start(struct run_view *view);

@@ -68,6 +68,11 @@ int run_sandbox(const struct run_options *o)
 
 	if (o->no_sandbox)
 		return CLI_OK;
+	/* Its threads are there already, and a sandbox that leaves some out is none. */
+	if (strcmp(o->engine, "tensorflow") == 0) {
+		cli_note(&o->common, "TensorFlow has started threads of its own: no sandbox");
+		return CLI_OK;
+	}
 	if (mls_sandbox_enter(&options, &report, &err) != 0)
 		return cli_fail(&o->common, "%s (--no-sandbox goes without)", err.message);
 	if (o->common.verbosity > 0)

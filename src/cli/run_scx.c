@@ -31,7 +31,9 @@ struct scx_run {
 	struct run_view *view;
 	struct mls_scx *scx;
 	enum mls_policy_mode mode;
+	struct mls_requests *requests; /* NULL: the kernel computes */
 	struct scheduler_counts last; /* at the last line */
+	struct mls_requests_counts last_requests;
 	uint64_t started; /* CLOCK_MONOTONIC, ns */
 	uint64_t shown;
 	uint32_t restarts;
@@ -219,8 +221,13 @@ static void show_start_json(const struct scx_run *r, const struct utsname *uts)
 		"machine", uts->machine, "topology", "cpus", t->n_cpus, "online", t->n_online,
 		"cores", t->n_cores, "last_level_caches", t->n_caches, "numa_nodes", t->n_nodes,
 		"backend", "name", "scx", "why", view->backend_why, "mode", mode_names[r->mode],
-		"engine", "name", view->fixed ? "kernel" : "none", "why", view->engine_why,
-		"domains", "are", text, "cpus", lists);
+		"engine", "name", run_engine_name(view), "why", view->engine_why, "domains", "are",
+		text, "cpus", lists);
+	if (view->engine)
+		json_object_update_new(json_object_get(document, "engine"),
+				       json_pack("{s:s, s:f}", "what", view->engine->what,
+						 "verdict_age_ms",
+						 (double)mls_requests_age(r->requests) / 1e6));
 	if (view->fixed)
 		json_object_set_new(document, "model",
 				    json_pack("{s:s, s:I, s:f}", "path", view->model_path,
@@ -263,11 +270,17 @@ static void show_start(const struct scx_run *r)
 	printf("kernel    %s %s\n", uts.sysname, uts.release);
 	printf("backend   scx (%s): mlsched schedules all ordinary tasks\n", view->backend_why);
 	printf("mode      %s\n", mode_text(r->mode));
-	if (view->fixed) {
+	if (view->engine)
+		printf("engine    %s (%s): %s; a verdict counts for %g ms, the heuristic decides "
+		       "until it is there\n",
+		       run_engine_name(view), view->engine_why, view->engine->what,
+		       (double)mls_requests_age(r->requests) / 1e6);
+	if (view->fixed)
 		printf("engine    kernel (%s): fixed point in BPF, checksum %08x, agrees with "
 		       "float32 in %.2f %% of %zu verdicts on this machine's inputs\n",
 		       view->engine_why, mlsched_qmodel_checksum(view->fixed),
 		       view->report.agreement * 100, view->report.n_rows);
+	if (view->model) {
 		run_model_text(view, text, sizeof(text));
 		printf("model     %s\n", text);
 	}
@@ -305,11 +318,27 @@ static void tell_manager(const struct scx_run *r, const struct scheduler_counts 
 		   mode_names[r->mode], s.asked, s.refused, run_time_text(p99, wait_at(n, 0.99)));
 }
 
+/* @json: of these counts, to which the verdicts are added. */
+static void show_json(const struct scx_run *r, json_t *json, const struct scheduler_counts *n,
+		      const struct mls_requests_counts *requests)
+{
+	json_object_set_new(json, "verdicts",
+			    run_verdicts_json(r->view, n, r->requests ? requests : NULL));
+	cli_json(json);
+}
+
 static void show_interval(struct scx_run *r)
 {
+	struct mls_requests_counts requests = { 0 }, all_requests = { 0 };
 	uint64_t now = now_ns();
 	struct scheduler_counts n;
 	struct scheduler_counts all;
+
+	if (r->requests)
+		mls_requests_counts(r->requests, &all_requests);
+	requests = all_requests;
+	run_requests_subtract(&requests, &r->last_requests);
+	r->last_requests = all_requests;
 
 	mls_scx_counts(r->scx, &all);
 	n = all;
@@ -317,7 +346,8 @@ static void show_interval(struct scx_run *r)
 	r->last = all;
 	tell_manager(r, &n);
 	if (r->view->common->json)
-		cli_json(counts_json("interval", (double)(now - r->started) / 1e9, &n));
+		show_json(r, counts_json("interval", (double)(now - r->started) / 1e9, &n), &n,
+			  &requests);
 	else if (r->view->common->verbosity >= 0)
 		print_interval(r->view, (double)(now - r->started) / 1e9, &n);
 }
@@ -341,9 +371,12 @@ static void show_summary(const struct scx_run *r)
 {
 	double seconds = (double)(now_ns() - r->started) / 1e9;
 	char p50[32], p99[32], p999[32], longest[32];
+	struct mls_requests_counts requests = { 0 };
 	struct scheduler_counts n;
 
 	mls_scx_counts(r->scx, &n);
+	if (r->requests)
+		mls_requests_counts(r->requests, &requests);
 	if (r->view->common->json) {
 		json_t *document = counts_json("summary", seconds, &n);
 
@@ -351,7 +384,7 @@ static void show_summary(const struct scx_run *r)
 		json_object_set_new(document, "ejected", json_boolean(r->end == MLS_SCX_EJECTED));
 		json_object_set_new(document, "reason",
 				    r->reason[0] ? json_string(r->reason) : json_null());
-		cli_json(document);
+		show_json(r, document, &n, &requests);
 		return;
 	}
 	if (r->view->common->verbosity < 0)
@@ -360,6 +393,7 @@ static void show_summary(const struct scx_run *r)
 	printf("\nmodel      asked %llu times, said migrate %llu times, like the heuristic %llu "
 	       "times\n",
 	       n.model, n.model_migrates, n.same);
+	run_show_verdicts(r->view, &n, r->requests ? &requests : NULL);
 	printf("waits      %llu: p50 %s, p99 %s, p99.9 %s, longest %s\n", sums_of(&n).waits,
 	       run_time_text(p50, wait_at(&n, 0.5)), run_time_text(p99, wait_at(&n, 0.99)),
 	       run_time_text(p999, wait_at(&n, 0.999)), run_time_text(longest, (double)n.wait_ns));
@@ -466,12 +500,22 @@ static int run_loop(struct scx_run *r)
 	return 0;
 }
 
+/* After the sandbox was entered, for it holds of threads that are started later. */
+static int start_requests(struct scx_run *r)
+{
+	struct mlsched_error err;
+
+	if (!r->requests || mls_requests_start(r->requests, &err) == 0)
+		return CLI_OK;
+	return cli_fail(r->view->common, "%s", err.message);
+}
+
 static void run_attached(struct scx_run *r)
 {
 	int ret = open_loop(r);
 
 	r->started = now_ns();
-	if (!ret && run_sandbox(r->options) != CLI_OK) {
+	if (!ret && (run_sandbox(r->options) != CLI_OK || start_requests(r) != CLI_OK)) {
 		close_loop(r);
 		r->status = CLI_FAILURE;
 		return;
@@ -518,6 +562,11 @@ static int make_slot(const struct mlsched_qmodel *fixed, void **slot, struct mls
 	return mls_qnet_pack(mls_qmodel_net(fixed), MLS_SCX_SLOT_WIDTH, false, *slot, err);
 }
 
+static uint64_t verdict_age(const struct run_options *o)
+{
+	return o->verdict_age > 0 ? (uint64_t)(o->verdict_age * 1e6) : MLS_VERDICT_AGE;
+}
+
 int run_scx(const struct run_options *o, struct run_view *view, int signals)
 {
 	struct scx_run r = {
@@ -539,6 +588,9 @@ int run_scx(const struct run_options *o, struct run_view *view, int signals)
 	int ret = make_slot(view->fixed, &slot, &err);
 
 	options.slot = slot;
+	if (!ret && view->engine)
+		ret = mls_requests_open(view->engine, verdict_age(o), &err, &r.requests);
+	options.requests = r.requests;
 	if (!ret)
 		ret = mls_scx_open(&options, &err, &r.scx);
 	if (ret)
@@ -546,6 +598,7 @@ int run_scx(const struct run_options *o, struct run_view *view, int signals)
 	else
 		run_attached(&r);
 	mls_scx_close(r.scx);
+	mls_requests_close(r.requests);
 	free(slot);
 	return r.status;
 }

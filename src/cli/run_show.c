@@ -91,7 +91,7 @@ static void show_start_json(const struct run_view *view, const struct utsname *u
 	struct mls_recorder *recorder = mls_shadow_recorder(view->shadow);
 	const struct mls_topology *t = mls_recorder_topology(recorder);
 	const struct mlsched_meta *meta = mlsched_model_meta(view->model);
-	json_t *lists = json_array();
+	json_t *lists = json_array(), *document;
 	char text[MLS_TOPOLOGY_LIST_SIZE], checksum[16];
 
 	for (uint32_t d = 0; d < t->n_domains; d++) {
@@ -99,28 +99,31 @@ static void show_start_json(const struct run_view *view, const struct utsname *u
 		json_array_append_new(lists, json_string(text));
 	}
 	snprintf(checksum, sizeof(checksum), "%08x", mlsched_model_checksum(view->model));
-	show_json(json_pack(
+	document = json_pack(
 		"{s:s, s:s, s:{s:s, s:s}, s:{s:i, s:i, s:i, s:i, s:i}, s:{s:s, s:s}, s:{s:s, s:s, "
 		"s:s}, s:{s:s, s:o}, s:{s:s, s:s, s:s, s:s, s:f}, s:f, s:f}",
 		"type", "start", "version", mlsched_version(), "kernel", "release", uts->release,
 		"machine", uts->machine, "topology", "cpus", t->n_cpus, "online", t->n_online,
 		"cores", t->n_cores, "last_level_caches", t->n_caches, "numa_nodes", t->n_nodes,
 		"backend", "name", "shadow", "why", view->backend_why, "engine", "name",
-		view->fixed ? "kernel" : "native", "code",
-		mlsched_isa_name(mlsched_model_isa(view->model)), "why", view->engine_why,
-		"domains", "are", domains, "cpus", lists, "model", "path", view->model_path,
-		"shape", shape, "schema", meta->schema, "checksum", checksum, "threshold",
-		(double)meta->threshold, "half_life_ms", (double)view->half_life / 1e6, "window_ms",
-		(double)mls_recorder_window(recorder) / 1e6));
+		run_engine_name(view), "code", mlsched_isa_name(mlsched_model_isa(view->model)),
+		"why", view->engine_why, "domains", "are", domains, "cpus", lists, "model", "path",
+		view->model_path, "shape", shape, "schema", meta->schema, "checksum", checksum,
+		"threshold", (double)meta->threshold, "half_life_ms", (double)view->half_life / 1e6,
+		"window_ms", (double)mls_recorder_window(recorder) / 1e6);
+	if (view->engine)
+		json_object_set_new(json_object_get(document, "engine"), "what",
+				    json_string(view->engine->what));
+	show_json(document);
 }
 
 static void show_engine(const struct run_view *view)
 {
 	const struct mlsched_quantize_report *report = &view->report;
 
-	if (!view->fixed) {
-		printf("engine    native (%s): float32, %s code\n", view->engine_why,
-		       mlsched_isa_name(mlsched_model_isa(view->model)));
+	if (view->engine) {
+		printf("engine    %s (%s): %s\n", run_engine_name(view), view->engine_why,
+		       view->engine->what);
 		return;
 	}
 	printf("engine    kernel (%s): fixed point in the recorder, checksum %08x, agrees with "
@@ -230,6 +233,10 @@ static void show_decision_json(const struct run_view *view, const struct mls_dec
 				    json_pack("{s:I, s:b, s:b, s:o}", "logit", (json_int_t)m->logit,
 					      "same_integers", d->same_integers, "native_migrate",
 					      d->native.migrate, "native_logit",
+					      cli_real_json((double)d->native.logit)));
+	else if (view->engine)
+		json_object_set_new(document, "native",
+				    json_pack("{s:b, s:o}", "migrate", d->native.migrate, "logit",
 					      cli_real_json((double)d->native.logit)));
 	json_object_set_new(document, "outcome", outcome_json(m));
 	show_json(document);
@@ -370,8 +377,12 @@ static void show_summary_json(const struct run_view *view, double seconds,
 					      (json_int_t)view->total.same_integers,
 					      "agreement_on_grid", view->report.agreement));
 	else
-		json_object_set_new(document, "inference_warm_ns",
-				    json_real(mls_shadow_warm_inference(view->shadow)));
+		json_object_update_new(
+			document, json_pack("{s:f, s:{s:s, s:I, s:I}}", "inference_warm_ns",
+					    mls_shadow_warm_inference(view->shadow), "engine",
+					    "name", run_engine_name(view), "same_verdict_as_native",
+					    (json_int_t)view->total.same_verdict, "failed",
+					    (json_int_t)mls_shadow_failed(view->shadow)));
 	json_object_set_new(document, "cost",
 			    json_pack("{s:f, s:I, s:f, s:I}", "switch_ns",
 				      each(cost->switch_ns, cost->switch_runs), "switch_runs",

@@ -92,14 +92,26 @@ void mls_times_add(struct mls_times *times, uint64_t ns)
 	times->bucket[bucket_of(ns)]++;
 }
 
-double mls_times_median(const struct mls_times *times)
+double mls_times_at(const struct mls_times *times, double share)
 {
 	uint64_t seen = 0;
 
 	for (uint32_t i = 0; i < MLS_TIMES_BUCKETS; i++) {
 		seen += times->bucket[i];
-		if (2 * seen >= times->n && times->n)
+		if ((double)seen >= share * (double)times->n && seen)
 			return time_of(i);
 	}
 	return 0;
+}
+
+double mls_times_median(const struct mls_times *times)
+{
+	return mls_times_at(times, 0.5);
+}
+
+void mls_times_subtract(struct mls_times *times, const struct mls_times *before)
+{
+	times->n -= before->n;
+	for (uint32_t i = 0; i < MLS_TIMES_BUCKETS; i++)
+		times->bucket[i] -= before->bucket[i];
 }

@@ -88,7 +88,13 @@ double mls_tally_mean_run_time(const struct mls_tally *tally);
 
 void mls_times_add(struct mls_times *times, uint64_t ns);
 
+/** mls_times_at() - that below which a @share of them is, in ns; 0 if there is none */
+double mls_times_at(const struct mls_times *times, double share);
+
 /** mls_times_median() - in ns; 0 if there is none */
 double mls_times_median(const struct mls_times *times);
+
+/** mls_times_subtract() - what is in @times and was not yet in @before */
+void mls_times_subtract(struct mls_times *times, const struct mls_times *before);
 
 #endif /* MLS_HOST_ACCOUNT_H */

@@ -157,6 +157,11 @@ static void configure(struct mls_scx *s)
 	rodata->refresh_ns = mls_loader_refresh(set_domains(s), s->options.half_life);
 	s->skel->bss->mode = s->options.mode;
 	s->skel->bss->active = s->options.slot ? 1 : 0;
+	rodata->engine = s->options.requests ? SCHEDULER_ASK_DAEMON : SCHEDULER_ASK_KERNEL;
+	if (s->options.requests)
+		rodata->verdict_age = mls_requests_age(s->options.requests);
+	else /* nobody reads it: a page is the smallest there is */
+		bpf_map__set_max_entries(s->skel->maps.requests, (uint32_t)getpagesize());
 }
 
 static struct bpf_map *ops_map(struct mls_scx *s)
@@ -221,6 +226,21 @@ static int put_network(struct mls_scx *s, struct mlsched_error *err)
 		     0;
 }
 
+/* Who answers, and who we are: about our own tasks nothing is asked. */
+static int open_requests(struct mls_scx *s, struct mlsched_error *err)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	int ret;
+
+	if (!s->options.requests)
+		return 0;
+	ret = bpf_prog_test_run_opts(bpf_program__fd(s->skel->progs.mlsched_introduce), &opts);
+	if (ret)
+		return mls_error(err, ret, "telling the scheduler who we are: %s", strerror(-ret));
+	return mls_requests_attach(s->options.requests, bpf_map__fd(s->skel->maps.requests),
+				   (uint64_t *)s->skel->bss->answers, err);
+}
+
 static int attach(struct mls_scx *s, struct mlsched_error *err)
 {
 	char reason[512] = "";
@@ -257,6 +277,8 @@ static int start(struct mls_scx *s, struct mlsched_error *err)
 		ret = load(s, hotplug_seq, err);
 	if (!ret)
 		ret = put_network(s, err);
+	if (!ret)
+		ret = open_requests(s, err);
 	if (!ret)
 		ret = attach(s, err);
 	return ret;
@@ -358,6 +380,8 @@ static void unload(struct mls_scx *s)
 	struct scheduler_counts counts;
 
 	mls_scx_detach(s);
+	if (s->options.requests)
+		mls_requests_detach(s->options.requests);
 	mls_scx_counts(s, &counts);
 	s->before = counts;
 	scheduler_bpf__destroy(s->skel);

@@ -13,6 +13,7 @@
 #include <mlsched/error.h>
 
 #include "bpf/scheduler.h"
+#include "src/host/requests.h"
 #include "src/host/topology.h"
 
 /* QNET_SLOT_WIDTH of bpf/scheduler.bpf.c */
@@ -32,6 +33,8 @@
  * @slot:      the network, a struct qnet_slot of MLS_SCX_SLOT_WIDTH made by
  *             mls_qnet_pack(), or NULL: the heuristic decides; stays the
  *             caller's and must outlive the object
+ * @requests:  who is asked instead, in user space, or NULL; the caller's and
+ *             must outlive the object
  */
 struct mls_scx_options {
 	const char *sysfs;
@@ -40,6 +43,7 @@ struct mls_scx_options {
 	uint64_t limit;
 	enum mls_policy_mode mode;
 	const void *slot;
+	struct mls_requests *requests;
 };
 
 /* What to do when the kernel has taken the scheduler out. */

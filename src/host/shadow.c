@@ -25,6 +25,8 @@ struct mls_shadow {
 	struct mls_recorder *recorder;
 	const struct mlsched_model *model;
 	const struct mlsched_qmodel *fixed;
+	struct mls_engine *engine; /* other than the library's, or NULL */
+	uint64_t failed;
 	uint64_t clock_ns; /* between two readings of the clock with nothing between them */
 	bool decided;
 	float last[MLS_SEED10_WIDTH];
@@ -136,6 +138,9 @@ int mls_shadow_open(const struct mls_shadow_options *options, struct mlsched_err
 		return mls_error(err, -ENOMEM, "no memory for the shadow backend");
 	s->model = options->model;
 	s->fixed = options->fixed;
+	/* The library's own is asked directly, and anyway. */
+	if (options->engine && strcmp(options->engine->type->name, "native") != 0)
+		s->engine = options->engine;
 	s->clock_ns = cost_of_clock();
 	ret = open_recorder(options, err, &s->recorder);
 	if (ret) {
@@ -161,6 +166,18 @@ static void judge_fixed(const struct mls_shadow *s, struct mls_decision *decisio
 	decision->inference_ns = move->infer_ns > s->clock_ns ? move->infer_ns - s->clock_ns : 0;
 }
 
+static void judge_engine(struct mls_shadow *s, struct mls_decision *decision)
+{
+	uint64_t before = now_ns(), passed;
+
+	if (mls_engine_decide(s->engine, decision->features, 1, &decision->verdict, NULL) != 0) {
+		s->failed++;
+		decision->verdict = decision->native;
+	}
+	passed = now_ns() - before;
+	decision->inference_ns = passed > s->clock_ns ? passed - s->clock_ns : 0;
+}
+
 static void judge(void *context, const struct mls_move *move)
 {
 	struct mls_decision decision = { .move = move };
@@ -180,6 +197,8 @@ static void judge(void *context, const struct mls_move *move)
 	decision.verdict = decision.native;
 	if (s->fixed)
 		judge_fixed(s, &decision);
+	else if (s->engine)
+		judge_engine(s, &decision);
 	s->fn(s->context, &decision);
 }
 
@@ -201,13 +220,22 @@ double mls_shadow_warm_inference(const struct mls_shadow *s)
 	for (int round = 0; round < WARM_ROUNDS; round++) {
 		uint64_t before = now_ns(), passed;
 
-		for (int i = 0; i < WARM_TIMES; i++)
-			mlsched_decide_features(s->model, s->last, 1, MLS_SEED10_WIDTH, &verdict,
-						NULL);
+		for (int i = 0; i < WARM_TIMES; i++) {
+			if (s->engine)
+				mls_engine_decide(s->engine, s->last, 1, &verdict, NULL);
+			else
+				mlsched_decide_features(s->model, s->last, 1, MLS_SEED10_WIDTH,
+							&verdict, NULL);
+		}
 		passed = now_ns() - before;
 		least = passed < least ? passed : least;
 	}
 	return (double)least / WARM_TIMES;
+}
+
+uint64_t mls_shadow_failed(const struct mls_shadow *s)
+{
+	return s->failed;
 }
 
 struct mls_recorder *mls_shadow_recorder(struct mls_shadow *s)

@@ -12,6 +12,7 @@
 #include <mlsched/quantize.h>
 
 #include "src/host/account.h"
+#include "src/host/engine.h"
 #include "src/host/recorder.h"
 
 /**
@@ -21,18 +22,22 @@
  * @fixed:    its fixed-point form, to be computed in the kernel at the moment of
  *            each migration, or NULL: then @model is computed here, later;
  *            stays the caller's, too
+ * @engine:   of @model, whose verdicts count without @fixed; NULL: the library's;
+ *            stays the caller's, too
  */
 struct mls_shadow_options {
 	struct mls_recorder_options recorder;
 	const struct mlsched_model *model;
 	const struct mlsched_qmodel *fixed;
+	struct mls_engine *engine;
 };
 
 /**
  * struct mls_decision - a migration and what the model said
  * @move:         what the kernel did, and the outcome
  * @features:     what the model saw
- * @verdict:      what it said: in the kernel if there was a fixed-point form
+ * @verdict:      what it said: in the kernel if there was a fixed-point form, else
+ *                what the engine said
  * @native:       what float32 says
  * @same_integers: the kernel's logit is the one that the library computes
  * @inference_ns: what @verdict took, without reading the clock
@@ -83,6 +88,9 @@ uint64_t mls_shadow_poll(struct mls_shadow *shadow, bool flush, mls_decision_fn 
  * Return: ns, or 0 when there was no decision.
  */
 double mls_shadow_warm_inference(const struct mls_shadow *shadow);
+
+/** mls_shadow_failed() - decisions that the engine had no answer to: float32's was taken */
+uint64_t mls_shadow_failed(const struct mls_shadow *shadow);
 
 /** mls_shadow_recorder() - for counts, cost, topology, stopping; owned by @shadow */
 struct mls_recorder *mls_shadow_recorder(struct mls_shadow *shadow);

@@ -23,7 +23,7 @@ says() {
 }
 
 says "an unknown backend is a usage error" 2 '--backend: "eevdf" is none of' --backend eevdf
-says "an engine that is not there yet is a usage error" 2 '--engine: "tensorflow" is none of' --engine tensorflow
+says "an engine that is not there is a usage error" 2 '--engine: "onnx" is none of' --engine onnx
 says "a threshold of 1 is a usage error" 2 '--threshold: expected a number from' --threshold 1
 says "a duration that is no number is a usage error" 2 '--duration: expected a number from .* got "soon"' --duration soon
 says "NaN is no interval" 2 '--interval: expected a number' --interval nan

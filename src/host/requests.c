@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The thread that answers the scheduler's questions.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+
+#include "src/host/recorder.h"
+#include "src/host/requests.h"
+#include "src/util/error.h"
+
+enum event { EVENT_END, EVENT_REQUESTS };
+
+/**
+ * struct mls_requests - the thread, and what it works on
+ * @lock:    held while a batch is answered; protects all below
+ * @ring:    of the scheduler that is loaded, or NULL
+ * @batch:   questions taken out of @ring
+ */
+struct mls_requests {
+	struct mls_engine *engine;
+	uint64_t age;
+	pthread_t thread;
+	bool started;
+	int epoll;
+	int end;
+	pthread_mutex_t lock;
+	struct ring_buffer *ring;
+	uint64_t *answers;
+	struct mls_requests_counts counts;
+	size_t n;
+	struct scheduler_request batch[MLS_REQUESTS_BATCH];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+static void fill_row(const struct scheduler_request *request, float row[MLS_SEED10_WIDTH])
+{
+	memset(row, 0, MLS_SEED10_WIDTH * sizeof(*row));
+	for (int i = 0; i < SCHEDULER_FEATURES; i++)
+		row[i] = (float)request->features[i] / 65536;
+}
+
+size_t mls_requests_answer(struct mls_engine *engine, uint64_t age, struct scheduler_request *batch,
+			   size_t n, uint64_t now, uint64_t *answers,
+			   struct mls_requests_counts *counts)
+{
+	struct mlsched_verdict verdicts[MLS_REQUESTS_BATCH];
+	float rows[MLS_REQUESTS_BATCH][MLS_SEED10_WIDTH];
+	size_t fresh = 0;
+
+	counts->received += n;
+	for (size_t i = 0; i < n; i++) {
+		if (mls_verdict_is_fresh(batch[i].time, now, age)) {
+			fill_row(&batch[i], rows[fresh]);
+			batch[fresh++] = batch[i];
+		}
+	}
+	counts->stale += n - fresh;
+	if (!fresh)
+		return 0;
+	counts->batches++;
+	if (mls_engine_decide(engine, rows[0], fresh, verdicts, &counts->error) != 0) {
+		counts->failed += fresh;
+		return 0;
+	}
+	for (size_t i = 0; i < fresh; i++)
+		__atomic_store_n(&answers[mls_verdict_slot(batch[i].id)],
+				 mls_verdict_answer(batch[i].id, verdicts[i].migrate),
+				 __ATOMIC_RELEASE);
+	counts->answered += fresh;
+	return fresh;
+}
+
+/* One record of the ring buffer; its place there is free again when this returns. */
+static int take(void *context, void *data, size_t size)
+{
+	struct mls_requests *r = context;
+
+	if (size >= sizeof(r->batch[0]) && r->n < MLS_REQUESTS_BATCH)
+		memcpy(&r->batch[r->n++], data, sizeof(r->batch[0]));
+	return 0;
+}
+
+static void answer_some(struct mls_requests *r)
+{
+	uint64_t before, now;
+	size_t n;
+
+	r->n = 0;
+	if (ring_buffer__consume_n(r->ring, MLS_REQUESTS_BATCH) <= 0)
+		return;
+	before = now_ns();
+	n = mls_requests_answer(r->engine, r->age, r->batch, r->n, before, r->answers, &r->counts);
+	if (!n)
+		return;
+	now = now_ns();
+	mls_times_add(&r->counts.compute, now - before);
+	for (size_t i = 0; i < n; i++)
+		mls_times_add(&r->counts.latency,
+			      now > r->batch[i].time ? now - r->batch[i].time : 0);
+}
+
+static void *serve(void *context)
+{
+	struct mls_requests *r = context;
+	struct epoll_event event;
+
+	for (;;) {
+		int n = epoll_wait(r->epoll, &event, 1, -1);
+
+		if (n < 0 && errno != EINTR)
+			return NULL;
+		if (n == 1 && event.data.u32 == EVENT_END)
+			return NULL;
+		pthread_mutex_lock(&r->lock);
+		if (r->ring)
+			answer_some(r);
+		pthread_mutex_unlock(&r->lock);
+	}
+}
+
+static int watch(struct mls_requests *r, int fd, enum event what)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = what };
+
+	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+}
+
+int mls_requests_open(struct mls_engine *engine, uint64_t age, struct mlsched_error *err,
+		      struct mls_requests **requests)
+{
+	static const float row[MLS_SEED10_WIDTH];
+	struct mlsched_verdict verdict;
+	struct mls_requests *r;
+	int ret = mlsched_model_expect_inputs(engine->model, MLS_SEED10_WIDTH, NULL, err);
+
+	if (!ret)
+		ret = mls_engine_decide(engine, row, 1, &verdict, err);
+	if (ret)
+		return ret;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return mls_error(err, -ENOMEM, "no memory for the scheduler's requests");
+	r->engine = engine;
+	r->age = age;
+	pthread_mutex_init(&r->lock, NULL);
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	r->end = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ret = r->epoll < 0 || r->end < 0 ? -errno : watch(r, r->end, EVENT_END);
+	if (ret) {
+		mls_error(err, ret, "waiting for the scheduler's requests: %s", strerror(-ret));
+		mls_requests_close(r);
+		return ret;
+	}
+	*requests = r;
+	return 0;
+}
+
+int mls_requests_start(struct mls_requests *r, struct mlsched_error *err)
+{
+	int ret = -pthread_create(&r->thread, NULL, serve, r);
+
+	r->started = !ret;
+	return ret ? mls_error(err, ret, "a thread for the scheduler's requests: %s",
+			       strerror(-ret)) :
+		     0;
+}
+
+uint64_t mls_requests_age(const struct mls_requests *r)
+{
+	return r->age;
+}
+
+int mls_requests_attach(struct mls_requests *r, int ring_fd, uint64_t *answers,
+			struct mlsched_error *err)
+{
+	struct ring_buffer *ring = ring_buffer__new(ring_fd, take, r, NULL);
+	int ret;
+
+	if (!ring)
+		return mls_error(err, -errno, "the ring buffer of the scheduler's requests: %s",
+				 strerror(errno));
+	pthread_mutex_lock(&r->lock);
+	r->ring = ring;
+	r->answers = answers;
+	ret = watch(r, ring_buffer__epoll_fd(ring), EVENT_REQUESTS);
+	pthread_mutex_unlock(&r->lock);
+	if (ret) {
+		mls_requests_detach(r);
+		return mls_error(err, ret, "waiting for the scheduler's requests: %s",
+				 strerror(-ret));
+	}
+	return 0;
+}
+
+void mls_requests_detach(struct mls_requests *r)
+{
+	pthread_mutex_lock(&r->lock);
+	if (r->ring) {
+		epoll_ctl(r->epoll, EPOLL_CTL_DEL, ring_buffer__epoll_fd(r->ring), NULL);
+		ring_buffer__free(r->ring);
+	}
+	r->ring = NULL;
+	r->answers = NULL;
+	pthread_mutex_unlock(&r->lock);
+}
+
+void mls_requests_counts(struct mls_requests *r, struct mls_requests_counts *counts)
+{
+	pthread_mutex_lock(&r->lock);
+	*counts = r->counts;
+	pthread_mutex_unlock(&r->lock);
+}
+
+void mls_requests_close(struct mls_requests *r)
+{
+	const uint64_t one = 1;
+
+	if (!r)
+		return;
+	if (r->started && write(r->end, &one, sizeof(one)) == sizeof(one))
+		pthread_join(r->thread, NULL);
+	mls_requests_detach(r);
+	if (r->end >= 0)
+		close(r->end);
+	if (r->epoll >= 0)
+		close(r->epoll);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}

@@ -1,0 +1,56 @@
+#!/bin/sh
+# shellcheck shell=dash
+# SPDX-License-Identifier: GPL-2.0
+# Inside the guest: the engines of mlsched, each on the same load.
+# guest_engines.sh STEP...; results in /out.
+#
+# In a guest everything is slow, so verdicts count for longer than by default.
+steps=$*
+set --
+# begin and end, from the steps of the other test.
+# shellcheck source=tests/vm/guest_scx.sh
+. /bin/guest_scx.sh
+
+# Threads that send each other messages, so that they wake up and are placed all the time.
+load() { mls-workload message -S 7 -n 150; }
+
+# measured NAME OPTION...: a run with the load in it, and what the load says of it.
+measured() {
+	begin "$@"
+	load >"/out/$name.load" || exit
+	end stop
+}
+
+for step in $steps; do
+	case $step in
+	kernel) measured kernel --engine kernel --model /refuse ;;
+	refuse) measured refuse --engine native --verdict-age 1000 --model /refuse ;;
+	accept) measured accept --engine native --verdict-age 1000 --model /accept ;;
+	shadow) measured shadow --engine native --verdict-age 1000 --mode shadow --model /refuse ;;
+	impatient) measured impatient --engine native --model /refuse --verdict-age 0.1 ;;
+	tensorflow)
+		measured tensorflow -q --engine tensorflow --verdict-age 1000 --model /-5 --tensorflow-library /fake/libtensorflow.so.2
+		;;
+	none)
+		mlsched run --backend scx --engine tensorflow --model /refuse >/out/none 2>&1
+		echo $? >/out/none.status
+		state >/out/none.state
+		;;
+	stopped)
+		begin stopped --engine native --verdict-age 500 --model /refuse
+		load >/out/stopped.before || exit
+		daemon=$(pidof mlsched)
+		kill -STOP "$daemon"
+		# The ring buffer is full after that many requests, whatever they are about.
+		while load >/out/stopped.meanwhile; do
+			loads=$((${loads:-0} + 1))
+			[ $loads -lt 4 ] || break
+		done
+		echo "$loads" >/out/stopped.loads
+		state >/out/stopped.during
+		kill -CONT "$daemon"
+		load >/out/stopped.after || exit
+		end stop
+		;;
+	esac
+done
