@@ -53,7 +53,8 @@ $(PROGRAM): $(CLI_OBJ) $(HOST_OBJ) $(LIB_A) $(LIBBPF)
 # ---- BPF: one object and one skeleton a file ------------------------------------
 
 BPF_ARCH   := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(ARCH)))
-BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wno-unused-function \
+# Line information names source files: not by the path of the build, which would make it another program.
+BPF_CFLAGS := -O2 -g -ffile-prefix-map=$(CURDIR)=. -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wno-unused-function \
 	$(if $(filter 1,$(WERROR)),-Werror) -I. -isystem $(O)/libbpf/include \
 	-idirafter /usr/include/$(ARCH)-linux-gnu
 
