@@ -46,7 +46,7 @@ def sums(directory, run):
     expect("latencies", v["latency_ns"]["n"], daemon["answered"])
     if not 0 < v["latency_ns"]["p50"] <= v["latency_ns"]["p99"]:
         fail(f"latencies: {v['latency_ns']}")
-    if daemon["answered"] == 0 or (v["in_time"] == 0 and run != "impatient"):
+    if daemon["answered"] == 0 or (v["in_time"] == 0 and run not in ("impatient", "stopped")):
         fail("not one verdict came in time")
 
 
@@ -124,6 +124,22 @@ def stopped(directory, run):
         fail(f"{v['daemon']['stale']} questions were too old when it went on")
     if v["daemon"]["answered"] == 0:
         fail("no question was answered")
+
+
+def restarted(directory, run):
+    """It was loaded anew twice, and each time the daemon's thread answered the new one's questions."""
+    s = summary(directory, run)
+    if s["restarts"] < 2:
+        fail(f"{s['restarts']} restarts")
+    expect("status", text(directory, f"{run}.status"), "0")
+    lines = documents(directory, run)
+    for value in "01":
+        first, last = (int(text(directory, f"restarted.{end}{value}")) for end in ("from", "to"))
+        answered = sum(line["verdicts"]["daemon"]["answered"] for line in lines[first + 1:last]
+                       if line["type"] == "interval")
+        print(f"CPU 3 {'on' if value == '1' else 'off'}: {answered} answered in lines {first} to {last}")
+        if answered < 20:
+            fail("the thread does not answer the scheduler that was loaded anew")
 
 
 def refused_none(directory, run):

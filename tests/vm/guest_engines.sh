@@ -36,17 +36,29 @@ for step in $steps; do
 		echo $? >/out/none.status
 		state >/out/none.state
 		;;
+	restarted)
+		begin restarted --engine native --verdict-age 1000 --interval 0.2 --model /refuse
+		for value in 0 1; do
+			before=$(cat /sys/kernel/sched_ext/enable_seq)
+			echo $value >/sys/devices/system/cpu/cpu3/online
+			until [ "$(cat /sys/kernel/sched_ext/enable_seq)" -gt "$before" ] && [ "$(state)" = enabled ]; do
+				sleep 0.1
+			done
+			wc -l <"/out/$name" >"/out/restarted.from$value"
+			load >"/out/restarted.load$value" || exit
+			wc -l <"/out/$name" >"/out/restarted.to$value"
+		done
+		end stop
+		;;
 	stopped)
-		begin stopped --engine native --verdict-age 500 --model /refuse
+		begin stopped --engine native --model /refuse
 		load >/out/stopped.before || exit
 		daemon=$(pidof mlsched)
 		kill -STOP "$daemon"
-		# The ring buffer is full after that many requests, whatever they are about.
-		while load >/out/stopped.meanwhile; do
-			loads=$((${loads:-0} + 1))
-			[ $loads -lt 4 ] || break
+		# Some thousand decisions, nearly each a request: more than the ring buffer holds.
+		for number in 1 2 3 4; do
+			load >"/out/stopped.meanwhile$number" || exit
 		done
-		echo "$loads" >/out/stopped.loads
 		state >/out/stopped.during
 		kill -CONT "$daemon"
 		load >/out/stopped.after || exit

@@ -46,8 +46,10 @@ for kernel in "${kernels[@]}"; do
 	holds "engines were given the same work" same_work all
 	holds "without TensorFlow it says what it looked for and attaches nothing" refused_none none
 	out=$tap_tmp/stopped-$kernel
-	check "$kernel: the daemon is stopped under load and goes on" steps stopped
+	check "$kernel: the daemon is stopped and goes on, a CPU goes and comes back" steps stopped restarted
 	holds "a stopped daemon stops nothing, and what it missed is not used" stopped stopped
 	holds "a stopped daemon: all decisions are accounted for" sums stopped
+	holds "native: questions of a scheduler that was loaded anew are answered" restarted restarted
+	holds "native: decisions of before and after a restart add up" sums restarted
 done
 finish
