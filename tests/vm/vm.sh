@@ -22,7 +22,7 @@ build_helper() {
 	local name libs
 	read -ra libs <<<"$(pkg-config --libs jansson libprotobuf-c)"
 	for name in "$@"; do
-		"$CC" -std=gnu11 -O2 -Wall -pthread -D_GNU_SOURCE -Iinclude -o "$tap_tmp/$name" "tests/live/$name.c" \
+		"$CC" -std=gnu11 -O2 -Wall -pthread -D_GNU_SOURCE -Iinclude -I. -o "$tap_tmp/$name" "tests/live/$name.c" \
 			"$O/libmlsched.a" "${libs[@]}" -lm || return 1
 	done
 }
