@@ -8,7 +8,7 @@
 #  - The ordinary mode, for MINUTES, with several times more work than the machine can do:
 #    nothing stalls, nothing is lost.  Its waits are printed and not judged: a guest
 #    CPU that waits for a host core lets its task "wait", as long as the host likes.
-#  - Time by instructions (deterministic), for two seconds a minute: the waits are the
+#  - Time by instructions (deterministic), for two seconds a minute and ten: the waits are the
 #    scheduler's alone.  The bound is the safety limit and one slice.  It can only
 #    hold while the tasks that want to run fit into it at all: with four CPUs, turns of
 #    2 ms (the shortest slice) and a limit of 100 ms those are 200, and the stressors
@@ -60,15 +60,15 @@ heavy=(--aggressive --cpu 4 --cpu-method int64 --switch 4 --pipe 4 --futex 4 --f
 	--affinity 4 --yield 4 --nanosleep 4 --sem 4 --msg 2 --poll 4 --timer 2 --schedpolicy 2 --nice 2)
 check "$minutes minutes of stress-ng and changing models" \
 	soak ordinary $((minutes * 60)) $((minutes * 180 + 600)) -m 2048 -- "${heavy[@]}"
-holds "the scheduler stays attached until it is told to go" stays $((minutes * 2))
+holds "the scheduler stays attached until it is told to go" stays $((minutes * 2 + 10))
 holds "every model decides as it is" decides
 holds "models that cannot be computed or read are refused" refuses
 holds "stress-ng finds nothing wrong" stressed
 holds "waits, which the host stretches" waits
 
 light=(--aggressive --cpu 8 --cpu-method int64 --switch 4 --pipe 4 --futex 2 --fork 2 --affinity 2 --yield 2 --nanosleep 2)
-check "$((minutes * 2)) s by instructions" \
-	soak exact $((minutes * 2)) $((minutes * 180 + 600)) -d 1 -m 1024 -- "${light[@]}"
+check "$((minutes * 2 + 10)) s by instructions" \
+	soak exact $((minutes * 2 + 10)) $((minutes * 180 + 600)) -d 1 -m 1024 -- "${light[@]}"
 holds "by instructions: the scheduler stays attached until it is told to go" stays 1
 holds "by instructions: stress-ng finds nothing wrong" stressed
 holds "by instructions: no task waits longer than the safety limit and a slice" waits $bound_ms
