@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Scheduling behaviour has not changed unnoticed: four short loads in deterministic
+# guests (4 CPUs, 2 last-level caches) under EEVDF, our scheduler with no model and
+# with one that always refuses, against tests/golden/schedule.json.
+#
+# After a change that is meant: `tests/vm/test_golden_schedule.sh --update`, look at
+# what it changes, commit it together.  golden_schedule.py explains what is compared
+# to the digit and what within a tolerance.
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib/tap.sh
+. tests/vm/vm.sh
+skip_without_qemu "golden numbers of scheduling"
+
+golden=tests/golden/schedule.json
+kernel=6.18.15
+check "helpers build" build_helper start_at constant_model
+check "a model that always refuses is written" "$tap_tmp/constant_model" -5 "$tap_tmp/never"
+
+# Debug information, symbols and build id: no instruction depends on them.
+strip_all() { strip --strip-all --remove-section=.note.gnu.build-id --remove-section=.comment -o "$2" "$1"; }
+mkdir "$tap_tmp/bin"
+check "programs are stripped" eval 'strip_all "$O/vm/mls-workload" "$tap_tmp/bin/mls-workload" &&
+	strip_all "$MLSCHED" "$tap_tmp/bin/mlsched" && strip_all "$tap_tmp/start_at" "$tap_tmp/bin/start_at"'
+mkdir "$tap_tmp/libraries"
+ldd "$tap_tmp/bin/mlsched" | grep -oE '/[^ ]+' | while read -r library; do cp -L "$library" "$tap_tmp/libraries/"; done
+qemu=$(. scripts/vm/versions.sh; . scripts/vm/fetch.sh
+	cache=${MLSCHED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mlsched}/vm
+	die() { echo "$*" >&2; exit 1; }
+	vm_prepare_qemu && "${vm_qemu[0]}" --version | sed -nE '1s/.*version ([0-9.]+).*/\1/p')
+
+# run NAME [SCHEDULER ARGUMENT...]: the part of one scheduler in $tap_tmp/NAME.json.
+run() {
+	local name=$1 out=$tap_tmp/$1 inputs=() options=()
+	shift
+	inputs=("kernel=$kernel" "qemu=$qemu" "busybox=$(command -v busybox)" "load=$tap_tmp/bin/mls-workload"
+		"start_at=$tap_tmp/bin/start_at" guest=tests/vm/guest_golden.sh init=scripts/vm/guest-init
+		machine=scripts/vm/machine.sh initramfs=scripts/vm/initramfs.sh)
+	if [ $# -gt 0 ]; then
+		options=(-p "$tap_tmp/bin/mlsched" -f "$tap_tmp/never=/never")
+		inputs+=("mlsched=$tap_tmp/bin/mlsched" "libraries=$tap_tmp/libraries" "model=$tap_tmp/never")
+	fi
+	guest --limit 1800 -d 1 -k "$kernel" -t 1x2x2 -m 512 -o "$out" -p "$tap_tmp/bin/mls-workload" \
+		-p "$tap_tmp/bin/start_at" -p tests/vm/guest_golden.sh "${options[@]}" -- guest_golden.sh "$@" || return
+	python3 tests/vm/golden_schedule.py collect "$name" "$out" "${inputs[@]}" >"$out.json"
+}
+names=(eevdf heuristic refuse)
+ours=(mlsched run --json --backend scx --interval 1000)
+check "eevdf: a guest runs the loads" run eevdf
+check "heuristic: a guest runs the loads" run heuristic "${ours[@]}" --mode collect --model /nonexistent
+check "refuse: a guest runs the loads" run refuse "${ours[@]}" --model /never
+
+if [ "${1:-}" = --update ]; then
+	update() { python3 tests/vm/golden_schedule.py join "${names[@]/#/$tap_tmp/}" >"$tap_tmp/new" && cp "$tap_tmp/new" "$golden"; }
+	names=("${names[@]/%/.json}")
+	check "$golden is made anew" update
+	finish
+fi
+for name in "${names[@]}"; do
+	check "$name: the numbers are the golden ones (a change that is meant: tests/vm/test_golden_schedule.sh --update)" \
+		python3 tests/vm/golden_schedule.py compare "$golden" "$name" "$tap_tmp/$name.json"
+	sed 's/^/# /' "$tap_out"
+done
+finish
