@@ -15,6 +15,10 @@ code costs several times what it costs there, there are no caches that cost time
 that finds itself at another last-level cache works at half speed until it has paid 1 ms of CPU time, on another CPU of
 the same cache 0.1 ms), and only what differs by some percent means something.
 
+EEVDF measures what its balancing costs and does less of it where it is dear, as all kernel code is here: where it leaves
+a CPU idle beside waiting threads, part of that may be the emulation's doing. A makespan below EEVDF's on this page is
+no promise for real hardware.
+
 - Kernel: {kernels}. Topologies: {topologies}.
 - Loads (`bench/vm`, the same work for the same seed, whatever the scheduler does): *make*, jobs of three short programs
   each, 1.5 at a time for each CPU; *message*, groups of threads that send each other messages with 1 ms of work each;
