@@ -12,6 +12,7 @@
 #include <bpf/libbpf.h>
 
 #include "core/load.h"
+#include "src/host/kfuncs.h"
 #include "src/host/loader.h"
 #include "src/host/scx.h"
 #include "src/util/error.h"
@@ -54,7 +55,7 @@ static int read_line(char *text, size_t size, const char *sysfs, const char *nam
 
 int mls_scx_usable(const char *sysfs, struct mlsched_error *err)
 {
-	char state[64] = "", name[128] = "";
+	char state[64] = "", name[128] = "", path[512];
 	int ret = read_line(state, sizeof(state), sysfs, "state");
 
 	if (ret)
@@ -62,11 +63,10 @@ int mls_scx_usable(const char *sysfs, struct mlsched_error *err)
 				 "this kernel has no sched_ext (%s/kernel/sched_ext/state: %s): it "
 				 "needs one from 6.12 on, built with CONFIG_SCHED_CLASS_EXT=y",
 				 sysfs, strerror(-ret));
-	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-		return mls_error(err, -ENOENT,
-				 "this kernel has no BTF (/sys/kernel/btf/vmlinux: %s): it needs "
-				 "one built with CONFIG_DEBUG_INFO_BTF=y",
-				 strerror(errno));
+	snprintf(path, sizeof(path), "%s/kernel/btf/vmlinux", sysfs);
+	ret = mls_kfuncs_check(path, err);
+	if (ret)
+		return ret;
 	if (strcmp(state, "disabled") == 0)
 		return 0;
 	if (read_line(name, sizeof(name), sysfs, "root/ops") || !name[0])

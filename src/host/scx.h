@@ -60,8 +60,8 @@ struct mls_scx;
  * mls_scx_usable() - can this kernel run a scheduler of ours now?
  * @sysfs: "/sys"
  *
- * Return: 0; -ENOSYS without sched_ext, -ENOENT without BTF, -EBUSY when
- * another scheduler is attached (the message names it).
+ * Return: 0; -ENOSYS without sched_ext, what mls_kfuncs_check() returns for the
+ * kernel's BTF, -EBUSY when another scheduler is attached (the message names it).
  */
 int mls_scx_usable(const char *sysfs, struct mlsched_error *err);
 

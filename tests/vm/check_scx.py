@@ -154,6 +154,22 @@ def refused_second(directory, _):
     ends_cleanly(directory, "first")
 
 
+def refused_kernel(directory, _):
+    """A kernel whose functions nobody can call: plain words, and auto takes shadow."""
+    expect("status", text(directory, "scx.status"), "1")
+    message = text(directory, "scx")
+    for words in ("no BPF program can call scx_bpf_", "another build of the kernel is needed", "--backend shadow works"):
+        if words not in message:
+            fail(f"nothing of {words!r} in: {message}")
+    expect("lines of the message", len(message.splitlines()), 1)
+    expect("status of auto", text(directory, "auto.status"), "0")
+    backend = documents(directory, "auto")[0]["backend"]
+    expect("backend of auto", backend["name"], "shadow")
+    if "no BPF program can call scx_bpf_" not in backend["why"]:
+        fail(f"why: {backend['why']}")
+    print(message)
+
+
 def sysrq(directory, run):
     expect("status", text(directory, f"{run}.status"), "3")
     expect("state", text(directory, f"{run}.state"), "disabled")

@@ -82,6 +82,12 @@ for step in "$@"; do
 		state >/out/second.state
 		end stop
 		;;
+	refused)
+		mlsched run --backend scx --model /refuse --duration 1 >/out/scx 2>&1
+		echo $? >/out/scx.status
+		mlsched run --backend auto --model /refuse --duration 0.2 --json >/out/auto 2>&1
+		echo $? >/out/auto.status
+		;;
 	kill)
 		begin killed --model /refuse
 		kill -KILL "$(pidof mlsched)"

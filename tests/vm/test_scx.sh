@@ -29,7 +29,15 @@ holds() {
 	sed 's/^/# /' "$tap_out"
 }
 
+# Kernels whose functions nobody can call: see there.
+lacks_functions() { grep -q "^$1 scx_bpf_" tests/vm/lacking.txt; }
+
 for kernel in "${kernels[@]}"; do
+	if lacks_functions "$kernel"; then
+		check "$kernel: both backends are tried" steps refused "$kernel" 1x2x2 refused
+		holds "$kernel: scx is refused in plain words, auto takes shadow" refused_kernel
+		continue
+	fi
 	check "$kernel: four ways to decide" steps decide "$kernel" 1x2x2 refuse accept collect shadow
 	for run in refuse accept collect shadow; do
 		holds "$kernel: $run: it takes over from the kernel's scheduler" takes_over $run
