@@ -11,14 +11,17 @@
  * - Virtual time is each CPU's own.  A task that changes its queue takes along
  *   by how much it is ahead or behind, not an absolute time.
  * - A task that wakes up goes to its previous CPU if that is idle.  Otherwise
- *   an idle CPU of the same domain is offered, then one of the node, then any;
- *   if all is busy or refused, it waits in its own queue, and takes the place
- *   of the running task if it is entitled to.
+ *   an idle CPU of the same domain is offered, then, if others wait at its own,
+ *   one of the node, then any; if all is busy or refused, it waits in its own
+ *   queue, and takes the place of the running task if it is entitled to.
  * - A CPU that runs dry is offered tasks that wait elsewhere, near ones first,
  *   from a few queues that have something to spare; it never takes the only
- *   runnable task of another CPU.
- * - A timer levels long and short queues, a few queues a turn, and finds those
- *   that have waited too long.
+ *   runnable task of another CPU.  It does so only if it can expect to be idle
+ *   for longer than a move costs: its idle periods were that long of late, or
+ *   this one is.  Whose turn is over while others run on calls such a CPU.
+ * - A timer levels long and short queues, a few queues a turn.
+ * - A task that has waited for longer than the limit is served next, whatever
+ *   its weight.
  * - Every such offer is a decision (core/policy.h).  Hard rules come first: no
  *   task is offered where it may not run.  Safety rules come last: a task that
  *   has waited longer than the limit moves whatever the network says.
@@ -40,11 +43,13 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define LEVELS        3 /* domain, node, machine */
+#define LEVELS        MLS_POLICY_LEVELS
 #define STEAL_SOURCES 4 /* queues looked at on each level; halved beyond the domain */
 #define STEAL_TASKS   4 /* of each queue */
 #define TIMER_SOURCES 16 /* queues looked at in a turn */
 #define TIMER_TASKS   4
+#define OVERDUE_TASKS 32 /* from the end of a queue: who waits for long has been put there */
+#define OVERDUE_LOOKS 8 /* in the safety limit */
 #define UNEVEN_TURNS  3 /* for which queues must differ: tasks come and go */
 #define SAMPLES       4 /* near and far CPUs whose queues are compared */
 
@@ -69,14 +74,89 @@ static __always_inline bool run_at_once(struct task_struct *p, struct task *t, u
 	return true;
 }
 
+/* Can an idle CPU expect to be idle for longer than a move from that far costs? */
+static __always_inline bool is_worth(u32 cpu, u32 level, u64 now)
+{
+	struct scheduler_cpu *c = cpu_at(cpu);
+	struct mls_policy rules = the_policy();
+	u64 since = c->idle_since;
+
+	if (level >= LEVELS)
+		return false;
+	return mls_policy_is_worth(&rules, level, c->idle_mean,
+				   since && since < now ? now - since : 0);
+}
+
+/*
+ * The CPU with the shortest queue among a few that a task with this mask may
+ * run on, an idle one if there is one.  Return: its runnable tasks and, above
+ * them, the CPU and one; 0: there is none.
+ */
+__noinline u64 find_shorter(u64 first_word, u64 mask, u32 src, u32 from)
+{
+	struct scheduler_domain *domain =
+		&domains[cpu_at(src)->domain & (SCHEDULER_MAX_DOMAINS - 1)];
+	u64 best = 0, least = ~0ull;
+	u32 k;
+
+	bpf_for(k, 0, LEVELS) {
+		s32 cpu = find(IDLE, rows_of(src, k), from, first_word, mask);
+
+		if (cpu >= 0)
+			return (u64)(cpu + 1) << 32;
+	}
+	bpf_for(k, 0, 2 * SAMPLES) {
+		u32 n = k < SAMPLES ? domain->n_cpus : n_cpus, cpu;
+		u64 may = first_word;
+		s32 others;
+
+		if (!n)
+			continue;
+		cpu = (from + k) % n;
+		if (k < SAMPLES)
+			cpu = members[(domain->first + cpu) & (SCHEDULER_MAX_CPUS - 1)];
+		if (cpu == src || cpu >= n_cpus || !is_in(&rows[SCHEDULER_ROW_ALL], cpu))
+			continue;
+		if (n_words > 1)
+			bpf_probe_read_kernel(&may, sizeof(may), (void *)(mask + cpu / 64 * 8));
+		if (!(may & bit_of(cpu)))
+			continue;
+		others = scx_bpf_dsq_nr_queued(cpu);
+		/* The near ones come first and win a tie. */
+		if (others < 0 || (u64)others + 1 >= least)
+			continue;
+		least = (u64)others + 1;
+		best = (u64)(cpu + 1) << 32 | least;
+	}
+	return best;
+}
+
+/* A new task has nothing in a cache yet: where few wait it starts best. */
+static __always_inline s32 place_new(struct task_struct *p, struct task *t, u32 parent)
+{
+	u32 length = cpu_at(parent)->length;
+	u64 found;
+	u32 dst;
+
+	if (!length)
+		return (s32)parent;
+	found = find_shorter(allowed_word(p, 0), mask_of(p), parent, (u32)p->pid);
+	dst = (u32)(found >> 32) - 1;
+	if (!found || (u32)found > length || !decide(t, MLS_POLICY_FORK, parent, dst, false))
+		return (s32)parent;
+	set_cause(t, MLS_POLICY_FORK);
+	return (s32)dst;
+}
+
 SEC("struct_ops/mlsched_select_cpu")
 s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
 	u32 kind = wake_flags & SCX_VALUE(scx_wake_flags, SCX_WAKE_FORK) ? MLS_POLICY_FORK :
 									   MLS_POLICY_WAKEUP;
 	struct task *t = task_of(p);
+	u64 now = bpf_ktime_get_ns();
 	u32 prev = (u32)prev_cpu;
-	bool may_stay;
+	bool may_stay, refused = false;
 
 	if (!t)
 		return prev_cpu;
@@ -84,20 +164,28 @@ s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_f
 	if (may_stay && run_at_once(p, t, prev))
 		return prev_cpu;
 	for (u32 level = 0; level < LEVELS; level++) {
-		s32 cpu = find_idle(mask_of(p), level, prev);
 		u32 cause = may_stay ? kind : SCHEDULER_BY_FORCE;
+		s32 cpu;
 
-		if (cpu < 0)
+		if (may_stay && !mls_policy_offers_wakeup(level, cpu_at(prev)->length))
+			break;
+		cpu = find_idle(p, level, prev);
+		if (cpu < 0 ||
+		    (kind == MLS_POLICY_WAKEUP && may_stay && !is_worth((u32)cpu, level, now)))
 			continue;
-		if (may_stay && !decide(t, kind, prev, (u32)cpu, false))
+		if (may_stay && !decide(t, kind, prev, (u32)cpu, false)) {
+			refused = true;
 			continue;
+		}
 		set_cause(t, cause);
 		if (run_at_once(p, t, (u32)cpu))
 			return cpu;
 		take_back(t, cause);
 	}
 	t->placed = 1;
-	return prev_cpu;
+	if (kind != MLS_POLICY_FORK || !may_stay || refused)
+		return prev_cpu;
+	return place_new(p, t, prev);
 }
 
 static __always_inline void call_idle(u32 cpu)
@@ -132,9 +220,9 @@ static __always_inline void after_enqueue(struct task_struct *p, struct task *t,
 	if (!placed) {
 		/* Nobody has looked for an idle CPU yet: let one come and look for work. */
 		for (u32 level = 0; level < LEVELS; level++) {
-			s32 other = find_idle(mask_of(p), level, cpu);
+			s32 other = find_idle(p, level, cpu);
 
-			if (other < 0)
+			if (other < 0 || !is_worth((u32)other, level, now))
 				continue;
 			call_idle((u32)other);
 			return;
@@ -156,6 +244,7 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 	u32 cpu = (u32)scx_bpf_task_cpu(p), weight = weight_of(p);
 	struct task *t = task_of(p);
 	struct scheduler_cpu *c = cpu_at(cpu);
+	s32 length;
 
 	if (!t) {
 		scx_bpf_dsq_insert(p, local, policy.slice, enq_flags);
@@ -182,8 +271,10 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 		return;
 	}
 	deadline = mls_policy_deadline(&rules, t->own, t->burst, weight);
-	scx_bpf_dsq_insert_vtime(p, cpu, mls_policy_slice(&rules, (u32)scx_bpf_dsq_nr_queued(cpu)),
-				 deadline, enq_flags);
+	length = scx_bpf_dsq_nr_queued(cpu);
+	c->length = (length > 0 ? (u32)length : 0) + 1;
+	scx_bpf_dsq_insert_vtime(p, cpu, mls_policy_slice(&rules, c->length - 1), deadline,
+				 enq_flags);
 	put_in(&queued, cpu);
 	after_enqueue(p, t, cpu, deadline, now);
 }
@@ -253,8 +344,10 @@ __noinline int steal_near(u32 cpu, u32 level, u64 now)
 	u32 from = cpu + 1, k;
 	s32 first = -1;
 
+	if (!is_worth(cpu, level, now))
+		return 0;
 	bpf_for(k, 0, level ? STEAL_SOURCES / 2 : STEAL_SOURCES) {
-		s32 src = find(QUEUED, rows_of(cpu, level), from, 0);
+		s32 src = find(QUEUED, rows_of(cpu, level), from, ~0ull, 0);
 
 		if (src < 0 || src == first)
 			break;
@@ -282,6 +375,53 @@ __noinline int goes_on(u32 cpu, u64 now)
 	return result;
 }
 
+/*
+ * Serves a task of @cpu's own queue that has waited for too long, the one that has
+ * been longest at the end of it.  Not for long: it has its turn before others that
+ * were entitled to it.
+ */
+__noinline int serve_overdue(u32 cpu, u32 length, u64 now)
+{
+	struct scheduler_cpu *c = cpu_at(cpu);
+	struct mls_policy rules = the_policy();
+	u64 limit = mls_policy_overdue(&rules, length);
+	struct task_struct *p;
+	u32 seen = 0;
+
+	bpf_for_each(scx_dsq, p, cpu, SCX_VALUE(scx_dsq_iter_flags, SCX_DSQ_ITER_REV))
+	{
+		struct task *t;
+
+		if (++seen > OVERDUE_TASKS)
+			break;
+		t = task_of(p);
+		if (!t || waited(t, now) <= limit)
+			continue;
+		scx_bpf_dsq_move_set_slice(THE_ITERATOR, policy.slice_min);
+		if (!scx_bpf_dsq_move(THE_ITERATOR, p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL),
+				      0))
+			break;
+		COUNT(overdue);
+		/* The next turn is somebody else's, the one after it may again be such a task's. */
+		c->checked = 0;
+		return 1;
+	}
+	c->checked = now;
+	return 0;
+}
+
+/* Of a CPU's own queue of @length.  Return: somebody will run. */
+static __always_inline bool serve_own(u32 cpu, u32 length, u64 now)
+{
+	struct scheduler_cpu *c = cpu_at(cpu);
+
+	if (!c->checked)
+		c->checked = now - policy.limit / OVERDUE_LOOKS;
+	else if (now - c->checked > policy.limit / OVERDUE_LOOKS && serve_overdue(cpu, length, now))
+		return true;
+	return scx_bpf_dsq_move_to_local(cpu);
+}
+
 SEC("struct_ops/mlsched_dispatch")
 void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 {
@@ -289,22 +429,33 @@ void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 	struct mls_policy rules = the_policy();
 	u64 now = bpf_ktime_get_ns();
 	u32 cpu = (u32)this_cpu;
-	s32 length = scx_bpf_dsq_nr_queued(cpu);
+	struct scheduler_cpu *c = cpu_at(cpu);
+	s32 queue = scx_bpf_dsq_nr_queued(cpu);
+	u32 length = queue > 0 ? (u32)queue : 0, level;
 
-	if (length > 0 && !(runs && goes_on(cpu, now)) && scx_bpf_dsq_move_to_local(cpu)) {
+	/*
+	 * Who has used up a slice is no longer before others of the same weight, and need
+	 * not be compared with them.
+	 */
+	if (length && !(runs && c->weight > MLS_POLICY_WEIGHT && goes_on(cpu, now)) &&
+	    serve_own(cpu, length, now)) {
+		c->length = length - 1;
 		/* Who reads the hint a moment too early finds an empty queue. */
 		if (length == 1 && scx_bpf_dsq_nr_queued(cpu) == 0)
 			take_out(&queued, cpu);
 		return;
 	}
-	if (length == 0)
+	c->length = length;
+	if (!length)
 		take_out(&queued, cpu);
 	if (runs) {
-		prev->scx.slice = mls_policy_slice(&rules, length > 0 ? (u32)length : 0);
+		prev->scx.slice = mls_policy_slice(&rules, length);
 		return;
 	}
-	if (steal_near(cpu, 0, now) || steal_near(cpu, 1, now) || steal_near(cpu, 2, now))
-		return;
+	for (level = 0; level < LEVELS; level++) {
+		if (steal_near(cpu, level, now))
+			return;
+	}
 	/*
 	 * A task that is just being put here finds an idle CPU once more: at worst
 	 * two tasks meet on it, and the second is offered to others in its turn.
@@ -325,11 +476,21 @@ static __noinline void cpu_changes(struct scheduler_cpu *c, bool was_busy, bool 
 SEC("struct_ops/mlsched_update_idle")
 void BPF_PROG(mlsched_update_idle, s32 cpu, bool is_idle)
 {
-	cpu_changes(cpu_at((u32)cpu), is_idle, !is_idle, bpf_ktime_get_ns());
-	if (is_idle)
+	struct scheduler_cpu *c = cpu_at((u32)cpu);
+	u64 now = bpf_ktime_get_ns();
+
+	cpu_changes(c, is_idle, !is_idle, now);
+	if (is_idle) {
+		/* Called once more after each time that it found nothing to do. */
+		if (!c->idle_since)
+			c->idle_since = now;
 		put_in(&idle, (u32)cpu);
-	else
-		take_out(&idle, (u32)cpu);
+		return;
+	}
+	if (c->idle_since)
+		c->idle_mean = mls_policy_idle(c->idle_mean, now - c->idle_since);
+	c->idle_since = 0;
+	take_out(&idle, (u32)cpu);
 }
 
 static __always_inline u32 distance(u32 src, u32 dst)
@@ -388,6 +549,7 @@ void BPF_PROG(mlsched_running, struct task_struct *p)
 	/* Of a CPU that was busy when we were attached nobody has told us. */
 	if (mls_load_state(c->load) != MLS_LOAD_BUSY) {
 		cpu_changes(c, true, true, now);
+		c->idle_since = 0;
 		take_out(&idle, cpu);
 	}
 	if (!t)
@@ -414,27 +576,6 @@ void BPF_PROG(mlsched_running, struct task_struct *p)
 	c->weight = weight_of(p);
 }
 
-/*
- * A CPU's clock follows the task that runs as far as the first in the queue:
- * otherwise an endless row of new tasks, each placed at the clock, would keep
- * those that wait from their turn.
- */
-__noinline int advance_clock(u32 cpu, u64 own)
-{
-	struct scheduler_cpu *c = cpu_at(cpu);
-	struct task_struct *p;
-
-	bpf_for_each(scx_dsq, p, cpu, 0)
-	{
-		if (mls_policy_before(p->scx.dsq_vtime, own))
-			own = p->scx.dsq_vtime;
-		break;
-	}
-	if (mls_policy_before(c->clock, own))
-		c->clock = own;
-	return 0;
-}
-
 SEC("struct_ops/mlsched_stopping")
 void BPF_PROG(mlsched_stopping, struct task_struct *p, bool runnable)
 {
@@ -446,8 +587,11 @@ void BPF_PROG(mlsched_stopping, struct task_struct *p, bool runnable)
 	ran = bpf_ktime_get_ns() - t->began;
 	t->own += mls_policy_charge(ran, weight_of(p));
 	t->ran += ran;
-	if (!is_bound(p))
-		advance_clock((u32)scx_bpf_task_cpu(p), t->own);
+	if (!is_bound(p)) {
+		struct scheduler_cpu *c = cpu_at((u32)scx_bpf_task_cpu(p));
+
+		c->clock = mls_policy_clock(c->clock, t->own, ran, c->length);
+	}
 	if (runnable)
 		return;
 	t->burst = mls_policy_burst(t->burst, t->ran);
@@ -463,49 +607,6 @@ void BPF_PROG(mlsched_cpu_release, s32 cpu, struct scx_cpu_release_args *args)
 }
 
 /* ---- the timer ---------------------------------------------------------------------- */
-
-/*
- * The CPU with the shortest queue among a few that a task with this mask may
- * run on, an idle one if there is one.  Return: its runnable tasks and, above
- * them, the CPU and one; 0: there is none.
- */
-__noinline u64 find_shorter(u64 mask, u32 src, u32 from)
-{
-	struct scheduler_domain *domain =
-		&domains[cpu_at(src)->domain & (SCHEDULER_MAX_DOMAINS - 1)];
-	u64 best = 0, least = ~0ull;
-	u32 k;
-
-	bpf_for(k, 0, LEVELS) {
-		s32 cpu = find(IDLE, rows_of(src, k), from, mask);
-
-		if (cpu >= 0)
-			return (u64)(cpu + 1) << 32;
-	}
-	bpf_for(k, 0, 2 * SAMPLES) {
-		u32 n = k < SAMPLES ? domain->n_cpus : n_cpus, cpu;
-		u64 may = 0;
-		s32 others;
-
-		if (!n)
-			continue;
-		cpu = (from + k) % n;
-		if (k < SAMPLES)
-			cpu = members[(domain->first + cpu) & (SCHEDULER_MAX_CPUS - 1)];
-		if (cpu == src || cpu >= n_cpus || !is_in(&rows[SCHEDULER_ROW_ALL], cpu))
-			continue;
-		bpf_probe_read_kernel(&may, sizeof(may), (void *)(mask + cpu / 64 * 8));
-		if (!(may & bit_of(cpu)))
-			continue;
-		others = scx_bpf_dsq_nr_queued(cpu);
-		/* The near ones come first and win a tie. */
-		if (others < 0 || (u64)others + 1 >= least)
-			continue;
-		least = (u64)others + 1;
-		best = (u64)(cpu + 1) << 32 | least;
-	}
-	return best;
-}
 
 /* Looks at one queue: is there somebody who has waited too long, or is it too long? */
 __noinline int level_queue(u32 src, u32 from, u64 now)
@@ -529,7 +630,7 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 		t = task_of(p);
 		if (!t)
 			continue;
-		found = find_shorter(mask_of(p), src, from);
+		found = find_shorter(allowed_word(p, 0), mask_of(p), src, from);
 		if (!found)
 			continue;
 		other = (u32)found;
@@ -580,7 +681,7 @@ static int on_timer(void *map, int *key, struct turn *turn)
 	u32 k;
 
 	bpf_for(k, 0, TIMER_SOURCES) {
-		s32 src = find(QUEUED, SCHEDULER_ROW_ALL | (u64)NO_ROW << 32, from, 0);
+		s32 src = find(QUEUED, SCHEDULER_ROW_ALL | (u64)NO_ROW << 32, from, ~0ull, 0);
 
 		if (src < 0 || src == first)
 			break;

@@ -110,6 +110,7 @@ struct scheduler_row {
  *              KEEP and MIGRATE = @model, the others = @requests but for
  *              SCHEDULER_OWN
  * @safety:     moves that a safety rule allowed, by kind
+ * @overdue:    tasks served before their turn, because they had waited too long
  * @bound:      tasks bound to a CPU, put there at once
  * @preempted:  running tasks that one which woke up took the place of
  * @kicked:     idle CPUs called to look for work
@@ -123,6 +124,7 @@ struct scheduler_counts {
 	u64 moved[SCHEDULER_CAUSES][SCHEDULER_DISTANCES];
 	u64 failed[MLS_POLICY_KINDS][SCHEDULER_FAILURES];
 	u64 safety[MLS_POLICY_KINDS];
+	u64 overdue;
 	u64 forbidden;
 	u64 model;
 	u64 model_migrates;
@@ -146,6 +148,10 @@ struct scheduler_counts {
  * @burst:      of the running task
  * @kept_since: refusals keep it from work since then,
  * @kept_last:  and did so last at this time
+ * @idle_since: when it became idle; 0: it is busy
+ * @idle_mean:  average of its idle periods
+ * @checked:    when its queue was last searched for overdue tasks
+ * @length:     of its queue when a task was last put in or taken out
  * @weight:     of the running task
  * @uneven:     turns of the timer for which its queue has been longer than others
  * @domain:     set by the loader, like @node
@@ -158,6 +164,10 @@ struct scheduler_cpu {
 	u64 burst;
 	u64 kept_since;
 	u64 kept_last;
+	u64 idle_since;
+	u64 idle_mean;
+	u64 checked;
+	u32 length;
 	u32 weight;
 	u32 uneven;
 	u16 domain;

@@ -43,6 +43,9 @@ static __always_inline u64 allowed_word(struct task_struct *p, u32 word)
 	const struct cpumask *mask = p->cpus_ptr;
 	unsigned long bits = 0;
 
+	/* Most machines have one word, and this is a load instead of a call. */
+	if (n_words == 1)
+		return mask->bits[0];
 	bpf_probe_read_kernel(&bits, sizeof(bits), &mask->bits[word & (SCHEDULER_WORDS - 1)]);
 	return bits;
 }
@@ -73,29 +76,35 @@ enum set { IDLE, QUEUED };
 
 /**
  * find() - a CPU that is in one set, in row @row, not in row @skip, and may be used
- * @mask: address of the cpumask of a task, or 0
  * @from: where to begin
+ * @may:  the first word of the cpumask of a task, or ~0
+ * @mask: address of that cpumask, or 0; matters on machines with more than one word
  *
  * Return: the CPU, or -1.
  */
-__noinline s32 find(u32 set, u64 rows_and_skip, u32 from, u64 mask)
+__noinline s32 find(u32 set, u64 rows_and_skip, u32 from, u64 may, u64 mask)
 {
 	struct scheduler_row *wanted = set == IDLE ? &idle : &queued;
 	struct scheduler_row *row = &rows[rows_and_skip & (SCHEDULER_ROWS - 1)];
 	struct scheduler_row *skip = &rows[rows_and_skip >> 32 & (SCHEDULER_ROWS - 1)];
 	u32 first, k;
+	u64 bits;
 
 	if (from >= n_cpus)
 		from %= n_cpus;
+	if (n_words == 1) {
+		bits = wanted->word[0] & row->word[0] & ~skip->word[0] & may;
+		return bits ? (s32)mls_policy_from(bits, from) : -1;
+	}
 	first = from / 64;
 	bpf_for(k, 0, n_words) {
 		u32 i = first + k;
-		u64 bits, may = ~0ull;
 
 		if (i >= n_words)
 			i -= n_words;
 		i &= SCHEDULER_WORDS - 1;
 		bits = wanted->word[i] & row->word[i] & ~skip->word[i];
+		may = ~0ull;
 		if (bits && mask) {
 			bpf_probe_read_kernel(&may, sizeof(may), (void *)(mask + 8 * i));
 			bits &= may;
@@ -111,13 +120,14 @@ static __always_inline u64 mask_of(struct task_struct *p)
 {
 	u64 mask = 0;
 
-	bpf_core_read(&mask, sizeof(mask), &p->cpus_ptr);
+	if (n_words > 1)
+		bpf_core_read(&mask, sizeof(mask), &p->cpus_ptr);
 	return mask;
 }
 
-static __always_inline s32 find_idle(u64 mask, u32 level, u32 from)
+static __always_inline s32 find_idle(struct task_struct *p, u32 level, u32 from)
 {
-	return find(IDLE, rows_of(from, level), from, mask);
+	return find(IDLE, rows_of(from, level), from, allowed_word(p, 0), mask_of(p));
 }
 
 #endif /* MLS_BPF_SCHEDULER_SETS_H */

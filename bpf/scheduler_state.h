@@ -119,8 +119,13 @@ static __always_inline struct scheduler_counts *counts(void)
 
 static __always_inline struct mls_policy the_policy(void)
 {
-	struct mls_policy p = { policy.slice, policy.slice_min, policy.credit, policy.granularity,
-				policy.limit };
+	struct mls_policy p = { policy.slice,
+				policy.slice_min,
+				policy.credit,
+				policy.granularity,
+				policy.limit,
+				{ policy.worth[MLS_POLICY_NEAR], policy.worth[MLS_POLICY_NODE],
+				  policy.worth[MLS_POLICY_FAR] } };
 
 	return p;
 }

@@ -32,6 +32,10 @@ enum scx_dsq_id_flags {
 	SCX_DSQ_LOCAL = 0x8000000000000002ull,
 };
 
+enum scx_dsq_iter_flags {
+	SCX_DSQ_ITER_REV = 1u << 16,
+};
+
 enum scx_enq_flags {
 	SCX_ENQ_PREEMPT = 1ull << 32,
 	SCX_ENQ_REENQ = 1ull << 40,

@@ -43,18 +43,29 @@ enum mls_policy_rule {
 	MLS_POLICY_OPEN, /* a decision */
 };
 
+/* How far a task would go; each level holds those before it. */
+enum mls_policy_level {
+	MLS_POLICY_NEAR, /* within a domain */
+	MLS_POLICY_NODE, /* to another domain of the node */
+	MLS_POLICY_FAR, /* to another node */
+	MLS_POLICY_LEVELS
+};
+
 /* A nice-0 task has this weight; a CPU's virtual time runs in ns of such a task. */
 #define MLS_POLICY_WEIGHT 100
 
 /**
  * struct mls_policy - the numbers of the policy, in ns
- * @slice:       that a task runs before others get their turn
+ * @slice:       that a task runs before others get their turn; below the tick of
+ *               HZ=250, or it would end with every second tick only
  * @slice_min:   the same where many wait: not 1 ms, which costs more in switches
  *               and lost caches than it gains in latency
  * @credit:      virtual time that a task which slept may be ahead of the others
  * @granularity: virtual time by which a task that wakes up must be ahead of the
  *               one that runs to take its place
  * @limit:       of the safety rules
+ * @worth:       for which a CPU must be expected to be idle before it takes a task
+ *               from each level: what a move costs, and then some
  */
 struct mls_policy {
 	u64 slice;
@@ -62,13 +73,20 @@ struct mls_policy {
 	u64 credit;
 	u64 granularity;
 	u64 limit;
+	u64 worth[MLS_POLICY_LEVELS];
 };
 
-#define MLS_POLICY_SLICE       4000000ull
+#define MLS_POLICY_SLICE       3000000ull
 #define MLS_POLICY_SLICE_MIN   2000000ull
 #define MLS_POLICY_CREDIT      4000000ull
 #define MLS_POLICY_GRANULARITY 1000000ull
 #define MLS_POLICY_LIMIT       100000000ull
+#define MLS_POLICY_WORTH_NEAR  1500000ull
+#define MLS_POLICY_WORTH_NODE  2000000ull
+#define MLS_POLICY_WORTH_FAR   3000000ull
+
+/* Longer idle periods count as that: an idle CPU learns soon that work has come. */
+#define MLS_POLICY_IDLE_MOST 4000000ull
 
 /* Queued tasks up to which everybody gets the whole slice. */
 #define MLS_POLICY_FEW 3
@@ -113,6 +131,25 @@ static inline u64 mls_policy_place(const struct mls_policy *policy, u64 own, u64
 	return mls_policy_before(latest, own) ? latest : own;
 }
 
+/**
+ * mls_policy_clock() - a CPU's virtual time after a task ran for @ran ns on it
+ * @clock:  before
+ * @own:    of the task, after
+ * @queued: tasks that wait
+ *
+ * It goes on at the pace at which each of them is served, whoever was served:
+ * otherwise an endless row of new tasks, each placed at the clock, would keep
+ * those that wait from their turn.  Never ahead of the one that ran.
+ */
+static inline u64 mls_policy_clock(u64 clock, u64 own, u64 ran, u32 queued)
+{
+	u64 next = clock + ran / (queued + 1);
+
+	if (mls_policy_before(own, next))
+		next = own;
+	return mls_policy_before(clock, next) ? next : clock;
+}
+
 /** mls_policy_move() - virtual time of a task that goes from one CPU's clock to another's */
 static inline u64 mls_policy_move(u64 own, u64 old_clock, u64 new_clock)
 {
@@ -140,6 +177,53 @@ static inline int mls_policy_preempts(const struct mls_policy *policy, u64 deadl
 static inline u64 mls_policy_burst(u64 burst, u64 ran)
 {
 	return burst - burst / 4 + ran / 4;
+}
+
+/** mls_policy_idle() - the average after an idle period of @period ns */
+static inline u64 mls_policy_idle(u64 average, u64 period)
+{
+	if (period > MLS_POLICY_IDLE_MOST)
+		period = MLS_POLICY_IDLE_MOST;
+	return average - average / 4 + period / 4;
+}
+
+/**
+ * mls_policy_is_worth() - may an idle CPU take a task from that far?
+ * @average:  of its idle periods
+ * @idle_for: ns for which it has been idle now
+ *
+ * A CPU whose own task is back in a moment would only take a cache from another
+ * task, and send its own one after it.
+ */
+static inline int mls_policy_is_worth(const struct mls_policy *policy, enum mls_policy_level level,
+				      u64 average, u64 idle_for)
+{
+	return average >= policy->worth[level] || idle_for >= policy->worth[level];
+}
+
+/**
+ * mls_policy_overdue() - ns of waiting after which a task is served before all others
+ * @queued: tasks that wait in its queue
+ *
+ * The limit, but where so many wait that one round takes longer: there everybody
+ * would be overdue, and weights would count for nothing.
+ */
+static inline u64 mls_policy_overdue(const struct mls_policy *policy, u32 queued)
+{
+	u64 rounds = 2 * policy->slice * ((u64)queued + 1);
+
+	return rounds > policy->limit ? rounds : policy->limit;
+}
+
+/**
+ * mls_policy_offers_wakeup() - may a task that wakes up go that far for an idle CPU?
+ * @queued: tasks that wait for its own CPU
+ *
+ * Far ones only where it would have to wait behind others, not for one that runs.
+ */
+static inline int mls_policy_offers_wakeup(enum mls_policy_level level, u32 queued)
+{
+	return level == MLS_POLICY_NEAR || queued > 0;
 }
 
 /** mls_policy_offers_steal() - two runnable tasks at the source, or it keeps its only one */

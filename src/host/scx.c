@@ -149,6 +149,9 @@ static void configure(struct mls_scx *s)
 	rodata->policy.credit = MLS_POLICY_CREDIT;
 	rodata->policy.granularity = MLS_POLICY_GRANULARITY;
 	rodata->policy.limit = s->options.limit;
+	rodata->policy.worth[MLS_POLICY_NEAR] = MLS_POLICY_WORTH_NEAR;
+	rodata->policy.worth[MLS_POLICY_NODE] = MLS_POLICY_WORTH_NODE;
+	rodata->policy.worth[MLS_POLICY_FAR] = MLS_POLICY_WORTH_FAR;
 	rodata->decay = mls_load_decay_of(s->options.half_life);
 	rodata->period_ns = period < LONGEST_PERIOD ? period : LONGEST_PERIOD;
 	rodata->n_cpus = s->topology.n_cpus;
