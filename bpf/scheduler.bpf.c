@@ -78,12 +78,11 @@ static __always_inline bool run_at_once(struct task_struct *p, struct task *t, u
 static __always_inline bool is_worth(u32 cpu, u32 level, u64 now)
 {
 	struct scheduler_cpu *c = cpu_at(cpu);
-	struct mls_policy rules = the_policy();
 	u64 since = c->idle_since;
 
 	if (level >= LEVELS)
 		return false;
-	return mls_policy_is_worth(&rules, level, c->idle_mean,
+	return mls_policy_is_worth(&policy, level, c->idle_mean,
 				   since && since < now ? now - since : 0);
 }
 
@@ -131,6 +130,29 @@ __noinline u64 find_shorter(u64 first_word, u64 mask, u32 src, u32 from)
 	return best;
 }
 
+static __always_inline u32 distance(u32 src, u32 dst)
+{
+	struct scheduler_cpu *a = cpu_at(src), *b = cpu_at(dst);
+
+	return a->domain == b->domain ? SCHEDULER_NEAR :
+	       a->node == b->node     ? SCHEDULER_NODE :
+					SCHEDULER_FAR;
+}
+
+/* Who is woken again and again from elsewhere may follow its waker. */
+static __always_inline s32 follow(struct task_struct *p, struct task *t, u32 prev, u32 waker)
+{
+	u32 level = distance(prev, waker);
+
+	if (waker == prev || !may_run_on(p, waker) ||
+	    !mls_policy_offers_pull(level, t->pulls, cpu_at(prev)->length, cpu_at(waker)->length) ||
+	    !decide(MLS_POLICY_WAKEUP, prev, waker, false))
+		return (s32)prev;
+	t->pulls = 0;
+	set_cause(t, MLS_POLICY_WAKEUP);
+	return (s32)waker;
+}
+
 /* A new task has nothing in a cache yet: where few wait it starts best. */
 static __always_inline s32 place_new(struct task_struct *p, struct task *t, u32 parent)
 {
@@ -155,11 +177,13 @@ s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_f
 									   MLS_POLICY_WAKEUP;
 	struct task *t = task_of(p);
 	u64 now = bpf_ktime_get_ns();
-	u32 prev = (u32)prev_cpu;
+	struct scheduler_cpu *c = cpu_at((u32)prev_cpu);
+	u32 prev = (u32)prev_cpu, waker = bpf_get_smp_processor_id();
 	bool may_stay, refused = false;
 
 	if (!t)
 		return prev_cpu;
+	t->pulls = mls_policy_pulls(t->pulls, distance(prev, waker));
 	may_stay = may_run_on(p, prev);
 	if (may_stay && run_at_once(p, t, prev))
 		return prev_cpu;
@@ -167,7 +191,8 @@ s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_f
 		u32 cause = may_stay ? kind : SCHEDULER_BY_FORCE;
 		s32 cpu;
 
-		if (may_stay && !mls_policy_offers_wakeup(level, cpu_at(prev)->length))
+		if (may_stay && kind == MLS_POLICY_WAKEUP &&
+		    !mls_policy_offers_wakeup(&policy, level, c->length, c->burst))
 			break;
 		cpu = find_idle(p, level, prev);
 		if (cpu < 0 ||
@@ -183,9 +208,9 @@ s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_f
 		take_back(t, cause);
 	}
 	t->placed = 1;
-	if (kind != MLS_POLICY_FORK || !may_stay || refused)
+	if (!may_stay || refused)
 		return prev_cpu;
-	return place_new(p, t, prev);
+	return kind == MLS_POLICY_FORK ? place_new(p, t, prev) : follow(p, t, prev, waker);
 }
 
 static __always_inline void call_idle(u32 cpu)
@@ -199,16 +224,14 @@ static __always_inline void call_idle(u32 cpu)
 /* What the running task's deadline is by now. */
 static __always_inline u64 running_deadline(struct scheduler_cpu *c, u64 now)
 {
-	struct mls_policy rules = the_policy();
 	u64 own = c->own + mls_policy_charge(now - c->began, c->weight);
 
-	return mls_policy_deadline(&rules, own, c->burst, c->weight);
+	return mls_policy_deadline(&policy, own, c->burst, c->weight);
 }
 
 static __always_inline void after_enqueue(struct task_struct *p, struct task *t, u32 cpu,
 					  u64 deadline, u64 now)
 {
-	struct mls_policy rules = the_policy();
 	bool placed = t->placed;
 
 	t->placed = 0;
@@ -230,7 +253,7 @@ static __always_inline void after_enqueue(struct task_struct *p, struct task *t,
 		return;
 	}
 	/* Its neighbour's figures may be a moment old: a preemption too many or too few. */
-	if (mls_policy_preempts(&rules, deadline, running_deadline(cpu_at(cpu), now))) {
+	if (mls_policy_preempts(&policy, deadline, running_deadline(cpu_at(cpu), now))) {
 		COUNT(preempted);
 		scx_bpf_kick_cpu((s32)cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
 	}
@@ -240,7 +263,6 @@ SEC("struct_ops/mlsched_enqueue")
 void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	u64 local = SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), now = bpf_ktime_get_ns(), deadline;
-	struct mls_policy rules = the_policy();
 	u32 cpu = (u32)scx_bpf_task_cpu(p), weight = weight_of(p);
 	struct task *t = task_of(p);
 	struct scheduler_cpu *c = cpu_at(cpu);
@@ -257,7 +279,7 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 		t->own = mls_policy_move(t->own, cpu_at(t->queue)->clock, c->clock);
 		t->queue = cpu;
 	}
-	t->own = mls_policy_place(&rules, t->own, c->clock, weight);
+	t->own = mls_policy_place(&policy, t->own, c->clock, weight);
 	if (is_bound(p)) {
 		t->placed = 0;
 		COUNT(bound);
@@ -270,10 +292,10 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 		scx_bpf_dsq_insert(p, local, policy.slice, enq_flags);
 		return;
 	}
-	deadline = mls_policy_deadline(&rules, t->own, t->burst, weight);
+	deadline = mls_policy_deadline(&policy, t->own, t->burst, weight);
 	length = scx_bpf_dsq_nr_queued(cpu);
 	c->length = (length > 0 ? (u32)length : 0) + 1;
-	scx_bpf_dsq_insert_vtime(p, cpu, mls_policy_slice(&rules, c->length - 1), deadline,
+	scx_bpf_dsq_insert_vtime(p, cpu, mls_policy_slice(&policy, c->length - 1), deadline,
 				 enq_flags);
 	put_in(&queued, cpu);
 	after_enqueue(p, t, cpu, deadline, now);
@@ -287,13 +309,13 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
  */
 __noinline int steal_from(u32 src, u32 dst, u64 now)
 {
-	struct mls_policy rules = the_policy();
 	s32 length = scx_bpf_dsq_nr_queued(src);
 	struct task_struct *p;
 	u32 seen = 0, cause;
 	bool refused = false, moved = false;
 
-	if (length <= 0 || !mls_policy_offers_steal((u32)length, !is_in(&idle, src)))
+	if (length <= 0 || !mls_policy_offers_steal(&policy, distance(src, dst), (u32)length,
+						    !is_in(&idle, src), cpu_at(src)->burst))
 		return 0;
 	bpf_for_each(scx_dsq, p, src, 0)
 	{
@@ -304,7 +326,7 @@ __noinline int steal_from(u32 src, u32 dst, u64 now)
 		t = task_of(p);
 		if (!t)
 			continue;
-		switch (mls_policy_rule(&rules, may_run_on(p, dst), may_run_on(p, src),
+		switch (mls_policy_rule(&policy, may_run_on(p, dst), may_run_on(p, src),
 					waited(t, now), kept_for(dst, now))) {
 		case MLS_POLICY_FORBIDDEN:
 			COUNT(forbidden);
@@ -383,8 +405,7 @@ __noinline int goes_on(u32 cpu, u64 now)
 __noinline int serve_overdue(u32 cpu, u32 length, u64 now)
 {
 	struct scheduler_cpu *c = cpu_at(cpu);
-	struct mls_policy rules = the_policy();
-	u64 limit = mls_policy_overdue(&rules, length);
+	u64 limit = mls_policy_overdue(&policy, length);
 	struct task_struct *p;
 	u32 seen = 0;
 
@@ -426,7 +447,6 @@ SEC("struct_ops/mlsched_dispatch")
 void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 {
 	bool runs = prev && prev->scx.flags & SCX_VALUE(scx_ent_flags, SCX_TASK_QUEUED);
-	struct mls_policy rules = the_policy();
 	u64 now = bpf_ktime_get_ns();
 	u32 cpu = (u32)this_cpu;
 	struct scheduler_cpu *c = cpu_at(cpu);
@@ -449,7 +469,7 @@ void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 	if (!length)
 		take_out(&queued, cpu);
 	if (runs) {
-		prev->scx.slice = mls_policy_slice(&rules, length);
+		prev->scx.slice = mls_policy_slice(&policy, length);
 		return;
 	}
 	for (level = 0; level < LEVELS; level++) {
@@ -491,15 +511,6 @@ void BPF_PROG(mlsched_update_idle, s32 cpu, bool is_idle)
 		c->idle_mean = mls_policy_idle(c->idle_mean, now - c->idle_since);
 	c->idle_since = 0;
 	take_out(&idle, (u32)cpu);
-}
-
-static __always_inline u32 distance(u32 src, u32 dst)
-{
-	struct scheduler_cpu *a = cpu_at(src), *b = cpu_at(dst);
-
-	return a->domain == b->domain ? SCHEDULER_NEAR :
-	       a->node == b->node     ? SCHEDULER_NODE :
-					SCHEDULER_FAR;
 }
 
 static __always_inline void count_wait(u64 wait)
@@ -611,7 +622,6 @@ void BPF_PROG(mlsched_cpu_release, s32 cpu, struct scx_cpu_release_args *args)
 /* Looks at one queue: is there somebody who has waited too long, or is it too long? */
 __noinline int level_queue(u32 src, u32 from, u64 now)
 {
-	struct mls_policy rules = the_policy();
 	u32 length = (u32)scx_bpf_dsq_nr_queued(src) + !is_in(&idle, src), seen = 0, cause;
 	bool refused = false, moved = false, uneven = false;
 	struct task_struct *p;
@@ -637,7 +647,7 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 		dst = (u32)(found >> 32) - 1;
 		near = distance(src, dst) == SCHEDULER_NEAR;
 		cause = SCHEDULER_BY_SAFETY;
-		if (mls_policy_rule(&rules, 1, may_run_on(p, src), waited(t, now),
+		if (mls_policy_rule(&policy, 1, may_run_on(p, src), waited(t, now),
 				    other ? 0 : kept_for(dst, now)) == MLS_POLICY_OPEN) {
 			if (refused || !mls_policy_offers_balance(length, other, near))
 				continue;

@@ -42,9 +42,9 @@ enum scheduler_failure {
 
 /* Distance of a move. */
 enum scheduler_distance {
-	SCHEDULER_NEAR, /* within a domain */
-	SCHEDULER_NODE, /* to another domain of the node */
-	SCHEDULER_FAR, /* to another node */
+	SCHEDULER_NEAR = MLS_POLICY_NEAR,
+	SCHEDULER_NODE = MLS_POLICY_NODE,
+	SCHEDULER_FAR = MLS_POLICY_FAR,
 	SCHEDULER_DISTANCES
 };
 

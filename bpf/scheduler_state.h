@@ -13,7 +13,6 @@
 #include "core/qnet_bpf.h"
 
 /* Options: set between open and load. */
-const volatile struct mls_policy policy;
 const volatile struct mls_load_decay decay;
 const volatile u64 refresh_ns;
 const volatile u64 period_ns = 10000000;
@@ -23,6 +22,10 @@ const volatile u32 n_online = 1;
 
 const volatile u32 engine; /* enum scheduler_engine */
 const volatile u64 verdict_age = MLS_VERDICT_AGE;
+
+/* Set by the loader before it attaches.  Not among the options above: copies of what is
+ * volatile would cost stack in each function that hands it on. */
+struct mls_policy policy;
 
 /* Written by the loader; @mode and @active while we run. */
 u32 mode;
@@ -77,6 +80,7 @@ struct {
  * @cause:   of the move under way: a decision's kind or enum scheduler_cause
  * @queue:   CPU whose clock @own refers to
  * @ran_on:  CPU on which it ran last
+ * @pulls:   by wakers in other domains: mls_policy_pulls()
  * @placed:  select_cpu() has just looked for an idle CPU, in vain
  * @daemons: it is one of the daemon's own
  * @pid:     for people
@@ -91,6 +95,7 @@ struct task {
 	u32 cause;
 	u32 queue;
 	u32 ran_on;
+	u32 pulls;
 	u32 placed;
 	u32 daemons;
 	u32 pid;
@@ -116,19 +121,6 @@ static __always_inline struct scheduler_counts *counts(void)
 
 /* Atomic, because a wake-up may interrupt the timer in the middle of it. */
 #define COUNT(what) __sync_fetch_and_add(&counts()->what, 1)
-
-static __always_inline struct mls_policy the_policy(void)
-{
-	struct mls_policy p = { policy.slice,
-				policy.slice_min,
-				policy.credit,
-				policy.granularity,
-				policy.limit,
-				{ policy.worth[MLS_POLICY_NEAR], policy.worth[MLS_POLICY_NODE],
-				  policy.worth[MLS_POLICY_FAR] } };
-
-	return p;
-}
 
 static __always_inline struct task *task_of(struct task_struct *p)
 {

@@ -81,9 +81,9 @@ struct mls_policy {
 #define MLS_POLICY_CREDIT      4000000ull
 #define MLS_POLICY_GRANULARITY 1000000ull
 #define MLS_POLICY_LIMIT       100000000ull
-#define MLS_POLICY_WORTH_NEAR  1500000ull
-#define MLS_POLICY_WORTH_NODE  2000000ull
-#define MLS_POLICY_WORTH_FAR   3000000ull
+#define MLS_POLICY_WORTH_NEAR  2200000ull
+#define MLS_POLICY_WORTH_NODE  2800000ull
+#define MLS_POLICY_WORTH_FAR   3400000ull
 
 /* Longer idle periods count as that: an idle CPU learns soon that work has come. */
 #define MLS_POLICY_IDLE_MOST 4000000ull
@@ -216,20 +216,75 @@ static inline u64 mls_policy_overdue(const struct mls_policy *policy, u32 queued
 }
 
 /**
- * mls_policy_offers_wakeup() - may a task that wakes up go that far for an idle CPU?
- * @queued: tasks that wait for its own CPU
- *
- * Far ones only where it would have to wait behind others, not for one that runs.
+ * mls_policy_spared() - ns of waiting that a task is spared by an idle CPU
+ * @before: runnable tasks before it where it is, the running one among them
+ * @burst:  for which that one usually runs
  */
-static inline int mls_policy_offers_wakeup(enum mls_policy_level level, u32 queued)
+static inline u64 mls_policy_spared(const struct mls_policy *policy, u32 before, u64 burst)
 {
-	return level == MLS_POLICY_NEAR || queued > 0;
+	return before * (burst < policy->slice ? burst : policy->slice);
 }
 
-/** mls_policy_offers_steal() - two runnable tasks at the source, or it keeps its only one */
-static inline int mls_policy_offers_steal(u32 queued, int source_runs)
+/**
+ * mls_policy_offers_wakeup() - may a task that wakes up go that far for an idle CPU?
+ * @queued: tasks that wait for its own CPU
+ * @burst:  of the task that runs there
+ *
+ * Not if a move costs more than it spares; far only if it would have to wait behind
+ * others, not for one that runs.
+ */
+static inline int mls_policy_offers_wakeup(const struct mls_policy *policy,
+					   enum mls_policy_level level, u32 queued, u64 burst)
 {
-	return queued + !!source_runs >= 2;
+	return (level == MLS_POLICY_NEAR || queued > 0) &&
+	       mls_policy_spared(policy, queued + 1, burst) >= policy->worth[level];
+}
+
+/* Wake-ups from another domain, less those from its own, after which a task may follow. */
+#define MLS_POLICY_PULLS      4
+#define MLS_POLICY_PULLS_MOST 8
+
+/** mls_policy_pulls() - the count after a wake-up by a task that runs at @level from it */
+static inline u32 mls_policy_pulls(u32 pulls, enum mls_policy_level level)
+{
+	if (level == MLS_POLICY_NEAR)
+		return pulls ? pulls - 1 : 0;
+	return pulls < MLS_POLICY_PULLS_MOST ? pulls + 1 : pulls;
+}
+
+/**
+ * mls_policy_offers_pull() - may a task that wakes up wait at the CPU of its waker?
+ * @level:       from its own CPU to the waker's
+ * @pulls:       mls_policy_pulls()
+ * @own_queue:   tasks that wait for its own CPU, beside the one that runs
+ * @waker_queue: tasks that wait for the waker's, which often is about to sleep
+ *
+ * Who works together belongs together, if that makes no queue the longer one; and
+ * out of a queue that is far too long it may get at once, before the timer levels it.
+ */
+static inline int mls_policy_offers_pull(enum mls_policy_level level, u32 pulls, u32 own_queue,
+					 u32 waker_queue)
+{
+	if (level == MLS_POLICY_NEAR)
+		return own_queue >= waker_queue + 2;
+	return pulls >= MLS_POLICY_PULLS && own_queue >= waker_queue;
+}
+
+/**
+ * mls_policy_offers_steal() - may a task go to a CPU that has nothing to do?
+ * @queued:      tasks that wait at the source
+ * @source_runs: and one runs there,
+ * @burst:       usually for so long
+ *
+ * Two runnable tasks at the source, or it keeps its only one; and not if a move costs
+ * more than it spares.
+ */
+static inline int mls_policy_offers_steal(const struct mls_policy *policy,
+					  enum mls_policy_level level, u32 queued, int source_runs,
+					  u64 burst)
+{
+	return queued + !!source_runs >= 2 &&
+	       mls_policy_spared(policy, queued, burst) >= policy->worth[level];
 }
 
 /** mls_policy_offers_balance() - queues that are worth levelling; far ones must differ by more */

@@ -20,7 +20,10 @@ static const struct mls_policy policy = {
 	.credit = MLS_POLICY_CREDIT,
 	.granularity = MLS_POLICY_GRANULARITY,
 	.limit = MLS_POLICY_LIMIT,
+	.worth = { MLS_POLICY_WORTH_NEAR, MLS_POLICY_WORTH_NODE, MLS_POLICY_WORTH_FAR },
 };
+
+#define LENGTHY (50 * MLS_POLICY_SLICE)
 
 static uint64_t new_seed(void)
 {
@@ -120,14 +123,115 @@ static void the_average_burst_approaches_what_is_measured(void **state)
 	assert_in_range(burst, 79990, 80010);
 }
 
+static void a_clock_never_stands_still_for_those_that_wait(void **state)
+{
+	u64 clock = 1000, now = 0;
+
+	(void)state;
+	/* Alone it follows the task. */
+	assert_int_equal(mls_policy_clock(0, 5000, 5000, 0), 5000);
+	/* Never ahead of who ran, never back. */
+	assert_int_equal(mls_policy_clock(0, 100, 5000, 0), 100);
+	assert_int_equal(mls_policy_clock(1000, 100, 5000, 0), 1000);
+	/*
+	 * New tasks without end, each placed at the clock: one that has waited since the
+	 * beginning with a whole slice's deadline is before them after as many slices as
+	 * tasks wait.
+	 */
+	while (!mls_policy_before(
+		mls_policy_deadline(&policy, 1000, policy.slice, MLS_POLICY_WEIGHT), clock)) {
+		clock = mls_policy_clock(clock, clock + policy.slice, policy.slice, 9);
+		assert_true(++now <= 11);
+	}
+}
+
+static void short_idle_periods_are_not_worth_a_move(void **state)
+{
+	u64 mean = 0;
+
+	(void)state;
+	for (int level = 0; level < MLS_POLICY_LEVELS; level++) {
+		u64 worth = policy.worth[level];
+
+		assert_false(mls_policy_is_worth(&policy, (enum mls_policy_level)level, worth - 1,
+						 worth - 1));
+		assert_true(mls_policy_is_worth(&policy, (enum mls_policy_level)level, worth, 0));
+		/* A long one is, whatever the others were like. */
+		assert_true(mls_policy_is_worth(&policy, (enum mls_policy_level)level, 0, worth));
+		/* Farther is dearer, and within what the average can reach. */
+		assert_true(!level || worth > policy.worth[level - 1]);
+		assert_true(worth < MLS_POLICY_IDLE_MOST);
+	}
+	/* One long night does not make a CPU idle for ever. */
+	for (int i = 0; i < 20; i++)
+		mean = mls_policy_idle(mean, 3600ull * 1000000000);
+	assert_true(mean <= MLS_POLICY_IDLE_MOST);
+	for (int i = 0; i < 20; i++)
+		mean = mls_policy_idle(mean, 100000);
+	assert_true(mean < policy.worth[MLS_POLICY_NEAR]);
+}
+
+static void overdue_is_who_waits_longer_than_the_limit_and_two_rounds(void **state)
+{
+	(void)state;
+	assert_int_equal(mls_policy_overdue(&policy, 0), policy.limit);
+	assert_int_equal(mls_policy_overdue(&policy, 1000), 2 * 1001 * policy.slice);
+	for (u32 queued = 0; queued < 1000; queued++)
+		assert_true(mls_policy_overdue(&policy, queued) >= policy.limit);
+}
+
+static void a_wakeup_goes_far_only_past_a_queue(void **state)
+{
+	(void)state;
+	assert_true(mls_policy_offers_wakeup(&policy, MLS_POLICY_NEAR, 0, LENGTHY));
+	assert_false(mls_policy_offers_wakeup(&policy, MLS_POLICY_NODE, 0, LENGTHY));
+	assert_false(mls_policy_offers_wakeup(&policy, MLS_POLICY_FAR, 0, LENGTHY));
+	assert_true(mls_policy_offers_wakeup(&policy, MLS_POLICY_FAR, 1, LENGTHY));
+	/* Who runs is through in a moment: that is not worth a cache. */
+	assert_false(mls_policy_offers_wakeup(&policy, MLS_POLICY_NEAR, 0, 100000));
+	assert_true(mls_policy_offers_wakeup(&policy, MLS_POLICY_NEAR, 20, 100000));
+}
+
+static void who_is_woken_from_elsewhere_follows_in_the_end(void **state)
+{
+	u32 pulls = 0;
+
+	(void)state;
+	for (int i = 1; i < MLS_POLICY_PULLS; i++) {
+		pulls = mls_policy_pulls(pulls, MLS_POLICY_FAR);
+		assert_false(mls_policy_offers_pull(MLS_POLICY_FAR, pulls, 9, 0));
+	}
+	pulls = mls_policy_pulls(pulls, MLS_POLICY_NODE);
+	assert_true(mls_policy_offers_pull(MLS_POLICY_NODE, pulls, 1, 1));
+	/* Not into a longer queue. */
+	assert_false(mls_policy_offers_pull(MLS_POLICY_NODE, pulls, 1, 2));
+	/* Wakers at home count against it. */
+	assert_false(mls_policy_offers_pull(MLS_POLICY_NODE,
+					    mls_policy_pulls(pulls, MLS_POLICY_NEAR), 1, 1));
+	for (int i = 0; i < 100; i++)
+		pulls = mls_policy_pulls(pulls, MLS_POLICY_FAR);
+	for (int i = 0; i < MLS_POLICY_PULLS_MOST; i++)
+		pulls = mls_policy_pulls(pulls, MLS_POLICY_NEAR);
+	assert_int_equal(pulls, 0);
+	/* Nearby only the queues count. */
+	assert_true(mls_policy_offers_pull(MLS_POLICY_NEAR, 0, 2, 0));
+	assert_false(mls_policy_offers_pull(MLS_POLICY_NEAR, 8, 1, 0));
+}
+
 static void a_steal_leaves_one_runnable_task(void **state)
 {
 	(void)state;
-	assert_false(mls_policy_offers_steal(0, 0));
-	assert_false(mls_policy_offers_steal(0, 1));
-	assert_false(mls_policy_offers_steal(1, 0));
-	assert_true(mls_policy_offers_steal(1, 1));
-	assert_true(mls_policy_offers_steal(2, 0));
+	for (int level = 0; level < MLS_POLICY_LEVELS; level++) {
+		enum mls_policy_level l = (enum mls_policy_level)level;
+
+		assert_false(mls_policy_offers_steal(&policy, l, 0, 0, LENGTHY));
+		assert_false(mls_policy_offers_steal(&policy, l, 0, 1, LENGTHY));
+		assert_false(mls_policy_offers_steal(&policy, l, 1, 0, LENGTHY));
+		assert_true(mls_policy_offers_steal(&policy, l, 1, 1, LENGTHY));
+		assert_true(mls_policy_offers_steal(&policy, l, 2, 0, LENGTHY));
+		/* Who would be served in a moment stays. */
+		assert_false(mls_policy_offers_steal(&policy, l, 1, 1, policy.worth[l] - 1));
+	}
 }
 
 static void balancing_never_makes_the_other_queue_the_longer_one(void **state)
@@ -212,6 +316,11 @@ int main(void)
 		cmocka_unit_test(a_change_of_queue_keeps_what_a_task_is_ahead),
 		cmocka_unit_test(short_bursts_are_served_first),
 		cmocka_unit_test(the_average_burst_approaches_what_is_measured),
+		cmocka_unit_test(a_clock_never_stands_still_for_those_that_wait),
+		cmocka_unit_test(short_idle_periods_are_not_worth_a_move),
+		cmocka_unit_test(overdue_is_who_waits_longer_than_the_limit_and_two_rounds),
+		cmocka_unit_test(a_wakeup_goes_far_only_past_a_queue),
+		cmocka_unit_test(who_is_woken_from_elsewhere_follows_in_the_end),
 		cmocka_unit_test(a_steal_leaves_one_runnable_task),
 		cmocka_unit_test(balancing_never_makes_the_other_queue_the_longer_one),
 		cmocka_unit_test(hard_rules_stand_above_safety_and_safety_above_verdicts),
