@@ -146,7 +146,7 @@ static __always_inline s32 follow(struct task_struct *p, struct task *t, u32 pre
 
 	if (waker == prev || !may_run_on(p, waker) ||
 	    !mls_policy_offers_pull(level, t->pulls, cpu_at(prev)->length, cpu_at(waker)->length) ||
-	    !decide(MLS_POLICY_WAKEUP, prev, waker, false))
+	    !decide(t, MLS_POLICY_WAKEUP, prev, waker, false))
 		return (s32)prev;
 	t->pulls = 0;
 	set_cause(t, MLS_POLICY_WAKEUP);

@@ -81,9 +81,9 @@ struct mls_policy {
 #define MLS_POLICY_CREDIT      4000000ull
 #define MLS_POLICY_GRANULARITY 1000000ull
 #define MLS_POLICY_LIMIT       100000000ull
-#define MLS_POLICY_WORTH_NEAR  2200000ull
-#define MLS_POLICY_WORTH_NODE  2800000ull
-#define MLS_POLICY_WORTH_FAR   3400000ull
+#define MLS_POLICY_WORTH_NEAR  2000000ull
+#define MLS_POLICY_WORTH_NODE  2500000ull
+#define MLS_POLICY_WORTH_FAR   3000000ull
 
 /* Longer idle periods count as that: an idle CPU learns soon that work has come. */
 #define MLS_POLICY_IDLE_MOST 4000000ull
