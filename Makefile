@@ -50,6 +50,7 @@ endif
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 WARN   += $(if $(filter 1,$(WERROR)),-Werror)
 DEPS_CFLAGS := $(shell $(PKG_CONFIG) --cflags jansson libprotobuf-c 2>/dev/null)
+NCURSES_LIBS := $(shell $(PKG_CONFIG) --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo)
 DEPS_LIBS   := $(shell $(PKG_CONFIG) --libs jansson libprotobuf-c 2>/dev/null || echo -ljansson -lprotobuf-c)
 OPT    ?= -O2
 # No contraction of a*b+c behind our back: every path says itself where it wants a fused multiply-add.

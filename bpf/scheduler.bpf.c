@@ -521,6 +521,7 @@ static __always_inline void count_wait(u64 wait)
 
 	if (wait > n->wait_ns)
 		n->wait_ns = wait;
+	__sync_fetch_and_add(&n->waited_ns, wait);
 	/* Number of bits of us, by halves. */
 #pragma unroll
 	for (u32 step = 16; step; step /= 2) {
@@ -785,6 +786,8 @@ void BPF_PROG(mlsched_exit, struct scx_exit_info *info)
 	/* An exchange is a full barrier: who reads the kind finds the rest. */
 	__sync_lock_test_and_set(&ended.kind, info->kind);
 }
+
+#include "bpf/scheduler_report.h"
 
 SEC(".struct_ops.link")
 struct sched_ext_ops mlsched_ops = {

@@ -103,18 +103,24 @@ struct scheduler_row {
  * @model:      decisions that a model was asked for
  * @model_migrates: of these, those where it said "migrate"
  * @same:       of these, those where it said what the heuristic says
+ * @by_slot:    of @model, by the slot that answered
  * @no_model:   decisions in a mode that wants a model, without one; with a daemon
  *              for an engine = all of @requests
  * @requests:   what became of these
  * @verdicts:   what looking for the daemon's verdict came to, by enum mls_verdict:
  *              KEEP and MIGRATE = @model, the others = @requests but for
  *              SCHEDULER_OWN
+ * @trial:      decisions that the candidate was asked for besides
+ * @trial_migrates: of these, those where it said "migrate"
+ * @trial_same: of these, those where it said what the active model says, or
+ *              where there is none what the heuristic says
  * @safety:     moves that a safety rule allowed, by kind
  * @overdue:    tasks served before their turn, because they had waited too long
  * @bound:      tasks bound to a CPU, put there at once
  * @preempted:  running tasks that one which woke up took the place of
  * @kicked:     idle CPUs called to look for work
  * @wait_ns:    the longest wait for a CPU
+ * @waited_ns:  sum of all waits
  * @waits:      all waits
  */
 struct scheduler_counts {
@@ -129,13 +135,18 @@ struct scheduler_counts {
 	u64 model;
 	u64 model_migrates;
 	u64 same;
+	u64 by_slot[SCHEDULER_SLOTS];
 	u64 no_model;
 	u64 requests[SCHEDULER_REQUEST_ENDS];
 	u64 verdicts[MLS_VERDICTS + 1]; /* a power of two, for masks */
+	u64 trial;
+	u64 trial_migrates;
+	u64 trial_same;
 	u64 bound;
 	u64 preempted;
 	u64 kicked;
 	u64 wait_ns;
+	u64 waited_ns;
 	u64 waits[SCHEDULER_BUCKETS];
 };
 
@@ -154,6 +165,8 @@ struct scheduler_counts {
  * @length:     of its queue when a task was last put in or taken out
  * @weight:     of the running task
  * @uneven:     turns of the timer for which its queue has been longer than others
+ * @asking:     it is reading a slot: nobody may write to one that it may have found
+ * @reported:   length of its queue, when mlsched_report() last looked
  * @domain:     set by the loader, like @node
  */
 struct scheduler_cpu {
@@ -170,6 +183,8 @@ struct scheduler_cpu {
 	u32 length;
 	u32 weight;
 	u32 uneven;
+	u32 asking;
+	s32 reported;
 	u16 domain;
 	u16 node;
 	struct scheduler_counts counts;

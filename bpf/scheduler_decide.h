@@ -22,16 +22,18 @@ static __always_inline struct qnet_scratch *scratch_of(bool in_timer)
 	return qnet_scratch();
 }
 
-/* What the model says: 1 or 0, or -1 when there is none. */
-static __always_inline int ask_model(u32 src, u32 dst, bool in_timer)
+/*
+ * What the model in slot @number - 1 says: 1 or 0, or -1 when there is none.
+ * A function of its own: the verifier looks at the network once.
+ */
+__noinline int ask_slot(u32 number, u32 in_timer)
 {
 	struct qnet_scratch *scratch = scratch_of(in_timer);
-	u32 index = active - 1;
+	u32 index = number - 1;
 	struct qnet_slot *slot = bpf_map_lookup_elem(&slots, &index);
 
 	if (!slot || !scratch || slot->magic != QNET_MAGIC)
 		return -1;
-	fill_features(scratch->features, src, dst);
 	return qnet_infer(slot, scratch) > slot->threshold;
 }
 
@@ -57,27 +59,77 @@ static __always_inline int ask_daemon(struct task *t, u32 kind, u32 src, u32 dst
 	return send_request(q, kind, src, dst, t->pid, scratch->features, now);
 }
 
+/* @number: the slot's and one, 0: it was the daemon that answered. */
+static __always_inline void count_model(u32 number, int model, int heuristic)
+{
+	if (model < 0) {
+		COUNT(no_model);
+		return;
+	}
+	COUNT(model);
+	if (number)
+		COUNT(by_slot[(number - 1) & (SCHEDULER_SLOTS - 1)]);
+	if (model)
+		COUNT(model_migrates);
+	if (model == heuristic)
+		COUNT(same);
+}
+
+static __always_inline void count_trial(int trial, int reference)
+{
+	if (trial < 0)
+		return;
+	COUNT(trial);
+	if (trial)
+		COUNT(trial_migrates);
+	if (trial == reference)
+		COUNT(trial_same);
+}
+
+/*
+ * Asks the active model and, while one is on trial, that too.  Return: what the
+ * active one says, 1 or 0, or -1 when there is none or the mode wants none.
+ *
+ * The exchanges are full barriers.  Either the loader, which switches first and
+ * looks at @asking then, sees that we are here, or we see that it has switched.
+ */
+static __always_inline int ask_models(u32 src, u32 dst, u32 how, int heuristic, bool in_timer)
+{
+	u32 *asking = &cpu_at(bpf_get_smp_processor_id())->asking;
+	u32 outer = __sync_lock_test_and_set(asking, 1);
+	struct qnet_scratch *scratch = scratch_of(in_timer);
+	u32 number = how != MLS_POLICY_COLLECT ? *(volatile u32 *)&active : 0;
+	u32 on_trial = *(volatile u32 *)&candidate;
+	int model = -1, trial = -1;
+
+	if (scratch && (number || on_trial)) {
+		fill_features(scratch->features, src, dst);
+		if (number)
+			model = ask_slot(number, in_timer);
+		if (on_trial)
+			trial = ask_slot(on_trial, in_timer);
+	}
+	__sync_lock_test_and_set(asking, outer);
+	if (how != MLS_POLICY_COLLECT)
+		count_model(number, model, heuristic);
+	count_trial(trial, model >= 0 ? model : heuristic);
+	return model;
+}
+
 /* May @t move from @src to @dst?  For optional moves only; a function of its own as above. */
 __noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 {
+	u32 how = *(volatile u32 *)&mode;
 	int heuristic, model = -1, verdict;
-	u32 how = mode;
 
 	if (!t || kind >= MLS_POLICY_KINDS)
 		return 0;
 	heuristic = mls_policy_heuristic(kind);
-	if (how != MLS_POLICY_COLLECT) {
-		model = engine == SCHEDULER_ASK_KERNEL ? ask_model(src, dst, in_timer) :
-							 ask_daemon(t, kind, src, dst, in_timer);
-		if (model < 0) {
-			COUNT(no_model);
-		} else {
-			COUNT(model);
-			if (model)
-				COUNT(model_migrates);
-			if (model == heuristic)
-				COUNT(same);
-		}
+	if (engine == SCHEDULER_ASK_KERNEL) {
+		model = ask_models(src, dst, how, heuristic, in_timer);
+	} else if (how != MLS_POLICY_COLLECT) {
+		model = ask_daemon(t, kind, src, dst, in_timer);
+		count_model(0, model, heuristic);
 	}
 	verdict = mls_policy_verdict(how, model >= 0, model, heuristic);
 	COUNT(asked[kind]);

@@ -27,9 +27,10 @@ const volatile u64 verdict_age = MLS_VERDICT_AGE;
  * volatile would cost stack in each function that hands it on. */
 struct mls_policy policy;
 
-/* Written by the loader; @mode and @active while we run. */
+/* Written by the loader; @mode, @active and @candidate while we run. */
 u32 mode;
 u32 active; /* slot of the network and one; 0: there is none */
+u32 candidate; /* slot of one that is asked, too, and compared; the same way */
 u16 members[SCHEDULER_MAX_CPUS]; /* CPUs, domain after domain */
 
 /* Sets of CPUs. */

@@ -7,7 +7,7 @@
 build_packages=(
 	make pkg-config gcc libc6-dev binutils
 	clang-19 llvm-19
-	libelf-dev zlib1g-dev libjansson-dev
+	libelf-dev zlib1g-dev libjansson-dev libncurses-dev
 	libprotobuf-c-dev protobuf-c-compiler
 	ca-certificates
 )
@@ -17,7 +17,7 @@ test_packages=(
 	libcmocka-dev libclang-rt-19-dev clang-format-19 shellcheck mandoc
 	libopenblas-dev python3 python3-venv
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
-	stress-ng systemd
+	stress-ng systemd tmux
 )
 # For virtual machines with a sched_ext kernel: make vm-run, make vm-test.
 # shellcheck disable=SC2034

@@ -27,7 +27,21 @@ $(TEST_BIN): $(O)/tests/%: $(O)/obj/tests/%.o $(TEST_LIB_O) $(LIB_A) $(HOST_OBJ)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS_$(notdir $@)) -o $@ $< $(TEST_LIB_O) $(TEST_CLI_O) $(HOST_OBJ) $(LIB_A) $(LIBBPF) \
-		-lcmocka $(DEPS_LIBS) -lelf -lz -lm -ldl -pthread
+		-lcmocka $(DEPS_LIBS) $(NCURSES_LIBS) -lelf -lz -lm -ldl -pthread
+
+# `mlsched run` as it is seen from outside, with a kernel that only seems to be there: for tests/cli/test_control.sh.
+FAKE_SCX   := $(O)/tests/fake/fake_scx
+FAKE_O     := $(O)/obj/tests/fake/fake_scx.o
+FAKE_PARTS := $(FAKE_O) $(O)/obj/tests/lib/qnet_infer_128.o $(TEST_CLI_O) \
+	      $(filter-out $(O)/obj/src/host/scx.o $(O)/obj/src/host/scx_slots.o,$(HOST_OBJ)) $(LIB_A)
+
+$(FAKE_O): | $(PROTO_H) $(SKELS)
+
+$(FAKE_SCX): $(FAKE_PARTS) $(LIBBPF)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(FAKE_PARTS) $(LIBBPF) \
+		$(DEPS_LIBS) $(NCURSES_LIBS) -lelf -lz -lm -ldl -pthread
 
 # The forward passes for AArch64, by a cross compiler if there is one; tests/unit/test_*neon.sh run them.
 ARM64_CC    ?= $(if $(filter aarch64,$(ARCH)),$(CC),$(shell command -v aarch64-linux-gnu-gcc))
@@ -53,7 +67,7 @@ TEST_LDFLAGS_test_alloc_failure := $(addprefix -Wl$(comma)--wrap=,$(TEST_WRAPPED
 TEST_LDFLAGS_test_quantize_alloc := $(addprefix -Wl$(comma)--wrap=,malloc calloc aligned_alloc free)
 
 .PHONY: tests-build
-tests-build: build $(TEST_BIN) $(ARM64_CHECK)
+tests-build: build $(TEST_BIN) $(FAKE_SCX) $(ARM64_CHECK)
 
 # What `make test` runs, in this order.  TESTS="tests/cli/test_predict.sh" runs one.
 TESTS ?= unit property golden cli interop live
@@ -66,4 +80,4 @@ test: ## build and run all tests (TESTS="unit cli" or single files)
 	case "$(TESTS)" in *interop*) scripts/install-deps-tf.sh --for-tests "$(O)" || failed=1 ;; esac; \
 	O="$(O)" tests/run.sh $(TESTS) && exit $$failed
 
--include $(TEST_OBJ:.o=.d) $(TEST_LIB_O:.o=.d)
+-include $(TEST_OBJ:.o=.d) $(TEST_LIB_O:.o=.d) $(FAKE_O:.o=.d)

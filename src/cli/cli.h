@@ -50,8 +50,11 @@ int cli_bench_verifier(int argc, char **argv);
 int cli_convert(int argc, char **argv);
 int cli_eval(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
+int cli_model(int argc, char **argv);
 int cli_predict(int argc, char **argv);
 int cli_run(int argc, char **argv);
+int cli_stats(int argc, char **argv);
+int cli_top(int argc, char **argv);
 int cli_train(int argc, char **argv);
 
 /**

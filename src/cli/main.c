@@ -18,8 +18,11 @@ static const struct cli_command commands[] = {
 	{ "convert", "a model from one format into another", cli_convert },
 	{ "eval", "an honest judgement of a model on labelled rows", cli_eval },
 	{ "inspect", "what a model is and where it comes from", cli_inspect },
+	{ "model", "change the model of a running scheduler, or its mode", cli_model },
 	{ "predict", "outputs of a model for rows of numbers on standard input", cli_predict },
 	{ "run", "judge the migrations of the running kernel by a model", cli_run },
+	{ "stats", "counters of a running scheduler", cli_stats },
+	{ "top", "a live view of a running scheduler", cli_top },
 	{ "train", "from labelled rows to a model", cli_train },
 };
 

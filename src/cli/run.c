@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "src/cli/run.h"
+#include "src/host/prepare.h"
 #include "src/host/scx.h"
 
 #define DEFAULT_MODEL "src/model_dir/model_path"
@@ -121,6 +122,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->common;
+		state->child_inputs[1] = &o->control;
 		return 0;
 	case OPTION_BACKEND:
 		o->backend = one_of(state, "backend", arg, backends);
@@ -179,7 +181,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {
+	{ &cli_common_argp, 0, NULL, 0 },
+	{ &run_control_argp, 0, NULL, 0 },
+	{ 0 },
+};
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
@@ -203,32 +209,6 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
-/* The same network with another threshold. */
-static int with_threshold(struct mlsched_model **model, double threshold, struct mlsched_error *err)
-{
-	struct mlsched_meta meta = *mlsched_model_meta(*model);
-	struct mlsched_layer layers[MLSCHED_MAX_LAYERS];
-	struct mlsched_model_desc desc = {
-		.size = sizeof(desc),
-		.n_layers = mlsched_model_layers(*model),
-		.layers = layers,
-		.meta = &meta,
-	};
-	struct mlsched_model *changed;
-	int ret;
-
-	for (uint32_t l = 0; l < desc.n_layers; l++)
-		mlsched_model_layer(*model, l, &layers[l]);
-	mlsched_model_normalization(*model, &desc.mean, &desc.deviation);
-	meta.threshold = (float)threshold;
-	ret = mlsched_model_create(&desc, err, &changed);
-	if (ret)
-		return ret;
-	mlsched_model_free(*model);
-	*model = changed;
-	return 0;
 }
 
 /* Which backend, and why; NULL when there is none, with the reason printed. */
@@ -468,7 +448,7 @@ static int get_model(const struct run_options *o, struct run_view *view,
 	int ret = mlsched_model_load(o->model, &err, model);
 
 	if (!ret && o->threshold > 0)
-		ret = with_threshold(model, o->threshold, &err);
+		ret = mls_model_with_threshold(model, o->threshold, &err);
 	/* Says what is wrong with the model's shape before anything else does. */
 	if (!ret)
 		ret = mlsched_decide(*model, NULL, 0, NULL, &err);
@@ -512,6 +492,7 @@ int cli_run(int argc, char **argv)
 		.engine = "auto",
 		.model = default_model,
 		.interval = 1,
+		.control = RUN_CONTROL_OPTIONS,
 	};
 	struct mlsched_model *model = NULL;
 	struct mlsched_qmodel *fixed = NULL;

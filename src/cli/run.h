@@ -5,6 +5,7 @@
 
 #include "core/policy.h"
 #include "src/cli/cli.h"
+#include "src/cli/run_control.h"
 #include "src/host/engine.h"
 #include "src/host/notify.h"
 #include "src/host/requests.h"
@@ -30,6 +31,7 @@ struct run_options {
 	uint32_t n_domains;
 	bool stats;
 	bool no_sandbox;
+	struct run_control_options control;
 };
 
 /**

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The loader of bpf/scheduler.bpf.c.
+ * The loader of bpf/scheduler.bpf.c.  What changes while it runs, models and
+ * mode, is in scx_slots.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,10 +15,8 @@
 #include "core/load.h"
 #include "src/host/kfuncs.h"
 #include "src/host/loader.h"
-#include "src/host/scx.h"
+#include "src/host/scx_state.h"
 #include "src/util/error.h"
-
-#include "bpf/scheduler.skel.h"
 
 /* Turns of the timer in the safety limit, and the longest time between two. */
 #define TURNS_PER_LIMIT 8
@@ -28,14 +27,6 @@
 #define EXIT_UNREG        64
 #define EXIT_ERROR        1024
 #define ECODE_ACT_RESTART (1ull << 48)
-
-struct mls_scx {
-	struct scheduler_bpf *skel;
-	struct bpf_link *link;
-	struct mls_scx_options options;
-	struct mls_topology topology;
-	struct scheduler_counts before; /* of those that were loaded before the last restart */
-};
 
 static int read_line(char *text, size_t size, const char *sysfs, const char *name)
 {
@@ -159,7 +150,8 @@ static void configure(struct mls_scx *s)
 	rodata->n_online = s->topology.n_online;
 	rodata->refresh_ns = mls_loader_refresh(set_domains(s), s->options.half_life);
 	s->skel->bss->mode = s->options.mode;
-	s->skel->bss->active = s->options.slot ? 1 : 0;
+	s->skel->bss->active = (uint32_t)(s->active + 1);
+	s->skel->bss->candidate = (uint32_t)(s->candidate + 1);
 	rodata->engine = s->options.requests ? SCHEDULER_ASK_DAEMON : SCHEDULER_ASK_KERNEL;
 	if (s->options.requests)
 		rodata->verdict_age = mls_requests_age(s->options.requests);
@@ -214,21 +206,6 @@ out:
 	return ret;
 }
 
-static int put_network(struct mls_scx *s, struct mlsched_error *err)
-{
-	const struct bpf_map *map = s->skel->maps.slots;
-	const uint32_t zero = 0;
-	int ret;
-
-	if (!s->options.slot)
-		return 0;
-	ret = bpf_map__update_elem(map, &zero, sizeof(zero), s->options.slot,
-				   bpf_map__value_size(map), 0);
-	return ret ? mls_error(err, ret, "putting the network into the kernel: %s",
-			       strerror(-ret)) :
-		     0;
-}
-
 /* Who answers, and who we are: about our own tasks nothing is asked. */
 static int open_requests(struct mls_scx *s, struct mlsched_error *err)
 {
@@ -279,7 +256,7 @@ static int start(struct mls_scx *s, struct mlsched_error *err)
 	if (!ret)
 		ret = load(s, hotplug_seq, err);
 	if (!ret)
-		ret = put_network(s, err);
+		ret = mls_scx_put_all(s, err);
 	if (!ret)
 		ret = open_requests(s, err);
 	if (!ret)
@@ -296,7 +273,13 @@ int mls_scx_open(const struct mls_scx_options *options, struct mlsched_error *er
 	if (!s)
 		return mls_error(err, -ENOMEM, "no memory for the scx backend");
 	s->options = *options;
+	s->active = MLS_SCX_NO_SLOT;
+	s->candidate = MLS_SCX_NO_SLOT;
 	ret = check_options(&s->options, err);
+	if (!ret && options->slot) {
+		ret = mls_scx_keep(s, 0, options->slot, err);
+		s->active = 0;
+	}
 	if (!ret)
 		ret = start(s, err);
 	if (ret) {
@@ -317,6 +300,8 @@ int mls_scx_load(const struct mls_scx_options *options, const struct mls_topolog
 		return mls_error(err, -ENOMEM, "no memory for the scx backend");
 	s->options = *options;
 	s->topology = *topology;
+	s->active = MLS_SCX_NO_SLOT;
+	s->candidate = MLS_SCX_NO_SLOT;
 	ret = check_options(&s->options, err);
 	if (!ret)
 		ret = mls_scx_usable(s->options.sysfs, err);
@@ -397,13 +382,6 @@ int mls_scx_restart(struct mls_scx *s, struct mlsched_error *err)
 	return start(s, err);
 }
 
-void mls_scx_set_mode(struct mls_scx *s, enum mls_policy_mode mode)
-{
-	s->options.mode = mode;
-	if (s->skel && s->skel->bss)
-		__atomic_store_n(&s->skel->bss->mode, (uint32_t)mode, __ATOMIC_RELEASE);
-}
-
 const struct mls_topology *mls_scx_topology(const struct mls_scx *s)
 {
 	return &s->topology;
@@ -414,5 +392,7 @@ void mls_scx_close(struct mls_scx *s)
 	if (!s)
 		return;
 	unload(s);
+	for (int i = 0; i < SCHEDULER_SLOTS; i++)
+		free(s->slots[i]);
 	free(s);
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The scx backend: loads bpf/scheduler.bpf.c, which takes over scheduling from
- * the kernel's own class, and hands out its counters and how it ended.
+ * the kernel's own class, hands out its counters and how it ended, and changes
+ * mode and model while it runs.
+ *
+ * Leaves to others: which model, and whether it stays (src/host/swap.h).
  */
 #ifndef MLS_HOST_SCX_H
 #define MLS_HOST_SCX_H
@@ -31,8 +34,8 @@
  * @limit:     of the safety rules, in ns; default MLS_POLICY_LIMIT
  * @mode:      who decides
  * @slot:      the network, a struct qnet_slot of MLS_SCX_SLOT_WIDTH made by
- *             mls_qnet_pack(), or NULL: the heuristic decides; stays the
- *             caller's and must outlive the object
+ *             mls_qnet_pack(), or NULL: the heuristic decides; goes to slot
+ *             0; copied
  * @requests:  who is asked instead, in user space, or NULL; the caller's and
  *             must outlive the object
  */
@@ -99,7 +102,7 @@ int mls_scx_load(const struct mls_scx_options *options, const struct mls_topolog
 enum mls_scx_end mls_scx_end(const struct mls_scx *scx, char *text, size_t size);
 
 /**
- * mls_scx_restart() - load and attach anew with the same options and network
+ * mls_scx_restart() - load and attach anew with the mode and the networks of that moment
  *
  * Counters go on.  On failure the object is good for counts and closing only.
  * Return: as mls_scx_open().
@@ -108,6 +111,69 @@ int mls_scx_restart(struct mls_scx *scx, struct mlsched_error *err);
 
 /** mls_scx_set_mode() - takes effect with the next decision */
 void mls_scx_set_mode(struct mls_scx *scx, enum mls_policy_mode mode);
+
+enum mls_policy_mode mls_scx_mode(const struct mls_scx *scx);
+
+/* Instead of a slot's index. */
+#define MLS_SCX_NO_SLOT (-1)
+
+/**
+ * mls_scx_put() - write a network into a slot that nobody uses
+ * @index: neither the active slot nor the candidate
+ * @slot:  as in struct mls_scx_options; copied
+ *
+ * Reads it back and compares it.  Does not block: a CPU that still computes
+ * with what was in the slot before makes it fail.
+ * Return: 0; -EBUSY when the slot is in use by intent; -EAGAIN when a CPU has
+ * not left it yet: try again later; -EIO when something else came back; what
+ * the kernel says about the map.
+ */
+int mls_scx_put(struct mls_scx *scx, int index, const void *slot, struct mlsched_error *err);
+
+/**
+ * mls_scx_set_active() - which network decides from now on, by one store
+ * @index: a slot that was put, or MLS_SCX_NO_SLOT: the heuristic
+ */
+void mls_scx_set_active(struct mls_scx *scx, int index);
+
+/** mls_scx_set_candidate() - which network is asked besides and compared, or MLS_SCX_NO_SLOT */
+void mls_scx_set_candidate(struct mls_scx *scx, int index);
+
+/** mls_scx_active() - MLS_SCX_NO_SLOT when the heuristic decides */
+int mls_scx_active(const struct mls_scx *scx);
+
+/** mls_scx_candidate() - MLS_SCX_NO_SLOT when none is on trial */
+int mls_scx_candidate(const struct mls_scx *scx);
+
+/**
+ * mls_scx_slot() - what was put into a slot
+ *
+ * Return: a struct qnet_slot of MLS_SCX_SLOT_WIDTH, valid until the next
+ * mls_scx_put() to it; NULL when nothing was.
+ */
+const void *mls_scx_slot(const struct mls_scx *scx, int index);
+
+/** mls_scx_intact() - whether the kernel's copy of a slot is what was put there */
+bool mls_scx_intact(const struct mls_scx *scx, int index);
+
+/**
+ * struct mls_scx_domain - the CPUs of a domain at one moment
+ * @online:  CPUs
+ * @idle:    of them, those without work
+ * @queued:  tasks that wait in their queues, or -1: the kernel did not say
+ * @longest: of these queues, or -1
+ * @load:    mean of the CPUs' load averages, 0 to 1
+ */
+struct mls_scx_domain {
+	uint32_t online;
+	uint32_t idle;
+	int64_t queued;
+	int64_t longest;
+	double load;
+};
+
+/** mls_scx_domains() - look at all domains; @domains: [mls_scx_topology()->n_domains] */
+void mls_scx_domains(const struct mls_scx *scx, struct mls_scx_domain *domains);
 
 /** mls_scx_counts() - sums over all CPUs since mls_scx_open(); wait_ns is a maximum */
 void mls_scx_counts(const struct mls_scx *scx, struct scheduler_counts *counts);

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A model prepared by a thread.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <mlsched/mlsched.h>
+
+#include "src/host/prepare.h"
+#include "src/host/scx.h"
+#include "src/host/shadow.h"
+#include "src/nn/qnet.h"
+#include "src/nn/qnet_pack.h"
+#include "src/util/error.h"
+
+/**
+ * struct mls_prepare - one model; freed by whoever of the two is done with it last
+ * @fd:    readable when the thread is done
+ * @users: the thread and its caller
+ */
+struct mls_prepare {
+	char *path;
+	double threshold;
+	struct mls_topology topology;
+	int fd;
+	int users;
+	int ret;
+	struct mlsched_error err;
+	struct mls_prepared prepared;
+};
+
+int mls_model_with_threshold(struct mlsched_model **model, double threshold,
+			     struct mlsched_error *err)
+{
+	struct mlsched_meta meta = *mlsched_model_meta(*model);
+	struct mlsched_layer layers[MLSCHED_MAX_LAYERS];
+	struct mlsched_model_desc desc = {
+		.size = sizeof(desc),
+		.n_layers = mlsched_model_layers(*model),
+		.layers = layers,
+		.meta = &meta,
+	};
+	struct mlsched_model *changed;
+	int ret;
+
+	for (uint32_t l = 0; l < desc.n_layers; l++)
+		mlsched_model_layer(*model, l, &layers[l]);
+	mlsched_model_normalization(*model, &desc.mean, &desc.deviation);
+	meta.threshold = (float)threshold;
+	ret = mlsched_model_create(&desc, err, &changed);
+	if (ret)
+		return ret;
+	mlsched_model_free(*model);
+	*model = changed;
+	return 0;
+}
+
+static int prepare(struct mls_prepare *p)
+{
+	struct mlsched_qmodel *fixed = NULL;
+	struct mlsched_model *model = NULL;
+	int ret = mlsched_model_load(p->path, &p->err, &model);
+
+	if (!ret && p->threshold > 0)
+		ret = mls_model_with_threshold(&model, p->threshold, &p->err);
+	/* Says what is wrong with its shape before anything else does. */
+	if (!ret)
+		ret = mlsched_decide(model, NULL, 0, NULL, &p->err);
+	if (!ret)
+		ret = mls_shadow_quantize(model, &p->topology, &p->prepared.report, &p->err,
+					  &fixed);
+	if (!ret) {
+		p->prepared.slot = calloc(1, mls_qnet_slot_size(MLS_SCX_SLOT_WIDTH));
+		ret = p->prepared.slot ?
+			      mls_qnet_pack(mls_qmodel_net(fixed), MLS_SCX_SLOT_WIDTH, false,
+					    p->prepared.slot, &p->err) :
+			      mls_error(&p->err, -ENOMEM, "no memory for the network's slot");
+	}
+	if (!ret) {
+		p->prepared.checksum = mlsched_qmodel_checksum(fixed);
+		p->prepared.source = mlsched_model_checksum(model);
+	}
+	mlsched_qmodel_free(fixed);
+	mlsched_model_free(model);
+	return ret;
+}
+
+static void leave(struct mls_prepare *p)
+{
+	if (__atomic_sub_fetch(&p->users, 1, __ATOMIC_ACQ_REL))
+		return;
+	if (p->fd >= 0)
+		close(p->fd);
+	free(p->prepared.slot);
+	free(p->path);
+	free(p);
+}
+
+static void *run(void *context)
+{
+	struct mls_prepare *p = context;
+
+	p->ret = prepare(p);
+	/* A write to an eventfd is a barrier for whoever reads it. */
+	eventfd_write(p->fd, 1);
+	leave(p);
+	return NULL;
+}
+
+/* Signals are the loop's; they must not interrupt the thread instead. */
+static int start_thread(struct mls_prepare *p)
+{
+	sigset_t all, old;
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int ret = pthread_attr_init(&attributes);
+
+	if (ret)
+		return -ret;
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	ret = pthread_create(&thread, &attributes, run, p);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attributes);
+	return -ret;
+}
+
+int mls_prepare_start(const char *path, double threshold, const struct mls_topology *topology,
+		      struct mlsched_error *err, struct mls_prepare **prepare_out)
+{
+	struct mls_prepare *p = calloc(1, sizeof(*p));
+	int ret;
+
+	if (!p)
+		return mls_error(err, -ENOMEM, "no memory to prepare a model");
+	p->users = 2;
+	p->threshold = threshold;
+	p->topology = *topology;
+	p->path = strdup(path);
+	p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ret = !p->path ? -ENOMEM : p->fd < 0 ? -errno : start_thread(p);
+	if (ret) {
+		p->users = 1;
+		leave(p);
+		return mls_error(err, ret, "no thread to read the model: %s", strerror(-ret));
+	}
+	*prepare_out = p;
+	return 0;
+}
+
+int mls_prepare_fd(const struct mls_prepare *p)
+{
+	return p->fd;
+}
+
+int mls_prepare_end(struct mls_prepare *p, struct mls_prepared *prepared, struct mlsched_error *err)
+{
+	eventfd_t done;
+	int ret;
+
+	eventfd_read(p->fd, &done);
+	ret = p->ret ? mls_error(err, p->ret, "%s", p->err.message) : 0;
+	if (!ret) {
+		*prepared = p->prepared;
+		p->prepared.slot = NULL;
+	}
+	leave(p);
+	return ret;
+}
+
+void mls_prepare_cancel(struct mls_prepare *p)
+{
+	if (p)
+		leave(p);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Reading, checking and quantising a model while something else must go on: in
+ * a thread of its own, which the daemon's sandbox holds like the rest of it.
+ */
+#ifndef MLS_HOST_PREPARE_H
+#define MLS_HOST_PREPARE_H
+
+#include <mlsched/model.h>
+#include <mlsched/quantize.h>
+
+#include "src/host/topology.h"
+
+/**
+ * struct mls_prepared - a model in the form that the kernel computes
+ * @checksum: of the integers
+ * @source:   of the float32 model
+ * @report:   how well the integers stand for it
+ * @slot:     a struct qnet_slot of MLS_SCX_SLOT_WIDTH
+ */
+struct mls_prepared {
+	uint32_t checksum;
+	uint32_t source;
+	struct mlsched_quantize_report report;
+	void *slot;
+};
+
+struct mls_prepare;
+
+/**
+ * mls_prepare_start() - begin
+ * @path:      the model
+ * @threshold: instead of the model's own; 0: the model's own
+ * @topology:  says which values the inputs can take
+ *
+ * Return: 0, or why no thread could be started.
+ */
+int mls_prepare_start(const char *path, double threshold, const struct mls_topology *topology,
+		      struct mlsched_error *err, struct mls_prepare **prepare);
+
+/** mls_prepare_fd() - readable when mls_prepare_end() does not block */
+int mls_prepare_fd(const struct mls_prepare *prepare);
+
+/**
+ * mls_prepare_end() - take the result and free @prepare
+ * @prepared: its slot is to be freed
+ *
+ * Return: 0; what loading or mlsched_quantize() or mls_qnet_pack() says.
+ */
+int mls_prepare_end(struct mls_prepare *prepare, struct mls_prepared *prepared,
+		    struct mlsched_error *err);
+
+/** mls_prepare_cancel() - its result is not wanted any more; does not block; NULL is allowed */
+void mls_prepare_cancel(struct mls_prepare *prepare);
+
+/** mls_model_with_threshold() - the same network with another threshold; replaces *@model */
+int mls_model_with_threshold(struct mlsched_model **model, double threshold,
+			     struct mlsched_error *err);
+
+#endif /* MLS_HOST_PREPARE_H */

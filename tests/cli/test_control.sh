@@ -1,0 +1,253 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# A running scheduler from outside: mlsched model, stats and top, the control
+# socket, metrics, --watch.  The kernel's part is played by tests/fake/fake_scx.c;
+# tests/vm/test_control.sh has a real one.
+# Functions are called through check.
+# shellcheck disable=SC2317,SC2154
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib/tap.sh
+O=${O:-build}
+CC=${CC:-$(command -v clang-19 || echo gcc)}
+fake=$O/tests/fake/fake_scx
+default=tests/golden/savedmodel/models/tf221-keras3-savedmodel/model
+
+read -ra libs <<<"$(pkg-config --libs jansson libprotobuf-c)"
+check "a writer of constant models builds" "$CC" -std=gnu11 -O2 -pthread -D_GNU_SOURCE -Iinclude \
+	-o "$tap_tmp/constant_model" tests/live/constant_model.c "$O/libmlsched.a" "${libs[@]}" -lm
+models=$tap_tmp/models
+mkdir "$models"
+"$tap_tmp/constant_model" -5 "$models/refuse"
+"$tap_tmp/constant_model" 5 "$models/accept"
+cp -r "$models/accept" "$models/mine"
+mkdir "$models/broken"
+echo nonsense >"$models/broken/saved_model.pb"
+
+# begin OPTION...: starts the scheduler and waits until it listens.
+begin() {
+	rm -f "$tap_tmp/start"
+	mkfifo "$tap_tmp/start"
+	"$fake" --json --socket "$tap_tmp/run/s" "$@" >"$tap_tmp/start" 2>"$tap_tmp/fake.stderr" &
+	job=$!
+	exec 3<"$tap_tmp/start"
+	read -r start <&3
+	cat <&3 >"$tap_tmp/documents" &
+	exec 3<&-
+}
+end() {
+	kill "$job"
+	wait "$job"
+}
+model() { timeout 60 "$MLSCHED" model "$1" --socket "$tap_tmp/run/s" "${@:2}"; }
+stats() { timeout 20 "$MLSCHED" stats --socket "$tap_tmp/run/s" "$@"; }
+status_of() { "$@" >/dev/null 2>&1; echo $?; }
+# value FILTER: of the JSON document on standard input, in Python.
+value() { python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
+ask() { # LINE: raw, on a connection of its own
+	python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1]); s.sendall(sys.argv[2].encode() + b"\n")
+print(s.makefile().readline(), end="")' "$tap_tmp/run/s" "$1"
+}
+
+says_nobody() { model status 2>&1 | grep -q "no scheduler listens at .*mlsched run --backend scx"; }
+check "without a scheduler it says so and how to get one" says_nobody
+
+begin --model "$models/accept" --metrics 0
+check "status is a document" sh -c 'exec "$1" model status --json --socket "$2" | grep -q "\"ok\":true"' - "$MLSCHED" "$tap_tmp/run/s"
+same "the socket is its owner's alone" 600 "$(stat -c %a "$tap_tmp/run/s")"
+refuse "a second scheduler does not take the socket" "$fake" --socket "$tap_tmp/run/s"
+check "and the first still answers" model status
+
+adds_up() {
+	stats --json | python3 -c '
+import json, sys
+d = json.load(sys.stdin)
+total = 0
+for name, kind in d["kinds"].items():
+    failed = sum(kind["failed"].values())
+    assert kind["decisions"] == kind["accepted"] + kind["refused"], name
+    assert kind["accepted"] >= kind["moved"] + failed, name
+    assert kind["moved"] == sum(d["moves"][name].values()), name
+    total += kind["decisions"]
+assert d["decisions"] == total > 0
+assert d["decisions"] == d["moved"] + d["failed"] + d["under_way"] + d["refused"]
+assert d["model"]["asked"] == d["model"]["slot_0"] + d["model"]["slot_1"]
+assert sum(d["wait_ns"]["buckets"]) == d["wait_ns"]["n"]'
+}
+check "decisions = moved + refused + failed + under way" adds_up
+same "stats INTERVAL COUNT prints that many documents" 3 "$(stats --json 0.05 3 | wc -l)"
+same "and as text lines below a header" 5 "$(stats 0.05 3 | wc -l)"
+
+metrics=$(echo "$start" | value 'd["metrics"]')
+check "stats --openmetrics is OpenMetrics" bash -c 'set -o pipefail; "$1" stats --openmetrics --socket "$2" | python3 tests/cli/check_openmetrics.py' - "$MLSCHED" "$tap_tmp/run/s"
+check "the metrics' port answers as published, and refuses the rest" python3 - "$metrics" <<'END'
+import sys, urllib.request, urllib.error, subprocess, socket
+url = sys.argv[1]
+answer = urllib.request.urlopen(url, timeout=20)
+assert answer.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+subprocess.run(["python3", "tests/cli/check_openmetrics.py"], input=answer.read(), check=True)
+def status(request):
+    try:
+        return urllib.request.urlopen(request, timeout=20).status
+    except urllib.error.HTTPError as error:
+        return error.code
+assert status(url + "x") == 404
+assert status(urllib.request.Request(url, data=b"x")) == 405
+host, port = url.split("/")[2].split(":")
+def raw(data):
+    with socket.create_connection((host, int(port)), 20) as s:
+        s.sendall(data)
+        return s.recv(100)
+assert raw(b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+assert raw(b"GET /" + b"x" * 9000).startswith(b"HTTP/1.1 431 ")
+END
+
+same "what is no JSON is told so" False "$(ask 'no json' | value 'd["ok"]')"
+same "what is no request is told so" False "$(ask '{"request":"dance"}' | value 'd["ok"]')"
+same "a wrong mode is told so" False "$(ask '{"request":"mode","mode":"x"}' | value 'd["ok"]')"
+same "a relative path is told so" False "$(ask '{"request":"swap","path":"x"}' | value 'd["ok"]')"
+same "a limit that is none is told so" False "$(ask '{"request":"swap","path":"/x","limits":{"x":1}}' | value 'd["ok"]')"
+check "silent, slow, endless and many clients stall nobody" python3 - "$tap_tmp/run/s" <<'END'
+import json, socket, sys
+def connect():
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(20)
+    s.connect(sys.argv[1])
+    return s
+held = []
+for i in range(40):
+    s = connect()
+    if i % 4 == 1:
+        s.sendall(b'{"request":')
+    if i % 4 == 2:
+        try:
+            s.sendall(b'{"request":"stats"}\n' * 400)
+        except OSError:
+            pass
+    held.append(s)
+    last = connect()
+    last.sendall(b'{"request":"status"}\n')
+    assert json.loads(last.makefile().readline())["ok"]
+    last.close()
+s = connect()
+s.sendall(b"x" * 9000)
+assert "longer" in s.makefile().readline()
+s = connect()
+s.sendall(b'{"request":"mode"}\n{"request":"stats"}\n{"request":"mode"}\n')
+s.shutdown(socket.SHUT_WR)
+lines = s.makefile().read().splitlines()
+assert [json.loads(line)["ok"] for line in lines] == [True] * 3
+END
+
+same "the mode is told" active "$(model mode)"
+same "and changed" shadow "$(model mode shadow)"
+refuse "a mode that does not exist is a usage error" model mode learn
+model mode active >/dev/null
+
+same "a model that refuses everything is refused on trial, with status 3" 3 "$(status_of model swap "$models/refuse" --trial 0.3)"
+same "and never decided" 0 "$(stats --json | value 'd["refused"]')"
+same "a broken model is refused with status 1" 1 "$(status_of model swap "$models/broken")"
+same "a model that is not there is refused with status 1" 1 "$(status_of model swap "$models/nothing")"
+same "a model that disagrees too much is refused" 3 "$(status_of model swap "$models/refuse" --trial 0.3 --max-refusals 100)"
+same "within the limits it is activated" 0 "$(status_of model swap $default --trial 0.3 --max-disagreement 100 --watch-after 0.3)"
+same "a rollback brings the first one back" 0 "$(status_of model rollback)"
+same "which has nothing before it" 1 "$(status_of model rollback)"
+same "refusals after the switch roll it back by themselves, with status 4" 4 \
+	"$(status_of model swap "$models/refuse" --now --watch-after 20)"
+same "and the one before decides again" "$models/accept" \
+	"$(model status --json | value 'd["slots"][d["active_slot"]]["path"]')"
+many() {
+	model swap "$models/refuse" --now --repeat 1000 --json >"$tap_tmp/many" &&
+		same_writes=$(value 'd["swap"]["writes"]' <"$tap_tmp/many") && [ "$same_writes" = 1000 ]
+}
+check "1,000 swaps, each written and switched to" many
+check "after them all counters add up" adds_up
+busy() {
+	model swap "$models/accept" --trial 600 >/dev/null 2>&1 &
+	local client=$! i
+	for ((i = 0; i < 200; i++)); do
+		[ "$(model status --json | value 'd["swap"]["phase"]')" = trial ] && break
+	done
+	! model swap "$default" --now >"$tap_tmp/busy" 2>&1 && grep -q "another swap is under way: trial" "$tap_tmp/busy" || return 1
+	model rollback || return 1
+	wait "$client"
+	[ $? -eq 5 ]
+}
+check "one swap at a time; a rollback ends a trial, with status 5" busy
+
+frame() { timeout 20 "$MLSCHED" top --batch --count 2 --interval 0.05 --socket "$tap_tmp/run/s"; }
+same "top into a pipe: two pictures of at most 24 lines" "2 1" \
+	"$(frame | grep -c '^mlsched ') $(frame | awk '/^mlsched /{n=0} {n++; if (n > 24) bad=1} END{print !bad}')"
+if command -v tmux >/dev/null; then
+	mux() { tmux -L "mls$$" "$@"; }
+	until_shown() {
+		local i
+		for ((i = 0; i < 200; i++)); do
+			mux capture-pane -p -t top 2>/dev/null | grep -q "$1" && return 0
+			sleep 0.05
+		done
+		mux capture-pane -p -t top
+		return 1
+	}
+	mux new-session -d -s top -x 80 -y 24 "$MLSCHED top --interval 0.2 --socket $tap_tmp/run/s; echo ended \$?; cat"
+	check "top on a screen of 80x24 shows domains, decisions and waits" until_shown "^waits/s"
+	mux send-keys -t top s
+	check "its key s switches to shadow" until_shown "mode shadow"
+	same "in the scheduler, too" shadow "$(model mode)"
+	mux resize-window -t top -x 60 -y 12
+	mux send-keys -t top a
+	check "it goes on in a smaller window" until_shown "mode active"
+	mux send-keys -t top q
+	check "q ends it and gives the screen back" until_shown "ended 0"
+	mux kill-server
+else
+	skip "top on a screen" "needs tmux"
+fi
+end
+refuse "it takes its socket along" test -e "$tap_tmp/run/s"
+
+begin --model "$models/accept"
+kill -KILL "$job"
+wait "$job" 2>/dev/null
+begin --model "$models/accept"
+check "a socket that was left behind is replaced" model status
+end
+
+FAKE_SLOW_SLOT=1 begin --model "$models/accept"
+sleep_for_waits() { # what was before: at least a second of waits, which are awaited
+	until [ "$(stats --json | value 'd["wait_ns"]["n"] > 2500')" = True ]; do :; done
+}
+sleep_for_waits
+same "waits that run away roll it back by themselves, with status 4" 4 \
+	"$(status_of model swap $default --now --watch-after 20)"
+same "and say so" True "$(model status --json | value '"waits for a CPU grew" in d["history"][0]["reason"]')"
+end
+
+FAKE_PUT_ERROR=1 begin --model "$models/accept"
+same "what is not read back as written is not switched to" "1 0" \
+	"$(status_of model swap $default --now) $(model status --json | value 'd["active_slot"]')"
+end
+
+begin --model "$models/mine" --watch --trial 0 --watch-after 0
+replaced() { # with what the watched model is replaced, and the outcome that is awaited
+	local i
+	mv "$models/mine" "$models/old.$RANDOM"
+	cp -r "$1" "$models/.new" && mv "$models/.new" "$models/mine"
+	for ((i = 0; i < 400; i++)); do
+		[ "$(model status --json | value 'd["history"][0]["outcome"] if d["history"] else ""')" = "$2" ] && return 0
+		sleep 0.05
+	done
+	return 1
+}
+check "--watch takes a model that was replaced" replaced $default activated
+active=$(model status --json | value 'd["active_slot"]')
+check "and refuses a broken one" replaced "$models/broken" broken
+same "beside which the old one stays" "$active" "$(model status --json | value 'd["active_slot"]')"
+end
+wait
+same "each swap is a document of the scheduler's output" "2" "$(grep -c '"type":"swap"' "$tap_tmp/documents")"
+
+begin
+same "without a model none is active" None "$(model status --json | value 'd["active_slot"]')"
+end
+finish

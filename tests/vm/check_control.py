@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Checks what guest_control.sh left: check_control.py CHECK DIRECTORY."""
+
+import json
+import pathlib
+import sys
+
+from check_scx import adds_up, expect, fail, summary, text
+
+LIMIT_NS = 100_000_000
+SLICE_NS = 4_000_000
+
+
+def document(directory, name):
+    return json.loads(text(directory, name))
+
+
+def swapped(directory):
+    """Each of 1,000 was written, read back, compared and switched to."""
+    expect("status", text(directory, "swaps.swap.status"), "0")
+    swap = document(directory, "swaps.swap")["swap"]
+    expect("writes", swap["writes"], 1000)
+    print(f"1000 swaps in {swap['seconds']:.2f} s")
+
+
+def nothing_lost(directory):
+    """Each decision asked one model, which said what it always says."""
+    s = summary(directory, "swaps")
+    adds_up(directory, "swaps")
+    model = s["model"]
+    expect("asked and missing", model["asked"] + model["missing"], s["decisions"])
+    expect("missing", model["missing"], 0)
+    expect("asked by slot", model["slot_0"] + model["slot_1"], model["asked"])
+    expect("said migrate", model["migrate"], s["accepted"])
+    if not (model["slot_0"] and model["slot_1"] and s["refused"] and s["accepted"]):
+        fail("both models should have decided something")
+    print(f"{model['slot_0']} in one slot, {model['slot_1']} in the other")
+
+
+def waits(directory):
+    """Changes make nobody wait: p99 is within the limit, or what it is without them.
+
+    Longer waits than the limit come from the host as soon as it is busy, so they
+    are shown beside those of a run without changes, not judged.
+    """
+    plain, swaps = (summary(directory, run)["wait_ns"] for run in ("plain", "swaps"))
+    for name, w in (("without", plain), ("with", swaps)):
+        print(f"{name} changes: {w['n']} waits, p99 {w['p99'] / 1e6:.1f} ms, longest {w['longest'] / 1e6:.1f} ms")
+    if swaps["p99"] > max(LIMIT_NS + SLICE_NS, 2 * plain["p99"]):
+        fail("p99 grew")
+
+
+def tried(directory):
+    expect("status", text(directory, "swaps.trial.status"), "0")
+    swap = document(directory, "swaps.trial")["swap"]
+    expect("outcome", swap["outcome"], "activated")
+    expect("refused on trial", swap["trial_refused"], 0)
+    if swap["trial_decisions"] < 10 or swap["trial_disagreed"] != swap["trial_decisions"]:
+        fail(f"an accepting model beside a refusing one: {swap}")
+    expect("candidate asked", document(directory, "swaps.stats")["candidate"]["asked"] >= 10, True)
+
+
+def seen(directory):
+    expect("root/ops", text(directory, "swaps.ops"), "mlsched")
+    stats = document(directory, "swaps.stats")
+    expect("CPUs of the domains", sum(d["online"] for d in stats["domains"]), 4)
+    for domain in stats["domains"]:
+        if domain["queued"] is None or not 0 <= domain["load"] <= 1 or domain["idle"] > domain["online"]:
+            fail(f"domain: {domain}")
+
+
+def came_back(directory):
+    before, after = document(directory, "hotplug.before"), document(directory, "hotplug.after")
+    expect("restarts", after["restarts"] >= 1, True)
+    for name in ("mode", "active_slot", "slots"):
+        expect(name, after[name], before[name])
+    expect("mode", after["mode"], "shadow")
+    expect("active model", after["slots"][after["active_slot"]]["path"], "/models/refuse")
+    expect("intact", [slot["intact"] for slot in after["slots"]], [True, True])
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](pathlib.Path(sys.argv[2]))

@@ -1,0 +1,75 @@
+#!/bin/sh
+# shellcheck shell=dash
+# SPDX-License-Identifier: GPL-2.0
+# Inside the guest: a scheduler whose model is changed all the time while work
+# goes on, and that comes back with what it had when a CPU goes.  Results in /out.
+set -u
+
+# begin NAME OPTION...: runs mlsched and waits until it has taken over.
+begin() {
+	name=$1
+	shift
+	mkfifo "/tmp/$name"
+	mlsched run --json --backend scx --interval 1000 "$@" >"/tmp/$name" 2>"/out/$name.stderr" &
+	job=$!
+	exec 3<"/tmp/$name"
+	read -r first <&3 || exit 1
+	{ echo "$first"; cat <&3; } >"/out/$name" &
+	reader=$!
+	exec 3<&-
+}
+end() {
+	kill -INT $job
+	wait $job
+	echo $? >"/out/$name.status"
+	wait $reader
+}
+
+# A load that sleeps, wakes and passes messages, until it is told to end.
+load() {
+	while :; do
+		mls-workload message -n 40 >/dev/null
+		mls-workload mixed -n 4 >/dev/null
+	done
+}
+end_load() {
+	kill $loading
+	wait $loading 2>/dev/null
+	# What it had started ends by itself.
+	while pidof mls-workload >/dev/null; do sleep 0.1; done
+}
+
+# The same without changes, to compare waits with: a host that is busy makes them long.
+begin plain --model /models/accept
+load &
+loading=$!
+sleep 10
+end_load
+end
+
+begin swaps --model /models/accept
+cat /sys/kernel/sched_ext/root/ops >/out/swaps.ops
+load &
+loading=$!
+mlsched model swap --now --repeat 1000 --json /models/refuse >/out/swaps.swap
+echo $? >/out/swaps.swap.status
+mlsched model swap --trial 5 --watch-after 1 --min-decisions 10 --max-disagreement 100 --max-wait-growth 1000 --json \
+	/models/accept >/out/swaps.trial
+echo $? >/out/swaps.trial.status
+mlsched stats --json >/out/swaps.stats
+mlsched stats --openmetrics >/out/swaps.metrics
+end_load
+end
+
+begin hotplug --model /models/accept
+mlsched model swap --now --watch-after 0 /models/refuse >/dev/null || exit 1
+mlsched model mode shadow >/dev/null || exit 1
+mlsched model status --json >/out/hotplug.before
+before=$(cat /sys/kernel/sched_ext/enable_seq)
+echo 0 >/sys/devices/system/cpu/cpu3/online
+until [ "$(cat /sys/kernel/sched_ext/enable_seq)" -gt "$before" ] && [ "$(cat /sys/kernel/sched_ext/state)" = enabled ]; do
+	sleep 0.1
+done
+mls-workload message -n 40 >/dev/null
+mlsched model status --json >/out/hotplug.after
+end
