@@ -49,7 +49,6 @@ char LICENSE[] SEC("license") = "GPL";
 #define TIMER_SOURCES 16 /* queues looked at in a turn */
 #define TIMER_TASKS   4
 #define OVERDUE_TASKS 32 /* from the end of a queue: who waits for long has been put there */
-#define OVERDUE_LOOKS 8 /* in the safety limit */
 #define UNEVEN_TURNS  3 /* for which queues must differ: tasks come and go */
 #define SAMPLES       4 /* near and far CPUs whose queues are compared */
 
@@ -437,8 +436,8 @@ static __always_inline bool serve_own(u32 cpu, u32 length, u64 now)
 	struct scheduler_cpu *c = cpu_at(cpu);
 
 	if (!c->checked)
-		c->checked = now - policy.limit / OVERDUE_LOOKS;
-	else if (now - c->checked > policy.limit / OVERDUE_LOOKS && serve_overdue(cpu, length, now))
+		c->checked = now - mls_policy_look(&policy);
+	else if (now - c->checked > mls_policy_look(&policy) && serve_overdue(cpu, length, now))
 		return true;
 	return scx_bpf_dsq_move_to_local(cpu);
 }

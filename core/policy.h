@@ -201,18 +201,29 @@ static inline int mls_policy_is_worth(const struct mls_policy *policy, enum mls_
 	return average >= policy->worth[level] || idle_for >= policy->worth[level];
 }
 
+/* So often in the safety limit a queue is searched for those that have waited too long. */
+#define MLS_POLICY_LOOKS 8
+
+/** mls_policy_look() - ns between two such searches */
+static inline u64 mls_policy_look(const struct mls_policy *policy)
+{
+	return policy->limit / MLS_POLICY_LOOKS;
+}
+
 /**
  * mls_policy_overdue() - ns of waiting after which a task is served before all others
  * @queued: tasks that wait in its queue
  *
- * The limit, but where so many wait that one round takes longer: there everybody
- * would be overdue, and weights would count for nothing.
+ * So early that one found by the next search only is still within the limit; but later
+ * where so many wait that one round takes longer: there everybody would be overdue,
+ * and weights would count for nothing.
  */
 static inline u64 mls_policy_overdue(const struct mls_policy *policy, u32 queued)
 {
-	u64 rounds = 2 * policy->slice * ((u64)queued + 1);
+	u64 rounds = 2 * policy->slice_min * ((u64)queued + 1);
+	u64 limit = policy->limit - mls_policy_look(policy);
 
-	return rounds > policy->limit ? rounds : policy->limit;
+	return rounds > limit ? rounds : limit;
 }
 
 /**
