@@ -22,8 +22,9 @@ build_helper() {
 	local name libs
 	read -ra libs <<<"$(pkg-config --libs jansson libprotobuf-c)"
 	for name in "$@"; do
-		"$CC" -std=gnu11 -O2 -Wall -pthread -D_GNU_SOURCE -Iinclude -I. -o "$tap_tmp/$name" "tests/live/$name.c" \
-			"$O/libmlsched.a" "${libs[@]}" -lm || return 1
+		"$CC" -std=gnu11 -O2 -Wall -pthread -D_GNU_SOURCE -Iinclude -I. -I"$O/gen" -isystem "$O/libbpf/include" \
+			-o "$tap_tmp/$name" "tests/live/$name.c" \
+			"$O/libmlsched.a" "$O/libbpf/lib/libbpf.a" "${libs[@]}" -lelf -lz -lm || return 1
 	done
 }
 

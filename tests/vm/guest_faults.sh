@@ -1,0 +1,172 @@
+#!/bin/sh
+# shellcheck shell=dash
+# SPDX-License-Identifier: GPL-2.0
+# Inside the guest: mlsched schedules and something goes wrong, once for each thing
+# that the test on the host asks about.  guest_faults.sh STEP...; results in /out.
+set -u
+
+state() { cat /sys/kernel/sched_ext/state; }
+# Hundredths of a second.
+now() { cut -d' ' -f1 /proc/uptime | tr -d .; }
+
+wait_for_state() {
+	until [ "$(state)" = "$1" ]; do sleep 0.1; done
+}
+
+# begin NAME [CGROUP]: runs mlsched and waits until it has taken over.
+begin() {
+	name=$1
+	mkfifo "/tmp/$name"
+	(
+		[ -z "${2:-}" ] || echo 0 >"$2/cgroup.procs" || exit
+		exec mlsched run --json --backend scx --interval 1000 --model /accept
+	) >"/tmp/$name" 2>"/out/$name.stderr" &
+	job=$!
+	exec 3<"/tmp/$name"
+	if ! read -r first <&3; then
+		cat "/out/$name.stderr" >&2
+		exit 1
+	fi
+	{ echo "$first"; cat <&3; } >"/out/$name" &
+	reader=$!
+	exec 3<&-
+}
+
+# Keeps its status, and the state before and after.
+end() {
+	state >"/out/$name.still"
+	kill -INT $job
+	ended
+}
+ended() {
+	wait $job
+	echo $? >"/out/$name.status"
+	wait $reader
+	state >"/out/$name.state"
+}
+
+# run NAME COMMAND...: one that must succeed, with what it prints.
+run() {
+	if ! "$@" >"/out/$name.load"; then
+		echo "$name: $*: failed; sched_ext is $(state)" >&2
+		exit 1
+	fi
+}
+
+# Ordinary work after the fault: nobody is left behind.
+work() {
+	mls-workload message -n 40 >"/out/$name.work" || exit 1
+}
+
+for step in "$@"; do
+	case $step in
+	stopped)
+		begin stopped
+		kill -STOP $job
+		end_at=$(($(now) + 1000))
+		rounds=0
+		while [ "$(now)" -lt $end_at ]; do
+			work
+			rounds=$((rounds + 1))
+			[ "$(state)" = enabled ] || break
+		done
+		cut -d' ' -f3 "/proc/$job/stat" >/out/stopped.process
+		state >/out/stopped.meanwhile
+		echo $rounds >/out/stopped.rounds
+		kill -CONT $job
+		mlsched stats --json >/out/stopped.stats
+		echo $? >/out/stopped.stats.status
+		end
+		;;
+	affinity)
+		begin affinity
+		run misbehave affinity 200 100
+		work
+		end
+		;;
+	forks)
+		begin forks
+		run misbehave forks 8 625
+		work
+		end
+		;;
+	realtime)
+		begin realtime
+		# What is under way when they come must end as well.
+		mls-workload message -n 100 >/out/realtime.during &
+		during=$!
+		run misbehave realtime 1.5
+		wait $during || exit 1
+		work
+		end
+		;;
+	garbage)
+		begin garbage
+		mls-workload message -n 100 >/out/garbage.during 2>/dev/null &
+		during=$!
+		rounds=0
+		while kill -0 $during 2>/dev/null; do
+			spoil garbage 20 || exit 1
+			rounds=$((rounds + 1))
+		done
+		wait $during || exit 1
+		echo $rounds >/out/garbage.rounds
+		mlsched model status --json >/out/garbage.model
+		mlsched stats --json >/out/garbage.before
+		spoil magic || exit 1
+		work
+		mlsched stats --json >/out/garbage.after
+		end
+		;;
+	hotplug)
+		begin hotplug
+		while [ ! -e /tmp/hotplug.over ]; do
+			mls-workload message -n 40 >/dev/null || echo failed >>/out/hotplug.lost
+		done &
+		loading=$!
+		for value in 0 1; do
+			before=$(cat /sys/kernel/sched_ext/enable_seq)
+			echo $value >/sys/devices/system/cpu/cpu3/online
+			until [ "$(cat /sys/kernel/sched_ext/enable_seq)" -gt "$before" ] && [ "$(state)" = enabled ]; do
+				sleep 0.1
+			done
+			work
+		done
+		: >/tmp/hotplug.over
+		wait $loading
+		end
+		;;
+	stall)
+		begin stall
+		spoil policy || exit 1
+		spinners=
+		for cpu in 0 1 2 3; do
+			# Two for each CPU and one that all are preferred to.
+			nice -n -20 misbehave spin 60 >/dev/null &
+			spinners="$spinners $!"
+			nice -n -20 misbehave spin 60 >/dev/null &
+			spinners="$spinners $!"
+			nice -n 19 taskset -c $cpu misbehave spin 60 >/dev/null &
+			spinners="$spinners $!"
+		done
+		wait_for_state disabled
+		# shellcheck disable=SC2086
+		kill $spinners
+		ended
+		work
+		;;
+	memory)
+		group=/sys/fs/cgroup/small
+		echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+		mkdir $group
+		begin memory $group
+		cat $group/memory.current >/out/memory.used
+		# Less than it has: the kernel kills it.
+		echo 65536 >$group/memory.max
+		wait_for_state disabled
+		ended
+		cat $group/memory.events >/out/memory.events
+		work
+		;;
+	esac
+done
