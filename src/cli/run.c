@@ -43,7 +43,7 @@ static const struct argp_option options[] = {
 	{ "backend", OPTION_BACKEND, "NAME", 0,
 	  "Who carries out verdicts: scx: our own scheduler, where the kernel has sched_ext; "
 	  "shadow: the kernel's goes on deciding and the model judges each of its migrations; "
-	  "auto (the default): shadow, as long as scx is young",
+	  "auto (the default): shadow, as long as scx has not been tried on real hardware",
 	  0 },
 	{ "mode", OPTION_MODE, "NAME", 0,
 	  "Of the scx backend: active (the default: the model decides, inside the rules), shadow "
@@ -225,7 +225,7 @@ static const char *choose_backend(struct run_options *o, char *why, size_t size)
 		/* Until it has been compared and provoked enough, nobody gets it unasked. */
 		snprintf(
 			why, size,
-			"this kernel has sched_ext, but our scheduler is young: --backend scx takes it");
+			"this kernel has sched_ext, but ours has not been tried on real hardware: --backend scx takes it");
 	} else if (!automatic) {
 		cli_fail(&o->common, "--backend scx: %s; --backend shadow works", err.message);
 		return NULL;
