@@ -83,6 +83,10 @@ check "the panic is shown" grep -q 'Kernel panic.*sysrq triggered crash' "$tap_t
 guest -k "$kernel" -t 1x1x1 --append rdinit=/missing -- true >"$tap_tmp/out" 2>&1
 same "a guest that dies before it has said anything is a dead guest" 126 $?
 same "but it was given a second chance, and no third" 1 "$(grep -c 'once more' "$tap_tmp/out")"
+guest -k "$kernel" -t 1x1x1 -- 'echo before; echo "Oops: int3: made by the test" >/dev/kmsg; echo c >/proc/sysrq-trigger' \
+	>"$tap_tmp/out" 2>&1
+same "a guest that dies of stale code, QEMU's fault, is a dead guest in the end" 126 $?
+same "after three tries" "3 2" "$(grep -c '^before' "$tap_tmp/out") $(grep -c 'stale code.*once more' "$tap_tmp/out")"
 ended() {	# a harness that is told to end takes its QEMU along
 	local pid initramfs status i
 	scripts/vm/run -v -k "$kernel" -t 1x1x1 -- 'echo up; sleep 1000' >"$tap_tmp/out" 2>"$tap_tmp/err" &
