@@ -88,7 +88,7 @@ def execute(run, scheduler, programs, load, places):
         command = [ROOT / "scripts/vm/run", "-k", run["kernel"], "-t", run["topology"], "-d", str(run["seed"]),
                    "--limit", str(LIMIT), "-o", out, "-p", load, "-p", HERE / "guest.sh"]
         if scheduler.program:
-            command += ["-p", f"{programs[scheduler.program]}={pathlib.Path(scheduler.program).name}"]
+            command += ["-p", f"{programs[scheduler.program]}={pathlib.Path(scheduler.command.split()[0]).name}"]
         for host, guest in scheduler.models.items():
             command += ["-f", f"{host}={guest}"]
         command += ["--", "guest.sh", load_command(run, scheduler.tie)]
