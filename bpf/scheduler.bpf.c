@@ -381,16 +381,20 @@ __noinline int steal_near(u32 cpu, u32 level, u64 now)
 	return 0;
 }
 
-/* Is the running task, whose slice is over, still before everybody in the queue? */
+/*
+ * Is the running task, whose slice is over, still before everybody in the queue?  Only
+ * a heavier one: beside its equals it has had its turn.
+ */
 __noinline int goes_on(u32 cpu, u64 now)
 {
 	u64 deadline = running_deadline(cpu_at(cpu), now);
+	u32 weight = cpu_at(cpu)->weight;
 	struct task_struct *p;
 	int result = 1;
 
 	bpf_for_each(scx_dsq, p, cpu, 0)
 	{
-		result = !mls_policy_before(p->scx.dsq_vtime, deadline);
+		result = weight_of(p) < weight && !mls_policy_before(p->scx.dsq_vtime, deadline);
 		break;
 	}
 	return result;
@@ -452,12 +456,7 @@ void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 	s32 queue = scx_bpf_dsq_nr_queued(cpu);
 	u32 length = queue > 0 ? (u32)queue : 0, level;
 
-	/*
-	 * Who has used up a slice is no longer before others of the same weight, and need
-	 * not be compared with them.
-	 */
-	if (length && !(runs && c->weight > MLS_POLICY_WEIGHT && goes_on(cpu, now)) &&
-	    serve_own(cpu, length, now)) {
+	if (length && !(runs && goes_on(cpu, now)) && serve_own(cpu, length, now)) {
 		c->length = length - 1;
 		/* Who reads the hint a moment too early finds an empty queue. */
 		if (length == 1 && scx_bpf_dsq_nr_queued(cpu) == 0)

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# CPU time by weight: two CPU-bound tasks on one CPU share it as the kernel's table of
+# weights says (kernel/sched/core.c, sched_prio_to_weight).
+# Functions are called through check.
+# shellcheck disable=SC2317
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib/tap.sh
+. tests/vm/vm.sh
+skip_without_qemu "CPU time by weight"
+
+# In deterministic mode a busy host cannot change the shares.
+shares() {
+	guest -d 1 -k "${kernels[0]}" -t 1x1x2 -o "$tap_tmp/out" -p "$MLSCHED" -p tests/vm/guest_weights.sh -p nice -p chrt -- \
+		guest_weights.sh 2 >"$tap_tmp/shares"
+}
+
+# between PAIR LEAST MOST: of the first's time over the second's.
+between() {
+	awk -v pair="$1" -v least="$2" -v most="$3" '$1 == pair {
+		ratio = $2 / $3
+		printf "%s: %.0f ms and %.0f ms, %.2f to 1\n", pair, $2 / 1e6, $3 / 1e6, ratio
+		exit !(ratio >= least && ratio <= most)
+	}
+	END { if (!ratio) exit 1 }' "$tap_tmp/shares"
+}
+
+check "four pairs of CPU-bound tasks run on one CPU" shares
+check "equal weights: equal time" between equal 0.9 1.1
+# 1024:335 and 1024:3121, within 15 %.
+check "nice 5 gets a third of nice 0" between nice5 2.6 3.5
+check "nice -5 gets three times nice 0" between nice-5 0.28 0.38
+# 1024:3; the safety limit gives it a turn now and then.
+check "SCHED_IDLE gets little, but some" between idle 15 350
+sed 's/^/# /' "$tap_tmp/shares"
+finish
