@@ -13,7 +13,8 @@ fake=$O/tests/fake/fake_scx
 default=tests/golden/savedmodel/models/tf221-keras3-savedmodel/model
 
 read -ra libs <<<"$(pkg-config --libs jansson libprotobuf-c)"
-check "a writer of constant models builds" "$CC" -std=gnu11 -O2 -pthread -D_GNU_SOURCE -Iinclude \
+# Like the library that it is linked with.
+check "a writer of constant models builds" "$CC" ${SANITIZE:+-fsanitize="$SANITIZE"} -std=gnu11 -O2 -pthread -D_GNU_SOURCE -Iinclude \
 	-o "$tap_tmp/constant_model" tests/live/constant_model.c "$O/libmlsched.a" "${libs[@]}" -lm
 models=$tap_tmp/models
 mkdir "$models"
@@ -55,7 +56,7 @@ check "without a scheduler it says so and how to get one" says_nobody
 begin --model "$models/accept" --metrics 0
 check "status is a document" sh -c 'exec "$1" model status --json --socket "$2" | grep -q "\"ok\":true"' - "$MLSCHED" "$tap_tmp/run/s"
 same "the socket is its owner's alone" 600 "$(stat -c %a "$tap_tmp/run/s")"
-refuse "a second scheduler does not take the socket" "$fake" --socket "$tap_tmp/run/s"
+refuse "a second scheduler does not take the socket" timeout 60 "$fake" --socket "$tap_tmp/run/s"
 check "and the first still answers" model status
 
 adds_up() {
