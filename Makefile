@@ -122,8 +122,9 @@ install-deps: ## install the Debian packages and build libbpf into $(O), as root
 install-deps-tf: ## TensorFlow into a virtual environment ($(O)/tensorflow), for `make model BY=keras` and the interop tests
 	@scripts/install-deps-tf.sh "$(O)"
 
-# The model that `mlsched run` uses when none is named.
+# The model that `mlsched run` uses when none is named; `make run MODEL=...` names one.
 MODEL := src/model_dir/model_path
+MODEL_OPTION := $(if $(filter command,$(origin MODEL)),--model "$(MODEL)")
 BY    ?= c
 
 .PHONY: model
@@ -146,7 +147,7 @@ run: ## install what is missing, build, make a model if there is none, and sched
 	@scripts/ensure-deps.sh "$(O)" build
 	@$(MAKE) --no-print-directory build
 	@[ -e $(MODEL)/saved_model.pb ] || $(MAKE) --no-print-directory model ARGS=
-	@scripts/as-root.sh "$(PROGRAM)" run --model $(MODEL) $(ARGS)
+	@scripts/as-root.sh "$(PROGRAM)" run $(MODEL_OPTION) $(ARGS)
 
 .PHONY: bench
 bench: ## print the tables of docs/benchmarks.md (ARGS=markdown prints the page itself)

@@ -9,7 +9,11 @@ cd "$(dirname "$0")/../.."
 build=$1 model=$2
 shift 2
 
-guest=(scripts/vm/run --limit 86400 -p "$build/mlsched" -p "$build/vm/mls-workload" -f "$model=/model")
+# The default model is none that somebody named, in the guest neither: it lies where it is looked for.
+named=()
+place=/root/$model
+[ "$model" = src/model_dir/model_path ] || { named=(--model /model); place=/model; }
+guest=(scripts/vm/run --limit 86400 -p "$build/mlsched" -p "$build/vm/mls-workload" -f "$model=$place")
 [ -z "${KERNEL:-}" ] || guest+=(--kernel "$KERNEL")
 [ -z "${TOPOLOGY:-}" ] || guest+=(--topology "$TOPOLOGY")
 [ ! -t 0 ] || [ ! -t 1 ] || guest+=(--interactive)
@@ -18,4 +22,5 @@ if [ -n "${CMD:-}" ]; then
 fi
 # Without a terminal nobody could end it.
 [ -t 0 ] || case " $* " in *" --duration"* | *" -d"*) ;; *) set -- --duration 10 "$@" ;; esac
-exec "${guest[@]}" -- "while mls-workload mixed >/dev/null; do :; done & exec mlsched run --model /model ${*@Q}"
+set -- ${named[@]+"${named[@]}"} "$@"
+exec "${guest[@]}" -- "while mls-workload mixed >/dev/null; do :; done & exec mlsched run ${*@Q}"

@@ -43,12 +43,13 @@ static const struct argp_option options[] = {
 	{ "backend", OPTION_BACKEND, "NAME", 0,
 	  "Who carries out verdicts: scx: our own scheduler, where the kernel has sched_ext; "
 	  "shadow: the kernel's goes on deciding and the model judges each of its migrations; "
-	  "auto (the default): shadow, as long as scx has not been tried on real hardware",
+	  "auto (the default): scx where this kernel takes it and no other scheduler of that kind "
+	  "is attached, else shadow",
 	  0 },
 	{ "mode", OPTION_MODE, "NAME", 0,
-	  "Of the scx backend: active (the default: the model decides, inside the rules), shadow "
-	  "(the model is asked, the heuristic decides), or collect (the heuristic decides, no "
-	  "model is needed)",
+	  "Of the scx backend: active (the model decides, inside the rules), shadow (the model is "
+	  "asked, the heuristic decides), or collect (the heuristic decides, no model is needed); "
+	  "active is the default, but shadow where neither --model nor --backend was given",
 	  0 },
 	{ "engine", OPTION_ENGINE, "NAME", 0,
 	  "Who computes the network: kernel (fixed point, in the kernel at the moment of the "
@@ -197,8 +198,9 @@ static const struct argp argp = {
 	       "scheduler out, and says why.\n\n"
 	       "EXAMPLES\n"
 	       "  mlsched run --duration 10\n"
+	       "  mlsched run --model my_model\n"
 	       "  mlsched run --backend scx --mode collect\n"
-	       "  mlsched run -v --model my_model --threshold 0.7\n"
+	       "  mlsched run --backend shadow -v --model my_model --threshold 0.7\n"
 	       "  mlsched run --json --duration 60 > decisions.json\n",
 	.children = children,
 };
@@ -214,26 +216,34 @@ static uint64_t now_ns(void)
 /* Which backend, and why; NULL when there is none, with the reason printed. */
 static const char *choose_backend(struct run_options *o, char *why, size_t size)
 {
-	bool automatic = strcmp(o->backend, "auto") == 0;
 	struct mlsched_error err;
 
 	if (strcmp(o->backend, "shadow") == 0)
 		return "as asked for";
+	o->automatic = strcmp(o->backend, "auto") == 0;
 	if (mls_scx_usable("/sys", &err) == 0) {
-		if (!automatic)
-			return "as asked for";
-		/* Until it has been compared and provoked enough, nobody gets it unasked. */
-		snprintf(
-			why, size,
-			"this kernel has sched_ext, but ours has not been tried on real hardware: --backend scx takes it");
-	} else if (!automatic) {
+		o->backend = "scx";
+		return o->automatic ? "this kernel has sched_ext, and nothing else is attached" :
+				      "as asked for";
+	}
+	if (!o->automatic) {
 		cli_fail(&o->common, "--backend scx: %s; --backend shadow works", err.message);
 		return NULL;
-	} else {
-		snprintf(why, size, "%s", err.message);
 	}
 	o->backend = "shadow";
+	snprintf(why, size, "%s", err.message);
 	return why;
+}
+
+/* A model that nobody named does not decide under a scheduler that nobody named. */
+static void choose_mode(struct run_options *o, struct run_view *view)
+{
+	if (o->mode || !o->automatic || o->model != default_model)
+		return;
+	o->mode = "shadow";
+	view->mode_why = "nobody named a model, and the default one imitates the kernel and has "
+			 "not been shown to pay; --mode active lets it decide, or `mlsched model "
+			 "mode active` now";
 }
 
 enum event { EVENT_TICK, EVENT_INTERVAL, EVENT_DURATION, EVENT_SIGNAL, EVENTS };
@@ -468,20 +478,60 @@ static int get_model(const struct run_options *o, struct run_view *view,
 }
 
 /* Options that contradict each other or the backend; 0, or the failure printed. */
-static int check_backend(const struct run_options *o)
+static int check_backend(const struct run_options *o, const struct run_view *view)
 {
-	if (strcmp(o->backend, "scx") != 0)
-		return o->mode && strcmp(o->mode, "shadow") != 0 ?
-			       cli_fail(&o->common,
-					"--mode %s needs --backend scx, and the backend is shadow",
-					o->mode) :
-			       0;
-	return 0;
+	if (strcmp(o->backend, "scx") == 0 || !o->mode || strcmp(o->mode, "shadow") == 0)
+		return 0;
+	return cli_fail(&o->common, "--mode %s needs --backend scx, and the backend is shadow (%s)",
+			o->mode, view->backend_why);
 }
 
 static bool wants_model(const struct run_options *o)
 {
 	return strcmp(o->backend, "scx") != 0 || !o->mode || strcmp(o->mode, "collect") != 0;
+}
+
+/*
+ * The model in the form that the backend wants, then the backend.
+ *
+ * Return: an exit status; -errno when the scheduler could not be attached, with
+ * the reason in @err.
+ */
+static int run_backend(const struct run_options *o, struct loop *loop, struct mlsched_error *err)
+{
+	struct mlsched_model *model = NULL;
+	struct mlsched_qmodel *fixed = NULL;
+	struct run_view *view = &loop->view;
+	int status = CLI_FAILURE;
+
+	view->engine_why = run_engine_why(o);
+	if (check_backend(o, view) == 0 &&
+	    (!wants_model(o) || get_model(o, view, &model, &fixed) == 0))
+		status = strcmp(o->backend, "scx") == 0 ?
+				 run_scx(o, view, loop->fds[EVENT_SIGNAL], err) :
+				 run(o, loop);
+	mls_engine_close(view->engine);
+	mlsched_qmodel_free(fixed);
+	mlsched_model_free(model);
+	view->engine = NULL;
+	view->fixed = NULL;
+	view->model = NULL;
+	return status;
+}
+
+/* The kernel seemed to take our scheduler and does not: whoever did not ask for it gets shadow. */
+static int run_shadow_instead(struct run_options *o, struct loop *loop, int ret,
+			      struct mlsched_error *err)
+{
+	char why[2 * MLSCHED_ERROR_SIZE];
+
+	snprintf(why, sizeof(why), "scx was tried: %s", err->message);
+	/* Without privileges shadow says the same in its own words. */
+	if (ret != -EPERM && ret != -EACCES)
+		cli_note(&o->common, "%s; going on in shadow", why);
+	o->backend = "shadow";
+	loop->view.backend_why = why;
+	return run_backend(o, loop, err);
 }
 
 int cli_run(int argc, char **argv)
@@ -494,12 +544,10 @@ int cli_run(int argc, char **argv)
 		.interval = 1,
 		.control = RUN_CONTROL_OPTIONS,
 	};
-	struct mlsched_model *model = NULL;
-	struct mlsched_qmodel *fixed = NULL;
 	struct mlsched_error err;
 	struct loop *loop;
 	int status = CLI_FAILURE;
-	char why[512];
+	char why[MLSCHED_ERROR_SIZE];
 
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
@@ -516,17 +564,12 @@ int cli_run(int argc, char **argv)
 	loop->view.half_life = o.half_life > 0 ? (uint64_t)(o.half_life * 1e6) :
 						 MLS_RECORDER_HALF_LIFE;
 	loop->view.backend_why = choose_backend(&o, why, sizeof(why));
-	loop->view.engine_why = run_engine_why(&o);
-	if (loop->view.backend_why && check_backend(&o) == 0 &&
-	    (!wants_model(&o) || get_model(&o, &loop->view, &model, &fixed) == 0)) {
-		if (strcmp(o.backend, "scx") == 0)
-			status = run_scx(&o, &loop->view, loop->fds[EVENT_SIGNAL]);
-		else
-			status = run(&o, loop);
-	}
-	mls_engine_close(loop->view.engine);
-	mlsched_qmodel_free(fixed);
-	mlsched_model_free(model);
+	choose_mode(&o, &loop->view);
+	if (loop->view.backend_why)
+		status = run_backend(&o, loop, &err);
+	if (status < 0)
+		status = o.automatic ? run_shadow_instead(&o, loop, status, &err) :
+				       cli_fail(&o.common, "%s", err.message);
 	mls_notify_close(&loop->view.notify);
 	close(loop->fds[EVENT_SIGNAL]);
 	free(loop);

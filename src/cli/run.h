@@ -17,6 +17,7 @@
 struct run_options {
 	struct cli_common common;
 	const char *backend;
+	bool automatic; /* nobody named a backend: @backend is ours */
 	const char *engine;
 	const char *model;
 	const char *mode; /* NULL: default */
@@ -40,6 +41,7 @@ struct run_options {
  * @model_path:  as the user named it
  * @model:       the network
  * @backend_why: why this backend
+ * @mode_why:    why the model does not decide although nobody said so, or NULL
  * @engine_why:  why this engine
  * @fixed:       the network in fixed point if the engine is "kernel", or NULL
  * @engine:      who computes it if that is not the kernel, or NULL
@@ -57,6 +59,7 @@ struct run_view {
 	const char *model_path;
 	const struct mlsched_model *model;
 	const char *backend_why;
+	const char *mode_why;
 	const char *engine_why;
 	const struct mlsched_qmodel *fixed;
 	struct mls_engine *engine;
@@ -96,9 +99,11 @@ int run_sandbox(const struct run_options *options);
  * @view:    with model, quantised or NULL, and the reasons
  * @signals: a signalfd
  *
- * Return: an exit status; RUN_EJECTED when the kernel has thrown it out.
+ * Return: an exit status; RUN_EJECTED when the kernel has thrown it out; -errno
+ * when it could not be attached, with the reason in @err and nothing printed.
  */
-int run_scx(const struct run_options *options, struct run_view *view, int signals);
+int run_scx(const struct run_options *options, struct run_view *view, int signals,
+	    struct mlsched_error *err);
 
 /** run_wants_kernel() - whether the network is to be computed in fixed point in the kernel */
 bool run_wants_kernel(const struct run_options *options);

@@ -290,8 +290,8 @@ static int open_socket(struct run_control *c, struct mlsched_error *err)
 		ret = mls_server_listen_unix(c->control, c->socket, 0600, err);
 	if (!ret || asked)
 		return ret ? mls_error_prefix(err, ret, "--socket") : 0;
-	/* Nobody asked for one: scheduling goes on without. */
-	cli_note(c->view->common, "no control socket: %s", err->message);
+	/* Nobody asked for one: scheduling goes on without, if there is any. */
+	snprintf(c->lacking, sizeof(c->lacking), "%s", err->message);
 	mls_server_close(c->control);
 	c->control = NULL;
 	return 0;
@@ -348,6 +348,8 @@ int run_control_start(struct run_control *c, struct mls_scx *scx, uint64_t start
 	struct mls_swap_model first = { 0 };
 	int ret;
 
+	if (c->lacking[0])
+		cli_note(c->view->common, "no control socket: %s", c->lacking);
 	c->scx = scx;
 	c->started = started;
 	if (fixed) {

@@ -22,6 +22,7 @@ enum run_control_event {
 /**
  * struct run_control - the ways into a running scheduler
  * @socket:   path of @control, the socket, which is NULL where there is none, like @metrics and @watch
+ * @lacking:  why there is no socket although one was wanted, or ""
  * @prepare:  a model that is being read, or NULL
  * @waiting:  the client that waits for how the swap ends, or NULL
  * @replaced: the watched model was replaced while another swap was under way
@@ -36,6 +37,7 @@ struct run_control {
 	int epoll;
 	int timer;
 	const char *socket;
+	char lacking[MLSCHED_ERROR_SIZE];
 	struct mls_server *control;
 	struct mls_server *metrics;
 	struct mls_watch *watch;

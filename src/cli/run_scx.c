@@ -197,7 +197,8 @@ static uint64_t verdict_age(const struct run_options *o)
 	return o->verdict_age > 0 ? (uint64_t)(o->verdict_age * 1e6) : MLS_VERDICT_AGE;
 }
 
-int run_scx(const struct run_options *o, struct run_view *view, int signals)
+int run_scx(const struct run_options *o, struct run_view *view, int signals,
+	    struct mlsched_error *err)
 {
 	struct scx_run r = {
 		.options = o,
@@ -213,21 +214,20 @@ int run_scx(const struct run_options *o, struct run_view *view, int signals)
 		.limit = (uint64_t)(o->limit * 1e6),
 		.mode = r.mode,
 	};
-	struct mlsched_error err;
 	void *slot;
-	int ret = make_slot(view->fixed, &slot, &err);
+	int ret = make_slot(view->fixed, &slot, err);
 
 	options.slot = slot;
 	if (!ret && view->engine)
-		ret = mls_requests_open(view->engine, verdict_age(o), &err, &r.requests);
+		ret = mls_requests_open(view->engine, verdict_age(o), err, &r.requests);
 	options.requests = r.requests;
 	if (!ret)
-		ret = run_control_open(o, view, &err, &r.control);
-	if (!ret)
-		ret = mls_scx_open(&options, &err, &r.scx);
+		ret = run_control_open(o, view, err, &r.control);
 	if (ret)
-		r.status = cli_fail(&o->common, "%s", err.message);
+		r.status = cli_fail(&o->common, "%s", err->message);
 	else
+		r.status = mls_scx_open(&options, err, &r.scx);
+	if (!r.status)
 		run_attached(&r);
 	run_control_close(r.control);
 	mls_scx_close(r.scx);

@@ -42,6 +42,8 @@ static void show_start_json(const struct scx_run *r, const struct utsname *uts)
 					      "checksum",
 					      (json_int_t)mlsched_qmodel_checksum(view->fixed),
 					      "agreement_on_grid", view->report.agreement));
+	json_object_set_new(document, "mode_why",
+			    view->mode_why ? json_string(view->mode_why) : json_null());
 	json_object_set_new(document, "control", run_control_json(r->control));
 	cli_json(document);
 }
@@ -79,6 +81,8 @@ void run_scx_show_start(const struct scx_run *r)
 	printf("kernel    %s %s\n", uts.sysname, uts.release);
 	printf("backend   scx (%s): mlsched schedules all ordinary tasks\n", view->backend_why);
 	printf("mode      %s\n", mode_text(r->mode));
+	if (view->mode_why)
+		printf("          %s\n", view->mode_why);
 	if (view->engine)
 		printf("engine    %s (%s): %s; a verdict counts for %g ms, the heuristic decides "
 		       "until it is there\n",

@@ -42,7 +42,10 @@ says "a mode of scx is no mode of shadow" 1 '^mlsched run: --mode active needs -
 	--mode active --model $models/tf221-keras3-savedmodel/model
 if [ -e /sys/kernel/sched_ext ]; then
 	skip "without sched_ext the scx backend is refused, and says what works" "this kernel has it"
+	skip "without sched_ext auto is shadow, and a mode of scx says why it cannot be" "this kernel has it"
 else
+	says "without sched_ext auto is shadow, and a mode of scx says why it cannot be" 1 \
+		'^mlsched run: --mode collect needs --backend scx, and the backend is shadow \(this kernel has no sched_ext' --mode collect
 	says "without sched_ext the scx backend is refused, and says what works" 1 '^mlsched run: --backend scx: this kernel has .*--backend shadow works' \
 		--backend scx --model $models/tf221-keras3-savedmodel/model
 fi
@@ -58,6 +61,10 @@ if [ "$(getconf _NPROCESSORS_ONLN)" -lt 64 ]; then
 else
 	skip "more domains than cores are refused before anything is loaded" "64 CPUs or more"
 fi
+# What `make run` hands on; it only names a model to the program when somebody named it to make.
+runs() { make -n --no-print-directory O="$(realpath --relative-to=. "${O:-build}")" "$@" run | sed -n 's/^scripts\/as-root.sh "[^"]*" run *//p' | xargs; }
+same "make run names no backend and no model of its own" "--duration 1" "$(runs ARGS="--duration 1")"
+same "make run MODEL=... names it" "--model mine --duration 1" "$(runs MODEL=mine ARGS="--duration 1")"
 check "--help tells every option" sh -c 'for word in backend engine model mode limit duration interval domains half-life window threshold stats json; do
 	"$1" run --help | grep -q -- "--$word" || exit 1; done' - "$MLSCHED"
 finish

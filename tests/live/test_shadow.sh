@@ -50,7 +50,7 @@ watch() {
 	shift
 	rm -f "$name.fifo"
 	mkfifo "$name.fifo" || return 1
-	"$tap_tmp/count_events" "$name.outer" "$id" "$MLSCHED" run -v --json "${options[@]}" >"$name.fifo" 2>"$name.err" &
+	"$tap_tmp/count_events" "$name.outer" "$id" "$MLSCHED" run -v --json --backend shadow "${options[@]}" >"$name.fifo" 2>"$name.err" &
 	pid=$!
 	exec 3<"$name.fifo"
 	# The first document comes when everything is attached.
@@ -73,7 +73,7 @@ warnings() { dmesg 2>/dev/null | grep -cE 'WARNING:|BUG:|Oops|RCU stall|soft loc
 warnings_before=$(warnings)
 check "helpers build" build_helpers
 check "models that always say the same are written" make_models
-if "$MLSCHED" run -q --model "$tap_tmp/accept" --duration 0.05 2>&1 >/dev/null | grep -q 'needs root'; then
+if "$MLSCHED" run -q --backend shadow --model "$tap_tmp/accept" --duration 0.05 2>&1 >/dev/null | grep -q 'needs root'; then
 	skip "the shadow backend on the running kernel" "root may not use bpf() here"
 	finish
 fi
@@ -135,7 +135,7 @@ check "every migration is judged or counted with the network in the kernel" \
 	python3 $checks adds_up "$tap_tmp/kernel.json"
 
 # What a person sees.
-text=$("$MLSCHED" run --model "$tap_tmp/accept" --duration 0.3 --interval 0.1)
+text=$("$MLSCHED" run --backend shadow --model "$tap_tmp/accept" --duration 0.3 --interval 0.1)
 same "it runs for as long as --duration says and ends with 0" 0 $?
 check "it says machine, kernel, backend, engine, domains, model" \
 	bash -c 'for word in machine kernel backend engine domains model; do

@@ -154,6 +154,67 @@ def refused_second(directory, _):
     ends_cleanly(directory, "first")
 
 
+def auto_default(directory, run):
+    """Nobody named anything: our scheduler, which does not listen to the model until it is told to."""
+    start = documents(directory, run)[0]
+    expect("backend", start["backend"]["name"], "scx")
+    expect("why", start["backend"]["why"], "this kernel has sched_ext, and nothing else is attached")
+    expect("root/ops", text(directory, f"{run}.ops"), "mlsched")
+    expect("mode", start["mode"], "shadow")
+    for words in ("nobody named a model", "has not been shown to pay", "--mode active", "`mlsched model mode active`"):
+        if words not in start["mode_why"]:
+            fail(f"nothing of {words!r} in: {start['mode_why']}")
+    shown = (directory / "auto_text").read_text()
+    for words in ("backend   scx (this kernel has sched_ext", "\nmode      shadow: ", start["mode_why"]):
+        if words not in shown:
+            fail(f"nothing of {words!r} in: {shown}")
+    stats = json.loads(text(directory, f"{run}.stats"))
+    # The model would refuse everything.
+    expect("refused before it was told to", stats["refused"], 0)
+    expect("said migrate", stats["model"]["migrate"], 0)
+    if stats["model"]["asked"] == 0:
+        fail("the model was not asked")
+    expect("mode afterwards", text(directory, f"{run}.mode"), "active")
+    ends_cleanly(directory, run)
+    print(f"{stats['model']['asked']} decisions, none refused; then {text(directory, f'{run}.mode')}")
+
+
+def auto_named(directory, run):
+    """Somebody named a model: it decides."""
+    start = documents(directory, run)[0]
+    expect("backend", start["backend"]["name"], "scx")
+    expect("mode", start["mode"], "active")
+    expect("why", start["mode_why"], None)
+
+
+def auto_late(directory, run):
+    """The kernel refuses at the last moment: shadow, with the reason; explicit scx fails."""
+    expect("status", text(directory, f"{run}.status"), "0")
+    start = documents(directory, run)[0]
+    expect("backend", start["backend"]["name"], "shadow")
+    expect("engine", start["engine"]["name"], "native")
+    why = "scx was tried: attaching the scheduler: Device or resource busy"
+    expect("why", start["backend"]["why"], why)
+    expect("message", text(directory, f"{run}.stderr"), f"{why}; going on in shadow")
+    expect("type of the last document", documents(directory, run)[-1]["type"], "summary")
+    expect("status with --mode active", text(directory, f"{run}_active.status"), "1")
+    message = text(directory, f"{run}_active")
+    if "--mode active needs --backend scx, and the backend is shadow (scx was tried: " not in message:
+        fail(f"message with --mode active: {message}")
+    expect("status of scx", text(directory, "scx_late.status"), "1")
+    expect("message of scx", text(directory, "scx_late"),
+           "mlsched run: attaching the scheduler: Device or resource busy")
+    expect("state of the other one", text(directory, f"{run}.state"), "enabled")
+    ends_cleanly(directory, "other")
+
+
+def auto_plain(directory, run):
+    """A plain user is told what it needs, in one line."""
+    expect("status", text(directory, f"{run}.status"), "1")
+    expect("message", text(directory, run), "mlsched run: watching the kernel's scheduler needs root: "
+           "run it as root, with sudo, or with CAP_BPF and CAP_PERFMON")
+
+
 def refused_kernel(directory, _):
     """A kernel whose functions nobody can call: plain words, and auto takes shadow."""
     expect("status", text(directory, "scx.status"), "1")

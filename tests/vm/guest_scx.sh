@@ -88,6 +88,54 @@ for step in "$@"; do
 		mlsched run --backend auto --model /refuse --duration 0.2 --json >/out/auto 2>&1
 		echo $? >/out/auto.status
 		;;
+	auto)
+		# Nobody names a backend or a model; one client tells it to listen to the model.
+		mkfifo /tmp/auto_default
+		mlsched run --json >/tmp/auto_default 2>/out/auto_default.stderr &
+		job=$!
+		exec 3</tmp/auto_default
+		read -r first <&3 || exit 1
+		{ echo "$first"; cat <&3; } >/out/auto_default &
+		reader=$!
+		exec 3<&-
+		cat /sys/kernel/sched_ext/root/ops >/out/auto_default.ops
+		work
+		mlsched stats --json >/out/auto_default.stats
+		mlsched model mode active >/out/auto_default.mode
+		name=auto_default
+		end stop
+		mlsched run --duration 0.5 >/out/auto_text
+		mlsched run --model /refuse --json --duration 0.5 >/out/auto_named
+		# The kernel refuses what it seemed to take: the state that is read says nothing
+		# of the scheduler that is attached.
+		begin other --model /refuse
+		mount -t tmpfs none /sys/kernel/sched_ext
+		echo disabled >/sys/kernel/sched_ext/state
+		mlsched run --json --duration 0.5 >/out/auto_late 2>/out/auto_late.stderr
+		echo $? >/out/auto_late.status
+		mlsched run --json --mode active --duration 0.5 >/out/auto_late_active 2>&1
+		echo $? >/out/auto_late_active.status
+		mlsched run --backend scx --duration 0.5 >/out/scx_late 2>&1
+		echo $? >/out/scx_late.status
+		umount /sys/kernel/sched_ext
+		state >/out/auto_late.state
+		end stop
+		chmod 755 /root
+		privs --reuid=65534 --regid=65534 --clear-groups mlsched run --duration 0.5 >/out/auto_plain 2>&1
+		echo $? >/out/auto_plain.status
+		# The kernel takes it out again: the same as if it had been asked for.
+		mkfifo /tmp/auto_ejected
+		mlsched run --json >/tmp/auto_ejected 2>/out/auto_ejected.stderr &
+		job=$!
+		exec 3</tmp/auto_ejected
+		read -r first <&3 || exit 1
+		echo S >/proc/sysrq-trigger
+		cat <&3 >/out/auto_ejected
+		name=auto_ejected
+		reader=
+		end
+		exec 3<&-
+		;;
 	kill)
 		begin killed --model /refuse
 		kill -KILL "$(pidof mlsched)"

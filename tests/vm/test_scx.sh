@@ -19,8 +19,8 @@ steps() {
 	out=$tap_tmp/$1-$2-$3
 	shift 3
 	guest -k "$kernel" -t "$topology" -o "$out" -p "$MLSCHED" -p "$tap_tmp/switcher" \
-		-p "$tap_tmp/count_events" -p tests/vm/guest_scx.sh -f "$tap_tmp/refuse=/refuse" \
-		-f "$tap_tmp/accept=/accept" -- guest_scx.sh "$@"
+		-p "$tap_tmp/count_events" -p tests/vm/guest_scx.sh -p "$(command -v setpriv)=privs" -f "$tap_tmp/refuse=/refuse" \
+		-f "$tap_tmp/refuse=/root/src/model_dir/model_path" -f "$tap_tmp/accept=/accept" -- guest_scx.sh "$@"
 }
 
 # holds NAME CHECK RUN: a check of check_scx.py, with what it says.
@@ -49,6 +49,13 @@ for kernel in "${kernels[@]}"; do
 	holds "$kernel: a model that always accepts decides as the heuristic does" accepts accept
 	holds "$kernel: collect asks no model" collects collect
 	holds "$kernel: shadow asks the model and does not listen" shadows shadow
+
+	check "$kernel: nobody names a backend" steps auto "$kernel" 1x2x2 auto
+	holds "$kernel: auto takes scx, and lets no model decide that nobody named" auto_default auto_default
+	holds "$kernel: a model that was named decides" auto_named auto_named
+	holds "$kernel: when attaching fails, auto goes on in shadow and scx does not" auto_late auto_late
+	holds "$kernel: a plain user is told what it needs" auto_plain auto_plain
+	holds "$kernel: ejected under auto: status and reason as ever" sysrq auto_ejected
 
 	check "$kernel: ends and obstacles" steps ends "$kernel" 1x2x2 forced second kill sysrq hotplug
 	holds "$kernel: affinity is stronger than the model" forced forced
