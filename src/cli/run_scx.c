@@ -161,7 +161,9 @@ static void run_attached(struct scx_run *r)
 	mls_scx_detach(r->scx);
 	if (ret)
 		r->status = cli_fail(r->view->common, "waiting for events: %s", strerror(-ret));
-	else
+	else if (r->status == RUN_EJECTED && r->view->common->json)
+		run_scx_show_ejected(r);
+	if (!ret)
 		run_scx_show_summary(r);
 	if (r->status == RUN_EJECTED && !r->view->common->json)
 		fprintf(stderr, "%s: the kernel has taken the scheduler out: %s\n",

@@ -49,6 +49,9 @@ void run_scx_show_start(const struct scx_run *run);
 /** run_scx_show_interval() - one line on what was counted since the last */
 void run_scx_show_interval(struct scx_run *run);
 
+/** run_scx_show_ejected() - the kernel has taken it out, as a JSON document of its own */
+void run_scx_show_ejected(const struct scx_run *run);
+
 /** run_scx_show_summary() - the tables at the end */
 void run_scx_show_summary(const struct scx_run *run);
 

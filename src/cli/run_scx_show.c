@@ -184,6 +184,14 @@ static void print_kinds(const struct scheduler_counts *n)
 		       n->moved[c][1], n->moved[c][2]);
 }
 
+void run_scx_show_ejected(const struct scx_run *r)
+{
+	/* An orderly end is one that somebody asked the kernel for, as by SysRq-S. */
+	cli_json(json_pack("{s:s, s:f, s:b, s:s}", "type", "ejected", "seconds",
+			   (double)(run_control_now() - r->started) / 1e9, "orderly",
+			   r->end == MLS_SCX_ORDERLY, "reason", r->reason));
+}
+
 void run_scx_show_summary(const struct scx_run *r)
 {
 	double seconds = (double)(run_control_now() - r->started) / 1e9;

@@ -10,7 +10,7 @@ import pathlib
 import re
 import sys
 
-from check_scx import adds_up, expect, fail, summary, text
+from check_scx import adds_up, ejected, expect, fail, summary, text
 
 
 def document(directory, name):
@@ -99,14 +99,11 @@ def hotplug(directory):
 
 def stall(directory):
     """The kernel ejects it, the daemon hands on why and says so by its status."""
-    expect("status", text(directory, "stall.status"), "3")
-    expect("state", text(directory, "stall.state"), "disabled")
-    s = summary(directory, "stall")
-    expect("ejected", s["ejected"], True)
-    if "stall" not in s["reason"]:
-        fail(f"reason: {s['reason']}")
+    reason = ejected(directory, "stall", False)
+    if "stall" not in reason:
+        fail(f"reason: {reason}")
     expect("work afterwards", document(directory, "stall.work")["profile"], "message")
-    print(s["reason"])
+    print(reason)
 
 
 def memory(directory):

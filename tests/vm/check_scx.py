@@ -108,6 +108,7 @@ def ends_cleanly(directory, run):
     expect("status", text(directory, f"{run}.status"), "0")
     expect("state afterwards", text(directory, f"{run}.state"), "disabled")
     expect("ejected", summary(directory, run)["ejected"], False)
+    expect("documents of type ejected", [d for d in documents(directory, run) if d["type"] == "ejected"], [])
     expect("standard error", text(directory, f"{run}.stderr"), "")
 
 
@@ -231,10 +232,22 @@ def refused_kernel(directory, _):
     print(message)
 
 
-def sysrq(directory, run):
+def ejected(directory, run, orderly):
+    """The kernel's reason: once in a document of its own, and in the summary behind it."""
     expect("status", text(directory, f"{run}.status"), "3")
     expect("state", text(directory, f"{run}.state"), "disabled")
     reason = summary(directory, run)["reason"]
+    found = [d for d in documents(directory, run) if d["type"] == "ejected"]
+    expect("documents of type ejected", len(found), 1)
+    expect("last but one", documents(directory, run)[-2], found[0])
+    expect("orderly", found[0]["orderly"], orderly)
+    expect("reason", found[0]["reason"], reason)
+    expect("ejected, of the summary", summary(directory, run)["ejected"], not orderly)
+    return reason
+
+
+def sysrq(directory, run):
+    reason = ejected(directory, run, True)
     if "disabled by sysrq-S" not in reason:
         fail(f"reason: {reason}")
     print(reason)
