@@ -22,6 +22,13 @@ vm-test: ## run the tests that need a sched_ext kernel in virtual machines (KERN
 	@$(MAKE) -s --no-print-directory tests-build $(O)/vm/mls-workload
 	@O="$(O)" MLSCHED_VM_KERNELS="$(KERNELS)" tests/run.sh -j "$${MLSCHED_VM_GUESTS:-1}" vm
 
+.PHONY: vm-test-large
+vm-test-large: ## schedule on 64 CPUs in a virtual machine (TOPOLOGY=4x4x4; half an hour)
+	@scripts/ensure-deps.sh "$(O)" vm
+	@$(MAKE) -s --no-print-directory build $(O)/vm/mls-workload
+	@O="$(O)" MLSCHED_VM_KERNELS="$(or $(KERNELS),6.18.15)" MLSCHED_VM_TOPOLOGIES="$(or $(TOPOLOGY),4x4x4)" \
+		tests/run.sh tests/vm/test_topologies.sh
+
 # Of vm-soak: how long it lasts.
 MINUTES ?= 10
 

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Machines of other shapes than the usual 4 CPUs with 2 caches: one cache, nodes, many
+# caches.  It takes over, sees the domains that are there, and schedules a load on all of
+# the machine.  `make vm-test-large` runs this with 64 CPUs.
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib/tap.sh
+. tests/vm/vm.sh
+read -ra topologies <<<"${MLSCHED_VM_TOPOLOGIES:-1x1x4 1x2x4 2x1x4 1x4x4}"
+skip_without_qemu "scheduling on machines of several shapes"
+
+check "helpers build" build_helper constant_model
+check "a model that always accepts is written" "$tap_tmp/constant_model" 5 "$tap_tmp/accept"
+
+for kernel in "${kernels[@]}"; do
+	# Kernels whose functions nobody can call: it is refused there.
+	! grep -q "^$kernel scx_bpf_" tests/vm/lacking.txt || continue
+	for topology in "${topologies[@]}"; do
+		out=$tap_tmp/$kernel-$topology
+		# By instructions: with more CPUs than the host has cores, each of them would
+		# wait for one for so long that it says something of the host alone.
+		check "$kernel, $topology: it takes over, and the kernel's log is clean" \
+			guest -d 1 --limit 1500 -k "$kernel" -t "$topology" -o "$out" -p "$MLSCHED" -p "$O/vm/mls-workload" \
+			-p tests/vm/guest_topology.sh -f "$tap_tmp/accept=/accept" -- guest_topology.sh 2
+		holds() {
+			check "$kernel, $topology: $1" python3 tests/vm/check_topology.py "$2" "$out" "$topology"
+			sed 's/^/# /' "$tap_out"
+		}
+		holds "CPUs, caches, nodes and domains are seen" seen
+		holds "the load is done, and each CPU takes part" schedules
+		holds "counters sum up, and moves go as far as the machine does" counts
+	done
+done
+finish
