@@ -393,11 +393,14 @@ static void hand_out(struct mls_client *c)
 			mls_server_answer(c, o->refuse, strlen(o->refuse), true);
 			break;
 		}
-		message = strndup(c->in, n);
+		/* All of it: there may be zeros in it. */
+		message = malloc(n + 1);
 		if (!message) {
 			drop(c);
 			return;
 		}
+		memcpy(message, c->in, n);
+		message[n] = '\0';
 		c->n_in -= n;
 		memmove(c->in, c->in + n, c->n_in);
 		c->busy = true;

@@ -31,8 +31,9 @@ struct mls_client;
  * struct mls_server_options - what makes a protocol
  * @longest: bytes of a message
  * @length:  bytes of the first message in @data, 0: it is not whole yet
- * @handle:  a message came: answer it by mls_server_answer(), now or later;
- *           until then the client's next one waits
+ * @handle:  a message came, with a zero behind its @n bytes, which may hold
+ *           others: answer it by mls_server_answer(), now or later; until then the
+ *           client's next one waits
  * @gone:    a client left whose message has not been answered; NULL: who cares
  * @refuse:  a message became longer than @longest: what to say before the
  *           connection is closed, a static string
