@@ -300,7 +300,7 @@ static void print_slot(const json_t *answer, size_t i)
 	const json_t *candidate = json_object_get(answer, "candidate_slot");
 	const json_t *previous = json_object_get(answer, "previous_slot");
 	const char *role = "";
-	char path[MLS_SWAP_PATH];
+	char path[MLS_SWAP_PATH], version[48] = "";
 
 	if (!json_is_object(slot)) {
 		printf("slot %zu     empty\n", i);
@@ -312,10 +312,12 @@ static void print_slot(const json_t *answer, size_t i)
 		role = "on trial";
 	else if (json_is_integer(previous) && json_integer_value(previous) == (json_int_t)i)
 		role = "before";
-	printf("slot %zu     %s%s%s, %s version %lld, checksum %s of %s%s\n", i,
+	if (json_object_get(slot, "schema_version"))
+		snprintf(version, sizeof(version), " version %lld",
+			 number_of(slot, "schema_version"));
+	printf("slot %zu     %s%s%s, %s%s, checksum %s of %s%s\n", i,
 	       plain(text_of(slot, "path"), path, sizeof(path)), *role ? ": " : "", role,
-	       text_of(slot, "schema"), number_of(slot, "schema_version"),
-	       text_of(slot, "checksum"), text_of(slot, "source"),
+	       text_of(slot, "schema"), version, text_of(slot, "checksum"), text_of(slot, "source"),
 	       json_is_true(json_object_get(slot, "intact")) ?
 		       "" :
 		       ", DAMAGED: the kernel's copy is another");

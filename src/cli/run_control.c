@@ -91,34 +91,82 @@ static void arm(struct run_control *c, uint64_t ns)
 
 /* ---- changes of the model ---------------------------------------------------------- */
 
+static struct run_control *of(void *context)
+{
+	return context;
+}
+
+/* The kernel's engine: what is changed is a network in one of the kernel's slots. */
+
 static int put(void *context, int index, const void *slot, struct mlsched_error *err)
 {
-	return mls_scx_put(((struct run_control *)context)->scx, index, slot, err);
+	return mls_scx_put(of(context)->scx, index, slot, err);
 }
 
 static const void *slot(void *context, int index)
 {
-	return mls_scx_slot(((struct run_control *)context)->scx, index);
+	return mls_scx_slot(of(context)->scx, index);
 }
 
 static void set_active(void *context, int index)
 {
-	mls_scx_set_active(((struct run_control *)context)->scx, index);
+	mls_scx_set_active(of(context)->scx, index);
 }
 
 static void set_candidate(void *context, int index)
 {
-	mls_scx_set_candidate(((struct run_control *)context)->scx, index);
+	mls_scx_set_candidate(of(context)->scx, index);
 }
 
 static void counts(void *context, struct scheduler_counts *n)
 {
-	mls_scx_counts(((struct run_control *)context)->scx, n);
+	mls_scx_counts(of(context)->scx, n);
 }
 
 static enum mls_policy_mode mode(void *context)
 {
-	return mls_scx_mode(((struct run_control *)context)->scx);
+	return mls_scx_mode(of(context)->scx);
+}
+
+/* One of user space: it is a pointer to an engine, in one of the daemon's. */
+
+static int put_engine(void *context, int index, const void *engine, struct mlsched_error *err)
+{
+	return mls_requests_put(of(context)->requests, index, *(struct mls_engine *const *)engine,
+				err);
+}
+
+static const void *engine_slot(void *context, int index)
+{
+	return mls_requests_slot(of(context)->requests, index);
+}
+
+static void set_active_engine(void *context, int index)
+{
+	mls_requests_set_active(of(context)->requests, index);
+}
+
+static void set_candidate_engine(void *context, int index)
+{
+	mls_requests_set_candidate(of(context)->requests, index);
+}
+
+static struct mls_swap_ops ops_of(struct run_control *c)
+{
+	struct mls_swap_ops ops = { put, slot, set_active, set_candidate, counts, mode, c };
+
+	if (c->requests) {
+		ops.put = put_engine;
+		ops.slot = engine_slot;
+		ops.set_active = set_active_engine;
+		ops.set_candidate = set_candidate_engine;
+	}
+	return ops;
+}
+
+int run_control_candidate(const struct run_control *c)
+{
+	return c->requests ? mls_requests_candidate(c->requests) : mls_scx_candidate(c->scx);
 }
 
 /* For whoever watches `run` itself. */
@@ -150,6 +198,9 @@ void run_control_settle(struct run_control *c)
 		mls_prepare_cancel(c->prepare);
 		c->prepare = NULL;
 	}
+	/* Slots hold what they have. */
+	mls_engine_close(c->engine);
+	c->engine = NULL;
 	if (r && (r->number != c->reported || r->outcome != c->reported_outcome)) {
 		c->reported = r->number;
 		c->reported_outcome = r->outcome;
@@ -172,18 +223,18 @@ void run_control_settle(struct run_control *c)
 int run_control_swap(struct run_control *c, const char *path, const struct mls_swap_limits *limits,
 		     uint32_t repeat, struct mlsched_error *err)
 {
-	int ret;
+	const struct mls_prepare_options prepare = {
+		.path = path,
+		.threshold = c->options->threshold,
+		.topology = mls_scx_topology(c->scx),
+		.engine = c->requests ? run_engine_name(c->view) : NULL,
+		.library = c->options->tensorflow_library,
+	};
+	int ret = mls_swap_begin(c->swap, path, limits, repeat, run_control_now(), err);
 
-	if (c->view->engine)
-		return mls_error(err, -ENOTSUP,
-				 "the engine is %s: only that of --engine kernel changes its model "
-				 "while it runs",
-				 run_engine_name(c->view));
-	ret = mls_swap_begin(c->swap, path, limits, repeat, run_control_now(), err);
 	if (ret)
 		return ret;
-	ret = mls_prepare_start(path, c->options->threshold, mls_scx_topology(c->scx), err,
-				&c->prepare);
+	ret = mls_prepare_start(&prepare, err, &c->prepare);
 	if (!ret) {
 		ret = add(c, mls_prepare_fd(c->prepare), RUN_CONTROL_PREPARED);
 		if (!ret)
@@ -200,6 +251,8 @@ static void on_prepared(struct run_control *c)
 	struct mls_swap_model model = { 0 };
 	struct mls_prepared prepared = { 0 };
 	struct mlsched_error err;
+	const void *made;
+	size_t size;
 	int ret;
 
 	if (!c->prepare)
@@ -210,8 +263,10 @@ static void on_prepared(struct run_control *c)
 	c->prepare = NULL;
 	model.checksum = prepared.checksum;
 	model.source = prepared.source;
-	mls_swap_prepared(c->swap, &model, ret ? NULL : prepared.slot,
-			  mls_qnet_slot_size(MLS_SCX_SLOT_WIDTH), ret ? err.message : NULL,
+	c->engine = prepared.engine;
+	made = c->engine ? (const void *)&c->engine : prepared.slot;
+	size = c->engine ? sizeof(c->engine) : mls_qnet_slot_size(MLS_SCX_SLOT_WIDTH);
+	mls_swap_prepared(c->swap, &model, ret ? NULL : made, size, ret ? err.message : NULL,
 			  run_control_now());
 	free(prepared.slot);
 	run_control_settle(c);
@@ -303,11 +358,6 @@ static int open_watch(struct run_control *c, struct mlsched_error *err)
 
 	if (!c->options->control.watch)
 		return 0;
-	if (c->view->engine)
-		return mls_error(err, -ENOTSUP,
-				 "--watch: only the engine \"kernel\" changes its model while it "
-				 "runs, and the engine is %s",
-				 run_engine_name(c->view));
 	ret = mls_watch_open(c->options->model, err, &c->watch);
 	return ret ? mls_error_prefix(err, ret, "--watch") : 0;
 }
@@ -340,24 +390,27 @@ int run_control_open(const struct run_options *o, struct run_view *view, struct 
 	return 0;
 }
 
-int run_control_start(struct run_control *c, struct mls_scx *scx, uint64_t started,
-		      struct mlsched_error *err)
+int run_control_start(struct run_control *c, struct mls_scx *scx, struct mls_requests *requests,
+		      uint64_t started, struct mlsched_error *err)
 {
-	const struct mls_swap_ops ops = { put, slot, set_active, set_candidate, counts, mode, c };
 	const struct mlsched_qmodel *fixed = c->view->fixed;
+	bool is_active = requests || mls_scx_active(scx) == 0;
 	struct mls_swap_model first = { 0 };
+	struct mls_swap_ops ops;
 	int ret;
 
 	if (c->lacking[0])
 		cli_note(c->view->common, "no control socket: %s", c->lacking);
 	c->scx = scx;
+	c->requests = requests;
 	c->started = started;
-	if (fixed) {
+	if (is_active) {
 		snprintf(first.path, sizeof(first.path), "%s", c->view->model_path);
-		first.checksum = mlsched_qmodel_checksum(fixed);
 		first.source = mlsched_model_checksum(c->view->model);
+		first.checksum = fixed ? mlsched_qmodel_checksum(fixed) : first.source;
 	}
-	ret = mls_swap_open(&ops, mls_scx_active(scx) == 0 ? &first : NULL, err, &c->swap);
+	ops = ops_of(c);
+	ret = mls_swap_open(&ops, is_active ? &first : NULL, err, &c->swap);
 	if (!ret)
 		ret = add(c, c->timer, RUN_CONTROL_TIMER);
 	if (!ret && c->control)
@@ -427,8 +480,8 @@ void run_control_snapshot(const struct run_control *c, bool domains, struct snap
 	s->seconds = (double)(run_control_now() - c->started) / 1e9;
 	s->restarts = c->restarts;
 	s->mode = mls_scx_mode(c->scx);
-	s->active = mls_scx_active(c->scx);
-	s->candidate = mls_scx_candidate(c->scx);
+	s->active = mls_swap_active(c->swap);
+	s->candidate = run_control_candidate(c);
 	s->cpus = t->n_cpus;
 	s->online = t->n_online;
 	model = s->active >= 0 ? mls_swap_model(c->swap, s->active) : NULL;
@@ -478,6 +531,7 @@ void run_control_close(struct run_control *c)
 	mls_server_close(c->metrics);
 	mls_watch_close(c->watch);
 	mls_swap_close(c->swap);
+	mls_engine_close(c->engine);
 	if (c->timer >= 0)
 		close(c->timer);
 	if (c->epoll >= 0)

@@ -54,9 +54,12 @@ struct run_control;
 int run_control_open(const struct run_options *options, struct run_view *view,
 		     struct mlsched_error *err, struct run_control **control);
 
-/** run_control_start() - it is attached: requests are answered from now on */
-int run_control_start(struct run_control *control, struct mls_scx *scx, uint64_t started,
-		      struct mlsched_error *err);
+/**
+ * run_control_start() - it is attached: requests are answered from now on
+ * @requests: to the engine of user space, or NULL: the kernel computes
+ */
+int run_control_start(struct run_control *control, struct mls_scx *scx,
+		      struct mls_requests *requests, uint64_t started, struct mlsched_error *err);
 
 /** run_control_fd() - readable when run_control_handle() has something to do */
 int run_control_fd(const struct run_control *control);

@@ -22,6 +22,8 @@ enum run_control_event {
 /**
  * struct run_control - the ways into a running scheduler
  * @socket:   path of @control, the socket, which is NULL where there is none, like @metrics and @watch
+ * @requests: to the engine of user space, or NULL: the kernel computes
+ * @engine:   of the model that is being changed to, held until that is settled, or NULL
  * @lacking:  why there is no socket although one was wanted, or ""
  * @prepare:  a model that is being read, or NULL
  * @waiting:  the client that waits for how the swap ends, or NULL
@@ -32,6 +34,8 @@ struct run_control {
 	const struct run_options *options;
 	struct run_view *view;
 	struct mls_scx *scx;
+	struct mls_requests *requests;
+	struct mls_engine *engine;
 	uint64_t started;
 	uint32_t restarts;
 	int epoll;
@@ -56,6 +60,9 @@ uint64_t run_control_now(void);
 int run_control_swap(struct run_control *control, const char *path,
 		     const struct mls_swap_limits *limits, uint32_t repeat,
 		     struct mlsched_error *err);
+
+/** run_control_candidate() - slot of the model on trial, or -1 */
+int run_control_candidate(const struct run_control *control);
 
 /** run_control_settle() - after anything that may have begun or ended a swap */
 void run_control_settle(struct run_control *control);

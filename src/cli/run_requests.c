@@ -94,6 +94,24 @@ void run_control_answer_record(const struct run_control *c, struct mls_client *c
 	answer(client, document);
 }
 
+/* Of an engine of user space: there are no integers, and no copy that could be damaged. */
+static json_t *engine_json(const struct run_control *c, int index)
+{
+	const struct mls_swap_model *model = mls_swap_model(c->swap, index);
+	struct mls_engine *const *engine = mls_requests_slot(c->requests, index);
+	const struct mlsched_meta *meta;
+
+	if (!engine || !model)
+		return json_null();
+	meta = mlsched_model_meta((*engine)->model);
+	return json_pack("{s:o, s:s, s:i, s:i, s:o, s:o, s:b, s:s}", "path", plain(model->path),
+			 "schema", meta->schema[0] ? meta->schema : "seed10", "inputs",
+			 mlsched_model_inputs((*engine)->model), "hidden_layers",
+			 mlsched_model_layers((*engine)->model) - 1, "checksum",
+			 checksum_json(model->checksum), "source", checksum_json(model->source),
+			 "intact", 1, "computed_by", (*engine)->what);
+}
+
 /* What stands in the slot itself, and what is known of where it came from. */
 static json_t *slot_json(const struct run_control *c, int index)
 {
@@ -149,15 +167,15 @@ static int do_status(struct run_control *c, struct mls_client *client, const jso
 	(void)request;
 	(void)err;
 	for (int i = 0; i < SCHEDULER_SLOTS; i++)
-		json_array_append_new(slots, slot_json(c, i));
+		json_array_append_new(slots, c->requests ? engine_json(c, i) : slot_json(c, i));
 	answer(client,
 	       json_pack("{s:b, s:s, s:i, s:f, s:I, s:s, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o}",
 			 "ok", 1, "version", mlsched_version(), "pid", (int)getpid(), "seconds",
 			 (double)(run_control_now() - c->started) / 1e9, "restarts",
 			 (json_int_t)c->restarts, "backend", "scx", "mode",
 			 snapshot_mode_names[mls_scx_mode(c->scx)], "active_slot",
-			 place_json(mls_scx_active(c->scx)), "candidate_slot",
-			 place_json(mls_scx_candidate(c->scx)), "previous_slot",
+			 place_json(mls_swap_active(c->swap)), "candidate_slot",
+			 place_json(run_control_candidate(c)), "previous_slot",
 			 place_json(previous), "can_roll_back", previous >= -1, "slots", slots,
 			 "swap", swap_json(c), "history", history_json(c)));
 	return 0;
@@ -189,7 +207,7 @@ static int do_mode(struct run_control *c, struct mls_client *client, const json_
 	if (name && (!json_is_string(name) || snapshot_mode(json_string_value(name), &mode) != 0))
 		return mls_error(err, -EINVAL,
 				 "expected \"collect\", \"shadow\" or \"active\" as \"mode\"");
-	if (name && mode != MLS_POLICY_COLLECT && mls_scx_active(c->scx) < 0)
+	if (name && mode != MLS_POLICY_COLLECT && mls_swap_active(c->swap) < 0)
 		return mls_error(err, -ENOENT,
 				 "mode %s needs a model, and none is active: `mlsched model swap "
 				 "PATH` brings one",
@@ -237,10 +255,10 @@ static int do_swap(struct run_control *c, struct mls_client *client, const json_
 
 	if (ret)
 		return ret;
-	if (mls_swap_phase(c->swap) == MLS_SWAP_IDLE && !c->view->engine && wait)
+	if (mls_swap_phase(c->swap) == MLS_SWAP_IDLE && wait)
 		c->waiting = client;
 	ret = run_control_swap(c, path, &limits, (uint32_t)repeat, err);
-	if (ret == -EBUSY || ret == -ENOTSUP)
+	if (ret == -EBUSY)
 		return ret;
 	/* What failed at once has been answered, if somebody waited. */
 	if (!wait)
@@ -257,8 +275,8 @@ static int do_rollback(struct run_control *c, struct mls_client *client, const j
 	(void)request;
 	if (ret)
 		return ret;
-	answer(client,
-	       json_pack("{s:b, s:o}", "ok", 1, "active_slot", place_json(mls_scx_active(c->scx))));
+	answer(client, json_pack("{s:b, s:o}", "ok", 1, "active_slot",
+				 place_json(mls_swap_active(c->swap))));
 	run_control_settle(c);
 	return 0;
 }

@@ -139,7 +139,7 @@ static void run_attached(struct scx_run *r)
 	int ret;
 
 	r->started = run_control_now();
-	if (run_control_start(r->control, r->scx, r->started, &err) != 0) {
+	if (run_control_start(r->control, r->scx, r->requests, r->started, &err) != 0) {
 		r->status = cli_fail(r->view->common, "%s", err.message);
 		return;
 	}

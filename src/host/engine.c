@@ -51,6 +51,7 @@ int mls_engine_open_native(const struct mlsched_model *model, struct mlsched_err
 		return mls_error(err, -ENOMEM, "no memory for the engine");
 	e->type = &native;
 	e->model = model;
+	e->users = 1;
 	snprintf(e->what, sizeof(e->what), "float32, %s code",
 		 mlsched_isa_name(mlsched_model_isa(model)));
 	*engine = e;
@@ -131,8 +132,19 @@ int mls_engine_decide(struct mls_engine *e, const float *rows, size_t n_rows,
 	return decide_by_outputs(e, rows, n_rows, verdicts, err);
 }
 
+struct mls_engine *mls_engine_hold(struct mls_engine *e)
+{
+	__atomic_add_fetch(&e->users, 1, __ATOMIC_RELAXED);
+	return e;
+}
+
 void mls_engine_close(struct mls_engine *e)
 {
-	if (e)
-		e->type->close(e);
+	struct mlsched_model *owned;
+
+	if (!e || __atomic_sub_fetch(&e->users, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	owned = e->owned;
+	e->type->close(e);
+	mlsched_model_free(owned);
 }

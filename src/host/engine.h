@@ -34,11 +34,15 @@ struct mls_engine_type {
 /**
  * struct mls_engine - the head of each engine's object
  * @model: what it computes; the caller's, must outlive the engine
+ * @owned: the same if it is the engine's own, freed with it, or NULL
+ * @users: that hold it; 1 when it was opened
  * @what:  for people: "float32, avx2 code", "TensorFlow 2.21.0, /usr/lib/..."
  */
 struct mls_engine {
 	const struct mls_engine_type *type;
 	const struct mlsched_model *model;
+	struct mlsched_model *owned;
+	int users;
 	char what[512];
 };
 
@@ -91,7 +95,10 @@ int mls_engine_predict(struct mls_engine *engine, const float *rows, size_t n_ro
 int mls_engine_decide(struct mls_engine *engine, const float *rows, size_t n_rows,
 		      struct mlsched_verdict *verdicts, struct mlsched_error *err);
 
-/** mls_engine_close() - NULL is allowed */
+/** mls_engine_hold() - one more mls_engine_close() is needed to free it; any thread */
+struct mls_engine *mls_engine_hold(struct mls_engine *engine);
+
+/** mls_engine_close() - free it if nobody else holds it; NULL is allowed; any thread */
 void mls_engine_close(struct mls_engine *engine);
 
 #endif /* MLS_HOST_ENGINE_H */

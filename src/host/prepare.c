@@ -13,6 +13,7 @@
 #include <mlsched/mlsched.h>
 
 #include "src/host/prepare.h"
+#include "src/host/requests.h"
 #include "src/host/scx.h"
 #include "src/host/shadow.h"
 #include "src/nn/qnet.h"
@@ -28,6 +29,8 @@ struct mls_prepare {
 	char *path;
 	double threshold;
 	struct mls_topology topology;
+	const char *engine;
+	const char *library;
 	int fd;
 	int users;
 	int ret;
@@ -61,9 +64,45 @@ int mls_model_with_threshold(struct mlsched_model **model, double threshold,
 	return 0;
 }
 
-static int prepare(struct mls_prepare *p)
+static int prepare_slot(struct mls_prepare *p, const struct mlsched_model *model)
 {
 	struct mlsched_qmodel *fixed = NULL;
+	int ret = mls_shadow_quantize(model, &p->topology, &p->prepared.report, &p->err, &fixed);
+
+	if (!ret) {
+		p->prepared.slot = calloc(1, mls_qnet_slot_size(MLS_SCX_SLOT_WIDTH));
+		ret = p->prepared.slot ?
+			      mls_qnet_pack(mls_qmodel_net(fixed), MLS_SCX_SLOT_WIDTH, false,
+					    p->prepared.slot, &p->err) :
+			      mls_error(&p->err, -ENOMEM, "no memory for the network's slot");
+	}
+	if (!ret)
+		p->prepared.checksum = mlsched_qmodel_checksum(fixed);
+	mlsched_qmodel_free(fixed);
+	return ret;
+}
+
+/* On success the model is the engine's. */
+static int prepare_engine(struct mls_prepare *p, struct mlsched_model *model)
+{
+	struct mls_engine *engine;
+	int ret = mls_engine_open(p->engine, model, p->path, p->library, &p->err, &engine);
+
+	if (ret)
+		return ret;
+	ret = mls_requests_fit(engine, &p->err);
+	if (ret) {
+		mls_engine_close(engine);
+		return ret;
+	}
+	engine->owned = model;
+	p->prepared.engine = engine;
+	p->prepared.checksum = mlsched_model_checksum(model);
+	return 0;
+}
+
+static int prepare(struct mls_prepare *p)
+{
 	struct mlsched_model *model = NULL;
 	int ret = mlsched_model_load(p->path, &p->err, &model);
 
@@ -73,21 +112,11 @@ static int prepare(struct mls_prepare *p)
 	if (!ret)
 		ret = mlsched_decide(model, NULL, 0, NULL, &p->err);
 	if (!ret)
-		ret = mls_shadow_quantize(model, &p->topology, &p->prepared.report, &p->err,
-					  &fixed);
-	if (!ret) {
-		p->prepared.slot = calloc(1, mls_qnet_slot_size(MLS_SCX_SLOT_WIDTH));
-		ret = p->prepared.slot ?
-			      mls_qnet_pack(mls_qmodel_net(fixed), MLS_SCX_SLOT_WIDTH, false,
-					    p->prepared.slot, &p->err) :
-			      mls_error(&p->err, -ENOMEM, "no memory for the network's slot");
-	}
-	if (!ret) {
-		p->prepared.checksum = mlsched_qmodel_checksum(fixed);
 		p->prepared.source = mlsched_model_checksum(model);
-	}
-	mlsched_qmodel_free(fixed);
-	mlsched_model_free(model);
+	if (!ret)
+		ret = p->engine ? prepare_engine(p, model) : prepare_slot(p, model);
+	if (!p->prepared.engine)
+		mlsched_model_free(model);
 	return ret;
 }
 
@@ -98,6 +127,7 @@ static void leave(struct mls_prepare *p)
 	if (p->fd >= 0)
 		close(p->fd);
 	free(p->prepared.slot);
+	mls_engine_close(p->prepared.engine);
 	free(p->path);
 	free(p);
 }
@@ -132,8 +162,8 @@ static int start_thread(struct mls_prepare *p)
 	return -ret;
 }
 
-int mls_prepare_start(const char *path, double threshold, const struct mls_topology *topology,
-		      struct mlsched_error *err, struct mls_prepare **prepare_out)
+int mls_prepare_start(const struct mls_prepare_options *options, struct mlsched_error *err,
+		      struct mls_prepare **prepare_out)
 {
 	struct mls_prepare *p = calloc(1, sizeof(*p));
 	int ret;
@@ -141,9 +171,11 @@ int mls_prepare_start(const char *path, double threshold, const struct mls_topol
 	if (!p)
 		return mls_error(err, -ENOMEM, "no memory to prepare a model");
 	p->users = 2;
-	p->threshold = threshold;
-	p->topology = *topology;
-	p->path = strdup(path);
+	p->threshold = options->threshold;
+	p->topology = *options->topology;
+	p->engine = options->engine;
+	p->library = options->library;
+	p->path = strdup(options->path);
 	p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ret = !p->path ? -ENOMEM : p->fd < 0 ? -errno : start_thread(p);
 	if (ret) {
@@ -170,6 +202,7 @@ int mls_prepare_end(struct mls_prepare *p, struct mls_prepared *prepared, struct
 	if (!ret) {
 		*prepared = p->prepared;
 		p->prepared.slot = NULL;
+		p->prepared.engine = NULL;
 	}
 	leave(p);
 	return ret;

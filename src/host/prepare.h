@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Reading, checking and quantising a model while something else must go on: in
- * a thread of its own, which the daemon's sandbox holds like the rest of it.
+ * Reading and checking a model, and quantising it or opening an engine of user
+ * space on it, while something else must go on: in a thread of its own, which the
+ * daemon's sandbox holds like the rest of it.
  */
 #ifndef MLS_HOST_PREPARE_H
 #define MLS_HOST_PREPARE_H
@@ -9,43 +10,60 @@
 #include <mlsched/model.h>
 #include <mlsched/quantize.h>
 
+#include "src/host/engine.h"
 #include "src/host/topology.h"
 
 /**
- * struct mls_prepared - a model in the form that the kernel computes
- * @checksum: of the integers
+ * struct mls_prepare_options - what is wanted
+ * @path:      the model
+ * @threshold: instead of the model's own; 0: the model's own
+ * @topology:  says which values the inputs can take; copied
+ * @engine:    name of one of user space, or NULL: the kernel's
+ * @library:   for it, as mls_engine_open() takes it
+ *
+ * @engine and @library must live as long as the program: a cancelled thread still
+ * uses them.
+ */
+struct mls_prepare_options {
+	const char *path;
+	double threshold;
+	const struct mls_topology *topology;
+	const char *engine;
+	const char *library;
+};
+
+/**
+ * struct mls_prepared - a model in the form in which it is asked
+ * @checksum: of the integers; of the float32 model where there are none
  * @source:   of the float32 model
  * @report:   how well the integers stand for it
- * @slot:     a struct qnet_slot of MLS_SCX_SLOT_WIDTH
+ * @slot:     a struct qnet_slot of MLS_SCX_SLOT_WIDTH, or NULL
+ * @engine:   with a model of its own that mls_requests_fit() is content with, or
+ *            NULL
  */
 struct mls_prepared {
 	uint32_t checksum;
 	uint32_t source;
 	struct mlsched_quantize_report report;
 	void *slot;
+	struct mls_engine *engine;
 };
 
 struct mls_prepare;
 
-/**
- * mls_prepare_start() - begin
- * @path:      the model
- * @threshold: instead of the model's own; 0: the model's own
- * @topology:  says which values the inputs can take
- *
- * Return: 0, or why no thread could be started.
- */
-int mls_prepare_start(const char *path, double threshold, const struct mls_topology *topology,
-		      struct mlsched_error *err, struct mls_prepare **prepare);
+/** mls_prepare_start() - begin; 0, or why no thread could be started */
+int mls_prepare_start(const struct mls_prepare_options *options, struct mlsched_error *err,
+		      struct mls_prepare **prepare);
 
 /** mls_prepare_fd() - readable when mls_prepare_end() does not block */
 int mls_prepare_fd(const struct mls_prepare *prepare);
 
 /**
  * mls_prepare_end() - take the result and free @prepare
- * @prepared: its slot is to be freed
+ * @prepared: its slot is to be freed, its engine to be closed
  *
- * Return: 0; what loading or mlsched_quantize() or mls_qnet_pack() says.
+ * Return: 0; what loading or mlsched_quantize() or mls_qnet_pack() or
+ * mls_engine_open() or mls_requests_fit() says.
  */
 int mls_prepare_end(struct mls_prepare *prepare, struct mls_prepared *prepared,
 		    struct mlsched_error *err);

@@ -23,17 +23,22 @@ enum event { EVENT_END, EVENT_REQUESTS };
 /**
  * struct mls_requests - the thread, and what it works on
  * @lock:    held while a batch is answered; protects all below
+ * @slots:   engines, held; NULL: nothing is there
+ * @active:  index of the one whose verdicts are handed out
+ * @candidate: of the one that is asked besides, or MLS_REQUESTS_NO_SLOT
  * @ring:    of the scheduler that is loaded, or NULL
  * @batch:   questions taken out of @ring
  */
 struct mls_requests {
-	struct mls_engine *engine;
 	uint64_t age;
 	pthread_t thread;
 	bool started;
 	int epoll;
 	int end;
 	pthread_mutex_t lock;
+	struct mls_engine *slots[SCHEDULER_SLOTS];
+	int active;
+	int candidate;
 	struct ring_buffer *ring;
 	uint64_t *answers;
 	struct mls_requests_counts counts;
@@ -56,9 +61,24 @@ static void fill_row(const struct scheduler_request *request, float row[MLS_SEED
 		row[i] = (float)request->features[i] / 65536;
 }
 
-size_t mls_requests_answer(struct mls_engine *engine, uint64_t age, struct scheduler_request *batch,
-			   size_t n, uint64_t now, uint64_t *answers,
-			   struct mls_requests_counts *counts)
+/* A candidate that fails says nothing: it is judged by too few decisions, and refused. */
+static void try_candidate(struct mls_engine *candidate, const float *rows, size_t n,
+			  const struct mlsched_verdict *active, struct mls_requests_counts *counts)
+{
+	struct mlsched_verdict verdicts[MLS_REQUESTS_BATCH];
+
+	if (mls_engine_decide(candidate, rows, n, verdicts, &counts->error) != 0)
+		return;
+	counts->trial += n;
+	for (size_t i = 0; i < n; i++) {
+		counts->trial_migrates += verdicts[i].migrate;
+		counts->trial_same += verdicts[i].migrate == active[i].migrate;
+	}
+}
+
+size_t mls_requests_answer(struct mls_engine *engine, struct mls_engine *candidate, uint64_t age,
+			   struct scheduler_request *batch, size_t n, uint64_t now,
+			   uint64_t *answers, struct mls_requests_counts *counts)
 {
 	struct mlsched_verdict verdicts[MLS_REQUESTS_BATCH];
 	float rows[MLS_REQUESTS_BATCH][MLS_SEED10_WIDTH];
@@ -84,6 +104,9 @@ size_t mls_requests_answer(struct mls_engine *engine, uint64_t age, struct sched
 				 mls_verdict_answer(batch[i].id, verdicts[i].migrate),
 				 __ATOMIC_RELEASE);
 	counts->answered += fresh;
+	/* When what is waited for is there. */
+	if (candidate)
+		try_candidate(candidate, rows[0], fresh, verdicts, counts);
 	return fresh;
 }
 
@@ -97,23 +120,39 @@ static int take(void *context, void *data, size_t size)
 	return 0;
 }
 
-static void answer_some(struct mls_requests *r)
+static struct mls_engine *engine_of(const struct mls_requests *r, int index)
 {
-	uint64_t before, now;
-	size_t n;
+	return index < 0 ? NULL : r->slots[index];
+}
 
-	r->n = 0;
-	if (ring_buffer__consume_n(r->ring, MLS_REQUESTS_BATCH) <= 0)
-		return;
-	before = now_ns();
-	n = mls_requests_answer(r->engine, r->age, r->batch, r->n, before, r->answers, &r->counts);
+static size_t answer_batch(struct mls_requests *r, struct scheduler_request *batch, size_t n)
+{
+	uint64_t before = now_ns(), now;
+
+	n = mls_requests_answer(r->slots[r->active], engine_of(r, r->candidate), r->age, batch, n,
+				before, r->answers, &r->counts);
 	if (!n)
-		return;
+		return 0;
 	now = now_ns();
 	mls_times_add(&r->counts.compute, now - before);
 	for (size_t i = 0; i < n; i++)
-		mls_times_add(&r->counts.latency,
-			      now > r->batch[i].time ? now - r->batch[i].time : 0);
+		mls_times_add(&r->counts.latency, now > batch[i].time ? now - batch[i].time : 0);
+	return n;
+}
+
+size_t mls_requests_answer_these(struct mls_requests *r, struct scheduler_request *batch, size_t n)
+{
+	pthread_mutex_lock(&r->lock);
+	n = r->answers ? answer_batch(r, batch, n) : 0;
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
+static void answer_some(struct mls_requests *r)
+{
+	r->n = 0;
+	if (ring_buffer__consume_n(r->ring, MLS_REQUESTS_BATCH) > 0)
+		answer_batch(r, r->batch, r->n);
 }
 
 static void *serve(void *context)
@@ -142,22 +181,28 @@ static int watch(struct mls_requests *r, int fd, enum event what)
 	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
 }
 
-int mls_requests_open(struct mls_engine *engine, uint64_t age, struct mlsched_error *err,
-		      struct mls_requests **requests)
+int mls_requests_fit(struct mls_engine *engine, struct mlsched_error *err)
 {
 	static const float row[MLS_SEED10_WIDTH];
 	struct mlsched_verdict verdict;
-	struct mls_requests *r;
 	int ret = mlsched_model_expect_inputs(engine->model, MLS_SEED10_WIDTH, NULL, err);
 
-	if (!ret)
-		ret = mls_engine_decide(engine, row, 1, &verdict, err);
+	return ret ? ret : mls_engine_decide(engine, row, 1, &verdict, err);
+}
+
+int mls_requests_open(struct mls_engine *engine, uint64_t age, struct mlsched_error *err,
+		      struct mls_requests **requests)
+{
+	struct mls_requests *r;
+	int ret = mls_requests_fit(engine, err);
+
 	if (ret)
 		return ret;
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return mls_error(err, -ENOMEM, "no memory for the scheduler's requests");
-	r->engine = engine;
+	r->slots[0] = mls_engine_hold(engine);
+	r->candidate = MLS_REQUESTS_NO_SLOT;
 	r->age = age;
 	pthread_mutex_init(&r->lock, NULL);
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -190,16 +235,16 @@ uint64_t mls_requests_age(const struct mls_requests *r)
 int mls_requests_attach(struct mls_requests *r, int ring_fd, uint64_t *answers,
 			struct mlsched_error *err)
 {
-	struct ring_buffer *ring = ring_buffer__new(ring_fd, take, r, NULL);
+	struct ring_buffer *ring = ring_fd < 0 ? NULL : ring_buffer__new(ring_fd, take, r, NULL);
 	int ret;
 
-	if (!ring)
+	if (!ring && ring_fd >= 0)
 		return mls_error(err, -errno, "the ring buffer of the scheduler's requests: %s",
 				 strerror(errno));
 	pthread_mutex_lock(&r->lock);
 	r->ring = ring;
 	r->answers = answers;
-	ret = watch(r, ring_buffer__epoll_fd(ring), EVENT_REQUESTS);
+	ret = ring ? watch(r, ring_buffer__epoll_fd(ring), EVENT_REQUESTS) : 0;
 	pthread_mutex_unlock(&r->lock);
 	if (ret) {
 		mls_requests_detach(r);
@@ -221,6 +266,65 @@ void mls_requests_detach(struct mls_requests *r)
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* ---- which engine -------------------------------------------------------------------- */
+
+int mls_requests_put(struct mls_requests *r, int index, struct mls_engine *engine,
+		     struct mlsched_error *err)
+{
+	struct mls_engine *old;
+
+	if (index == r->active || index == r->candidate)
+		return mls_error(err, -EBUSY, "slot %d is in use", index);
+	/* Nobody computes with what is in it: who does holds the lock, and uses the two others. */
+	pthread_mutex_lock(&r->lock);
+	old = r->slots[index];
+	r->slots[index] = mls_engine_hold(engine);
+	pthread_mutex_unlock(&r->lock);
+	mls_engine_close(old);
+	return 0;
+}
+
+void mls_requests_set_active(struct mls_requests *r, int index)
+{
+	pthread_mutex_lock(&r->lock);
+	r->active = index;
+	/* 0 answers no question. */
+	for (int i = 0; r->answers && i < MLS_VERDICT_ANSWERS; i++)
+		__atomic_store_n(&r->answers[i], 0, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void mls_requests_set_candidate(struct mls_requests *r, int index)
+{
+	pthread_mutex_lock(&r->lock);
+	r->candidate = index;
+	pthread_mutex_unlock(&r->lock);
+}
+
+int mls_requests_active(const struct mls_requests *r)
+{
+	return r->active;
+}
+
+int mls_requests_candidate(const struct mls_requests *r)
+{
+	return r->candidate;
+}
+
+struct mls_engine *const *mls_requests_slot(const struct mls_requests *r, int index)
+{
+	return r->slots[index] ? &r->slots[index] : NULL;
+}
+
+void mls_requests_add(struct mls_requests *r, struct scheduler_counts *counts)
+{
+	pthread_mutex_lock(&r->lock);
+	counts->trial += r->counts.trial;
+	counts->trial_migrates += r->counts.trial_migrates;
+	counts->trial_same += r->counts.trial_same;
+	pthread_mutex_unlock(&r->lock);
+}
+
 void mls_requests_counts(struct mls_requests *r, struct mls_requests_counts *counts)
 {
 	pthread_mutex_lock(&r->lock);
@@ -237,6 +341,8 @@ void mls_requests_close(struct mls_requests *r)
 	if (r->started && write(r->end, &one, sizeof(one)) == sizeof(one))
 		pthread_join(r->thread, NULL);
 	mls_requests_detach(r);
+	for (int i = 0; i < SCHEDULER_SLOTS; i++)
+		mls_engine_close(r->slots[i]);
 	if (r->end >= 0)
 		close(r->end);
 	if (r->epoll >= 0)

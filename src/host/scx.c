@@ -348,13 +348,21 @@ static void add_counts(struct scheduler_counts *sum, const struct scheduler_coun
 
 _Static_assert(sizeof(struct scheduler_counts) % sizeof(u64) == 0, "only counters");
 
-void mls_scx_counts(const struct mls_scx *s, struct scheduler_counts *counts)
+/* What the kernel has counted, now and before restarts. */
+static void kernel_counts(const struct mls_scx *s, struct scheduler_counts *counts)
 {
 	*counts = s->before;
 	if (!s->skel || !s->skel->bss)
 		return;
 	for (uint32_t cpu = 0; cpu < s->topology.n_cpus; cpu++)
 		add_counts(counts, (const void *)&s->skel->bss->cpus[cpu].counts);
+}
+
+void mls_scx_counts(const struct mls_scx *s, struct scheduler_counts *counts)
+{
+	kernel_counts(s, counts);
+	if (s->options.requests)
+		mls_requests_add(s->options.requests, counts);
 }
 
 void mls_scx_detach(struct mls_scx *s)
@@ -370,7 +378,7 @@ static void unload(struct mls_scx *s)
 	mls_scx_detach(s);
 	if (s->options.requests)
 		mls_requests_detach(s->options.requests);
-	mls_scx_counts(s, &counts);
+	kernel_counts(s, &counts);
 	s->before = counts;
 	scheduler_bpf__destroy(s->skel);
 	s->skel = NULL;

@@ -233,6 +233,7 @@ int mls_engine_open_tensorflow(const struct mlsched_model *model, const char *pa
 		return mls_error(err, -ENOMEM, "no memory for the engine");
 	t->engine.type = &type;
 	t->engine.model = model;
+	t->engine.users = 1;
 	ret = mls_savedmodel_signature(path, &t->signature, err);
 	if (!ret)
 		ret = check_signature(t, path, err);

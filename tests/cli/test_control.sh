@@ -248,6 +248,43 @@ end
 wait
 same "each swap is a document of the scheduler's output" "2" "$(grep -c '"type":"swap"' "$tap_tmp/documents")"
 
+# The same by an engine of user space, whose models lie in the daemon.
+begin --model "$models/accept" --engine native
+same "engine native: status says what computes the model" "native True 1" \
+	"$(model status --json | value '"native float32," in "native " + d["slots"][0]["computed_by"] and "native", d["slots"][0]["intact"], sum(s is not None for s in d["slots"])' | tr -d "(),'")"
+check "engine native: and so in text" sh -c '"$1" model status --socket "$2" | grep -q "^slot 0 *$3/accept: active, seed10, checksum"' - \
+	"$MLSCHED" "$tap_tmp/run/s" "$models"
+same "engine native: modes are changed" "shadow active" "$(model mode shadow) $(model mode active)"
+same "engine native: a model that refuses everything is refused on trial, with status 3" 3 \
+	"$(status_of model swap "$models/refuse" --trial 0.3)"
+same "engine native: and never decided" 0 "$(stats --json | value 'd["refused"]')"
+same "engine native: it was asked beside the active one and disagreed" "True True" \
+	"$(model status --json | value 'd["history"][0]["trial_decisions"] >= 100, d["history"][0]["trial_disagreed"] == d["history"][0]["trial_decisions"]' | tr -d '(),')"
+same "engine native: a broken model is refused with status 1" 1 "$(status_of model swap "$models/broken")"
+same "engine native: within the limits one is activated" 0 \
+	"$(status_of model swap $default --trial 0.3 --max-disagreement 100 --watch-after 0.3)"
+same "engine native: a rollback brings the first one back" "0 $models/accept" \
+	"$(status_of model rollback) $(model status --json | value 'd["slots"][d["active_slot"]]["path"]')"
+same "engine native: refusals after the switch roll it back by themselves, with status 4" 4 \
+	"$(status_of model swap "$models/refuse" --now --watch-after 20)"
+check "engine native: one swap at a time; a rollback ends a trial, with status 5" busy
+check "engine native: 1,000 swaps" many
+native_adds_up() {
+	stats --json | python3 -c '
+import json, sys
+d = json.load(sys.stdin)
+assert d["decisions"] == sum(k["accepted"] + k["refused"] for k in d["kinds"].values()) > 0
+assert d["decisions"] == d["model"]["asked"] and d["model"]["missing"] == 0
+assert d["refused"] == d["model"]["asked"] - d["model"]["migrate"]'
+}
+check "engine native: after them every decision had its verdict, and nothing else" native_adds_up
+end
+rm -rf "$models/mine"
+cp -r "$models/accept" "$models/mine"
+begin --model "$models/mine" --engine native --watch --trial 0 --watch-after 0
+check "engine native: --watch takes a model that was replaced" replaced "$models/refuse" activated
+end
+
 begin
 same "without a model none is active" None "$(model status --json | value 'd["active_slot"]')"
 end

@@ -5,7 +5,9 @@
  * with a "kernel" that decides as bpf/scheduler.bpf.c does, on random features.
  * With it the commands are tested where there is no sched_ext.
  *
- *	fake_scx OPTION...      those of mlsched run's control, and --model PATH
+ *	fake_scx OPTION...      those of mlsched run's control, --model PATH, and
+ *	                        --engine NAME: one of user space, which is asked as
+ *	                        the daemon asks it, but answers at once
  *
  * FAKE_SLOW_SLOT=N: tasks wait long while slot N decides.  FAKE_PUT_ERROR=1:
  * what is read back is not what was written.  Ends with SIGTERM.
@@ -40,6 +42,9 @@ struct mls_scx {
 	int active;
 	int candidate;
 	void *slots[SCHEDULER_SLOTS];
+	struct mls_requests *requests;
+	uint64_t answers[MLS_VERDICT_ANSWERS];
+	uint64_t questions;
 	struct scheduler_counts counts;
 	uint64_t last;
 	struct mls_random random;
@@ -60,10 +65,26 @@ static int ask(const struct mls_scx *s, int index, const s32 *features)
 	return slot ? qnet_infer_128(slot, features, MLS_SEED10_WIDTH) > slot->threshold : -1;
 }
 
+/* A question, its answer, and what the kernel would find of it. */
+static int ask_daemon(struct mls_scx *s, const s32 *features)
+{
+	struct scheduler_request question = { .id = ++s->questions, .time = now_ns() };
+	const u32 move = mls_verdict_move(0, 1, 2);
+	enum mls_verdict found;
+
+	memcpy(question.features, features, sizeof(question.features));
+	mls_requests_answer_these(s->requests, &question, 1);
+	found = mls_verdict_find(mls_verdict_what(s->questions, move), question.time, move,
+				 s->answers[mls_verdict_slot(s->questions)], question.time,
+				 MLS_VERDICT_AGE);
+	return found == MLS_VERDICT_MIGRATE ? 1 : found == MLS_VERDICT_KEEP ? 0 : -1;
+}
+
 static void wait_once(struct mls_scx *s)
 {
 	const char *slow = getenv("FAKE_SLOW_SLOT");
-	int bucket = slow && s->active == atoi(slow) ? SLOW_BUCKET : QUICK_BUCKET;
+	int active = s->requests ? mls_requests_active(s->requests) : s->active;
+	int bucket = slow && active == atoi(slow) ? SLOW_BUCKET : QUICK_BUCKET;
 	uint64_t wait = (3000ull << bucket) / 4;
 
 	s->counts.waits[bucket]++;
@@ -86,12 +107,12 @@ static void decide(struct mls_scx *s)
 	features[3] = (s32)(mls_random_next(&s->random) & 0xffff);
 	features[4] = (s32)(mls_random_next(&s->random) & 0xffff);
 	if (s->mode != MLS_POLICY_COLLECT) {
-		model = ask(s, s->active, features);
+		model = s->requests ? ask_daemon(s, features) : ask(s, s->active, features);
 		n->no_model += model < 0;
 		n->model += model >= 0;
 		n->model_migrates += model == 1;
 		n->same += model == 1;
-		if (model >= 0)
+		if (model >= 0 && !s->requests)
 			n->by_slot[s->active]++;
 	}
 	trial = ask(s, s->candidate, features);
@@ -122,6 +143,8 @@ void mls_scx_counts(const struct mls_scx *scx, struct scheduler_counts *counts)
 	for (; s->last + each <= now; s->last += each)
 		decide(s);
 	*counts = s->counts;
+	if (s->requests)
+		mls_requests_add(s->requests, counts);
 }
 
 int mls_scx_put(struct mls_scx *s, int index, const void *slot, struct mlsched_error *err)
@@ -266,12 +289,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'm':
 		o->model = arg;
 		return 0;
+	case 'e':
+		o->engine = arg;
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static int load(struct mls_scx *s, struct run_view *view, const char *path,
+static int load(struct mls_scx *s, struct run_view *view, const char *path, const char *engine,
 		struct mlsched_error *err)
 {
 	struct mlsched_qmodel *fixed;
@@ -282,6 +308,15 @@ static int load(struct mls_scx *s, struct run_view *view, const char *path,
 		ret = mls_shadow_quantize(model, &s->topology, &view->report, err, &fixed);
 	if (ret)
 		return ret;
+	if (engine) {
+		mlsched_qmodel_free(fixed);
+		ret = mls_engine_open(engine, model, path, NULL, err, &view->engine);
+		view->model = model;
+		view->model_path = path;
+		if (!ret)
+			ret = mls_requests_open(view->engine, MLS_VERDICT_AGE, err, &s->requests);
+		return ret ? ret : mls_requests_attach(s->requests, -1, s->answers, err);
+	}
 	view->model = model;
 	view->fixed = fixed;
 	view->model_path = path;
@@ -308,7 +343,11 @@ static int serve(struct run_control *control, int signals)
 
 int main(int argc, char **argv)
 {
-	static const struct argp_option options[] = { { "model", 'm', "PATH", 0, NULL, 0 }, { 0 } };
+	static const struct argp_option options[] = {
+		{ "model", 'm', "PATH", 0, NULL, 0 },
+		{ "engine", 'e', "NAME", 0, NULL, 0 },
+		{ 0 },
+	};
 	static const struct argp_child children[] = {
 		{ &cli_common_argp, 0, NULL, 0 },
 		{ &run_control_argp, 0, NULL, 0 },
@@ -332,11 +371,11 @@ int main(int argc, char **argv)
 	mls_random_seed(&scx.random, 1, 0);
 	scx.last = now_ns();
 	if (o.model)
-		ret = load(&scx, &view, o.model, &err);
+		ret = load(&scx, &view, o.model, o.engine, &err);
 	if (!ret)
 		ret = run_control_open(&o, &view, &err, &control);
 	if (!ret)
-		ret = run_control_start(control, &scx, now_ns(), &err);
+		ret = run_control_start(control, &scx, scx.requests, now_ns(), &err);
 	if (ret)
 		return cli_fail(&o.common, "%s", err.message);
 	cli_json(run_control_json(control));
@@ -344,6 +383,8 @@ int main(int argc, char **argv)
 	run_control_close(control);
 	for (int i = 0; i < SCHEDULER_SLOTS; i++)
 		free(scx.slots[i]);
+	mls_requests_close(scx.requests);
+	mls_engine_close(view.engine);
 	mlsched_qmodel_free((struct mlsched_qmodel *)view.fixed);
 	mlsched_model_free((struct mlsched_model *)view.model);
 	return ret;

@@ -142,6 +142,34 @@ def restarted(directory, run):
             fail("the thread does not answer the scheduler that was loaded anew")
 
 
+def swapped(directory, run):
+    """Models change under load: after each switch no verdict of the model before is applied."""
+
+    def verdicts(name):
+        model = json.loads(text(directory, f"{run}.{name}"))["model"]
+        return model["migrate"], model["asked"] - model["migrate"]
+
+    swap = json.loads(text(directory, f"{run}.many"))["swap"]
+    expect("writes", swap["writes"], 100)
+    expect("outcome", swap["outcome"], "activated")
+    for model, other, index in (("accept", "refuse", 1), ("refuse", "accept", 0)):
+        before, after = verdicts(f"{model}.0"), verdicts(f"{model}.1")
+        expect(f"verdicts of /{other} while /{model} decides", after[index], before[index])
+        if after[1 - index] == before[1 - index]:
+            fail(f"/{model} gave no verdict in time: {before}, {after}")
+        print(f"/{model}: {after[1 - index] - before[1 - index]} verdicts in time, none of /{other}")
+    expect("decides after the rollback", json.loads(text(directory, f"{run}.rollback"))["ok"], True)
+    expect("status of the trial", text(directory, f"{run}.trial.status"), "0")
+    swap = json.loads(text(directory, f"{run}.trial"))["swap"]
+    expect("outcome of the trial", swap["outcome"], "activated")
+    expect("disagreed on trial", swap["trial_disagreed"], swap["trial_decisions"])
+    expect("refused on trial", swap["trial_refused"], 0)
+    status = json.loads(text(directory, f"{run}.status.json"))
+    expect("active", status["slots"][status["active_slot"]]["path"], "/models/accept")
+    expect("ended", text(directory, f"{run}.status"), "0")
+    sums(directory, run)
+
+
 def refused_none(directory, run):
     expect("status", text(directory, f"{run}.status"), "1")
     expect("state", text(directory, f"{run}.state"), "disabled")

@@ -50,6 +50,38 @@ for step in $steps; do
 		done
 		end stop
 		;;
+	swapped)
+		# In a directory of their own, below which the sandbox lets it read.
+		begin swapped --engine native --verdict-age 1000 --model /models/refuse
+		while :; do load >/dev/null; done &
+		loading=$!
+		swap() { mlsched model swap --json --watch-after 0 "$@"; }
+		# What verdicts there were, and what they said; then until there are ten more.
+		model() { mlsched stats --json >"/out/swapped.$1"; }
+		asked() { mlsched stats --json | sed -n 's/.*"model":{"asked":\([0-9]*\).*/\1/p'; }
+		more() {
+			enough=$(($(asked) + 10))
+			until [ "$(asked)" -ge $enough ]; do :; done
+		}
+		swap --now --repeat 100 /models/accept >/out/swapped.many || exit
+		more
+		swap --now /models/refuse >/dev/null || exit
+		swap --now /models/accept >/out/swapped.one || exit
+		model accept.0
+		more
+		model accept.1
+		mlsched model rollback --json >/out/swapped.rollback || exit
+		model refuse.0
+		more
+		model refuse.1
+		swap --trial 3 --min-decisions 20 --max-disagreement 100 /models/accept >/out/swapped.trial
+		echo $? >/out/swapped.trial.status
+		mlsched model status --json >/out/swapped.status.json
+		kill $loading
+		wait $loading 2>/dev/null
+		while pidof mls-workload >/dev/null; do sleep 0.1; done
+		end stop
+		;;
 	stopped)
 		begin stopped --engine native --model /refuse
 		load >/out/stopped.before || exit

@@ -22,7 +22,7 @@ check "a library with TensorFlow's functions is built" fake
 steps() {
 	guest -k "$kernel" -t 1x2x2 -o "$out" -p "$MLSCHED" -p "$O/vm/mls-workload" -p "$tap_tmp/count_events" \
 		-p tests/vm/guest_scx.sh -p tests/vm/guest_engines.sh -f "$tap_tmp/refuse=/refuse" -f "$tap_tmp/accept=/accept" \
-		-f "$tap_tmp/refuse=/-5" -f "$tap_tmp/libtensorflow.so.2=/fake/libtensorflow.so.2" -- guest_engines.sh "$@"
+		-f "$tap_tmp/refuse=/models/refuse" -f "$tap_tmp/accept=/models/accept" -f "$tap_tmp/refuse=/-5" -f "$tap_tmp/libtensorflow.so.2=/fake/libtensorflow.so.2" -- guest_engines.sh "$@"
 }
 holds() {
 	check "$kernel: $1" python3 tests/vm/check_engines.py "$2" "$out" "$3"
@@ -45,6 +45,9 @@ for kernel in "${kernels[@]}"; do
 	holds "tensorflow: where the verdict was there, it was obeyed" refuses tensorflow
 	holds "engines were given the same work" same_work all
 	holds "without TensorFlow it says what it looked for and attaches nothing" refused_none none
+	out=$tap_tmp/swapped-$kernel
+	check "$kernel: models of engine native change under load" steps swapped
+	holds "native: 102 swaps, a rollback and a trial; no verdict of the model before is applied" swapped swapped
 	out=$tap_tmp/stopped-$kernel
 	check "$kernel: the daemon is stopped and goes on, a CPU goes and comes back" steps stopped restarted
 	holds "a stopped daemon stops nothing, and what it missed is not used" stopped stopped
