@@ -7,6 +7,8 @@ build=$1 dest=$2$3 prefix=$3 version=$4
 
 install -d "$dest/bin" "$dest/lib/pkgconfig" "$dest/include/mlsched" "$dest/share/doc/mlsched"
 install -m 755 "$build/mlsched" "$dest/bin/"
+# By this name it is a scheduler like others: what SCX_SCHEDULER of /etc/default/scx can name.
+ln -sf mlsched "$dest/bin/scx_mlsched"
 install -m 755 "$build/libmlsched.so.$version" "$dest/lib/"
 ln -sf "libmlsched.so.$version" "$dest/lib/libmlsched.so.0"
 ln -sf libmlsched.so.0 "$dest/lib/libmlsched.so"
@@ -21,6 +23,7 @@ for page in man/*.[1-8]; do
 	[ -e "$page" ] || continue
 	install -D -m 644 "$page" "$dest/share/man/man${page##*.}/${page##*/}"
 done
+ln -sf mlsched-run.1 "$dest/share/man/man1/scx_mlsched.1"
 sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" packaging/mlsched.pc.in \
 	>"$dest/lib/pkgconfig/mlsched.pc"
 # systemd looks here for both /usr and /usr/local; nothing is enabled.

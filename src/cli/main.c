@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mlsched: finds the subcommand and hands over.
+ * mlsched: finds the subcommand and hands over.  By the name scx_mlsched it is
+ * `mlsched run`, as other schedulers for sched_ext are programs of their own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,34 @@ static const struct cli_command commands[] = {
 	{ "top", "a live view of a running scheduler", cli_top },
 	{ "train", "from labelled rows to a model", cli_train },
 };
+
+/*
+ * What /etc/default/scx names as SCX_SCHEDULER is a program, to which the
+ * distributions' services hand SCX_FLAGS and nothing else.
+ */
+#define SCHEDULER_NAME "scx_mlsched"
+
+/* In front of its arguments, which therefore win.  In a journal nobody wants a line a second. */
+static const char *const scheduler_defaults[] = { "--backend", "scx", "--model",
+						  "/var/lib/mlsched/model", "--quiet" };
+
+static int run_as_scheduler(int argc, char **argv)
+{
+	size_t n = ARRAY_SIZE(scheduler_defaults) - (isatty(STDOUT_FILENO) ? 1 : 0);
+	char **args = calloc((size_t)argc + n + 1, sizeof(*args));
+	int status;
+
+	if (!args) {
+		fprintf(stderr, SCHEDULER_NAME ": no memory\n");
+		return CLI_FAILURE;
+	}
+	args[0] = (char[]){ SCHEDULER_NAME };
+	memcpy(args + 1, scheduler_defaults, n * sizeof(*args));
+	memcpy(args + 1 + n, argv + 1, (size_t)(argc - 1) * sizeof(*args));
+	status = cli_run(argc + (int)n, args);
+	free(args);
+	return status;
+}
 
 static void print_help(FILE *stream)
 {
@@ -64,10 +93,14 @@ static void check_output(void)
 
 int main(int argc, char **argv)
 {
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	bool scheduler = argc > 0 && strcmp(slash ? slash + 1 : argv[0], SCHEDULER_NAME) == 0;
 	char name[64];
 
 	hold_standard_streams();
 	atexit(check_output);
+	if (scheduler && (argc != 2 || strcmp(argv[1], "--version") != 0))
+		return run_as_scheduler(argc, argv);
 	if (argc < 2) {
 		print_help(stderr);
 		return CLI_USAGE;

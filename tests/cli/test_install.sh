@@ -21,7 +21,7 @@ check "make install runs scripts/install.sh" sh -c \
 	"$(realpath --relative-to=. "$O")"
 check "it installs into DESTDIR" scripts/install.sh "$O" "$dest" "$prefix" "$version"
 same "and nothing outside of the prefix" "$prefix" "$(cd "$dest" && find . -mindepth 2 -maxdepth 2 | sed 's|^\.||')"
-for file in bin/mlsched lib/libmlsched.so lib/libmlsched.so.0 lib/libmlsched.a lib/pkgconfig/mlsched.pc \
+for file in bin/mlsched bin/scx_mlsched share/man/man1/scx_mlsched.1 lib/libmlsched.so lib/libmlsched.so.0 lib/libmlsched.a lib/pkgconfig/mlsched.pc \
 	include/mlsched/mlsched.h share/doc/mlsched/examples/decide.c lib/systemd/system/mlsched.service; do
 	check "$file is there" test -e "$dest$prefix/$file"
 done
@@ -32,10 +32,10 @@ same "no installed text names this source tree" "" \
 	"$(grep -rl --include='*.pc' --include='*.h' --include='*.md' -F "$PWD" "$dest")"
 
 unit=$dest$prefix/lib/systemd/system/mlsched.service
-check "the unit starts the installed program" grep -q "^ExecStart=$prefix/bin/mlsched run --backend scx " "$unit"
+check "the unit starts the installed program" grep -q "^ExecStart=.* $prefix/bin/scx_mlsched " "$unit"
 if command -v systemd-analyze >/dev/null; then
 	# Where the program is for now.
-	sed "s|^\(ExecStart=\)$prefix|\1$dest$prefix|" "$unit" >"$tap_tmp/mlsched.service"
+	sed "s|^\(ExecStart=.* \)$prefix|\1$dest$prefix|" "$unit" >"$tap_tmp/mlsched.service"
 	check "systemd finds nothing wrong with the unit" systemd-analyze --man=no verify "$tap_tmp/mlsched.service"
 	same "and says nothing about it" "" "$(cat "$tap_out")"
 	exposure() { systemd-analyze --offline=true --threshold="$1" security "$tap_tmp/mlsched.service"; }
@@ -49,9 +49,54 @@ chosen() {
 	line=$(sed -n "s/^ExecCondition=\/bin\/sh -c '\(.*\)'/\1/p" "$unit")
 	SCX_SCHEDULER=$1 sh -c "${line//\$\$/\$}"
 }
-check "the unit runs when /etc/default/scx names mlsched" chosen mlsched
+check "the unit runs when /etc/default/scx names scx_mlsched" chosen scx_mlsched
+check "or mlsched" chosen mlsched
 check "or nobody" chosen ''
 refuse "but not when it names another scheduler" chosen scx_bpfland
+same "an override goes before it, both ways" "0 1" \
+	"$(SCX_SCHEDULER_OVERRIDE=scx_mlsched chosen scx_bpfland; printf '%s ' $?; SCX_SCHEDULER_OVERRIDE=scx_rusty chosen scx_mlsched; echo $?)"
+
+# As systemd does with EnvironmentFile= and ExecStart=: started VARIABLE=VALUE... -- COMMAND-LINE.
+started() {
+	local settings=()
+	while [ "$1" != -- ]; do settings+=("$1"); shift; done
+	(cd / && env -i "PATH=$dest$prefix/bin:/usr/bin:/bin" "${settings[@]}" "$BASH" -c "$2" </dev/null 2>&1 >/dev/null)
+}
+# How the distributions' scx.service starts what /etc/default/scx names, and OpenRC's script.
+scx_service='exec ${SCX_SCHEDULER_OVERRIDE:-$SCX_SCHEDULER} ${SCX_FLAGS_OVERRIDE:-$SCX_FLAGS} '
+openrc="exec $dest$prefix/bin/"'$SCX_SCHEDULER $SCX_FLAGS'
+ours=$(sed -n "s/^ExecStart=\/bin\/sh -c '\(.*\)'/\1/p" "$unit")
+ours=${ours//\$\$/\$}
+ours=${ours/$prefix/$dest$prefix}
+missing="Model not found at path: /nonexistent: No such file or directory"
+for way in "$scx_service" "$openrc" "$ours"; do
+	same "SCX_FLAGS reach it: ${way%%\$*}..." "scx_mlsched: $missing" \
+		"$(started SCX_SCHEDULER=scx_mlsched SCX_FLAGS="--backend shadow --model /nonexistent" -- "$way")"
+done
+for way in "$scx_service" "$ours"; do
+	same "overrides reach it: ${way%%\$*}..." "scx_mlsched: $missing" \
+		"$(started SCX_SCHEDULER=scx_mlsched SCX_FLAGS="--nonsense" SCX_SCHEDULER_OVERRIDE=scx_mlsched \
+			SCX_FLAGS_OVERRIDE="--backend shadow --model /nonexistent" -- "$way")"
+done
+same "scx.service starts mlsched, too, with its subcommand among the flags" "mlsched run: $missing" \
+	"$(started SCX_SCHEDULER=mlsched SCX_FLAGS="run --backend shadow --model /nonexistent" -- "$scx_service")"
+started SCX_SCHEDULER=scx_mlsched SCX_FLAGS="--nonsense" -- "$scx_service" >/dev/null
+same "wrong flags end with the status that is not tried again" 2 $?
+if [ -e /var/lib/mlsched/model ]; then
+	skip "without flags it looks for the model of the service" "this machine has one"
+else
+	same "without --model it looks for that of the service" \
+		"scx_mlsched: Model not found at path: /var/lib/mlsched/model: No such file or directory" \
+		"$(started SCX_SCHEDULER=scx_mlsched SCX_FLAGS="--backend shadow" -- "$scx_service")"
+fi
+if [ -e /sys/kernel/sched_ext ]; then
+	skip "without --backend it is scx and nothing else" "this kernel has sched_ext"
+else
+	check "without --backend it is scx and nothing else" grep -q '^scx_mlsched: --backend scx: this kernel has no sched_ext' \
+		<(started SCX_SCHEDULER=scx_mlsched -- "$scx_service")
+fi
+same "scx_mlsched tells its version" "mlsched $version" "$("$dest$prefix/bin/scx_mlsched" --version)"
+check "scx_mlsched --help tells its options" sh -c '"$1" --help | grep -q -- --verdict-age' - "$dest$prefix/bin/scx_mlsched"
 
 compile_alone() {	# compiler standard
 	local header
