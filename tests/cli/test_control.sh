@@ -285,6 +285,24 @@ begin --model "$models/mine" --engine native --watch --trial 0 --watch-after 0
 check "engine native: --watch takes a model that was replaced" replaced "$models/refuse" activated
 end
 
+# And by TensorFlow, for which a library stands in that knows two models (tests/vm/fake_tensorflow.c).
+check "a library with TensorFlow's functions is built" "$CC" ${SANITIZE:+-fsanitize="$SANITIZE"} -std=gnu11 -O2 -shared -fPIC \
+	-o "$tap_tmp/libtensorflow.so.2" tests/vm/fake_tensorflow.c -lm
+cp -r "$models/refuse" "$models/-5"
+cp -r "$models/accept" "$models/5"
+begin --model "$models/5" --engine tensorflow --tensorflow-library "$tap_tmp/libtensorflow.so.2"
+same "engine tensorflow: a model is refused on trial, with a session of its own" "3 0" \
+	"$(status_of model swap "$models/-5" --trial 0.3) $(stats --json | value 'd["refused"]')"
+same "engine tensorflow: it was asked" True "$(model status --json | value 'd["history"][0]["trial_refused"] >= 100')"
+same "engine tensorflow: what it computes otherwise than we do is refused" 1 "$(status_of model swap "$models/accept")"
+same "engine tensorflow: one is switched to and back" "0 /-5 0 /5" \
+	"$(status_of model swap "$models/-5" --now --watch-after 0) $(model status --json | value 'd["slots"][d["active_slot"]]["path"][-3:]')$(
+	) $(status_of model rollback) $(model status --json | value 'd["slots"][d["active_slot"]]["path"][-2:]')"
+check "engine tensorflow: status names it" sh -c '"$1" model status --json --socket "$2" | grep -q "TensorFlow 0.0.0-fake"' - "$MLSCHED" "$tap_tmp/run/s"
+many() { model swap "$models/-5" --now --repeat 100 --json | value 'd["swap"]["writes"]' | grep -qx 100; }
+check "engine tensorflow: 100 swaps" many
+end
+
 begin
 same "without a model none is active" None "$(model status --json | value 'd["active_slot"]')"
 end

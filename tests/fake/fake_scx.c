@@ -292,34 +292,38 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'e':
 		o->engine = arg;
 		return 0;
+	case 't':
+		o->tensorflow_library = arg;
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static int load(struct mls_scx *s, struct run_view *view, const char *path, const char *engine,
+static int load(struct mls_scx *s, struct run_view *view, const struct run_options *o,
 		struct mlsched_error *err)
 {
 	struct mlsched_qmodel *fixed;
 	struct mlsched_model *model;
-	int ret = mlsched_model_load(path, err, &model);
+	int ret = mlsched_model_load(o->model, err, &model);
 
 	if (!ret)
 		ret = mls_shadow_quantize(model, &s->topology, &view->report, err, &fixed);
 	if (ret)
 		return ret;
-	if (engine) {
+	if (o->engine) {
 		mlsched_qmodel_free(fixed);
-		ret = mls_engine_open(engine, model, path, NULL, err, &view->engine);
+		ret = mls_engine_open(o->engine, model, o->model, o->tensorflow_library, err,
+				      &view->engine);
 		view->model = model;
-		view->model_path = path;
+		view->model_path = o->model;
 		if (!ret)
 			ret = mls_requests_open(view->engine, MLS_VERDICT_AGE, err, &s->requests);
 		return ret ? ret : mls_requests_attach(s->requests, -1, s->answers, err);
 	}
 	view->model = model;
 	view->fixed = fixed;
-	view->model_path = path;
+	view->model_path = o->model;
 	s->slots[0] = calloc(1, mls_qnet_slot_size(MLS_SCX_SLOT_WIDTH));
 	s->active = 0;
 	return mls_qnet_pack(mls_qmodel_net(fixed), MLS_SCX_SLOT_WIDTH, false, s->slots[0], err);
@@ -346,6 +350,7 @@ int main(int argc, char **argv)
 	static const struct argp_option options[] = {
 		{ "model", 'm', "PATH", 0, NULL, 0 },
 		{ "engine", 'e', "NAME", 0, NULL, 0 },
+		{ "tensorflow-library", 't', "PATH", 0, NULL, 0 },
 		{ 0 },
 	};
 	static const struct argp_child children[] = {
@@ -371,7 +376,7 @@ int main(int argc, char **argv)
 	mls_random_seed(&scx.random, 1, 0);
 	scx.last = now_ns();
 	if (o.model)
-		ret = load(&scx, &view, o.model, o.engine, &err);
+		ret = load(&scx, &view, &o, &err);
 	if (!ret)
 		ret = run_control_open(&o, &view, &err, &control);
 	if (!ret)
