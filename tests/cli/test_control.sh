@@ -286,7 +286,7 @@ check "engine native: --watch takes a model that was replaced" replaced "$models
 end
 
 # And by TensorFlow, for which a library stands in that knows two models (tests/vm/fake_tensorflow.c).
-check "a library with TensorFlow's functions is built" "$CC" ${SANITIZE:+-fsanitize="$SANITIZE"} -std=gnu11 -O2 -shared -fPIC \
+check "a library with TensorFlow's functions is built" "$CC" -std=gnu11 -O2 -shared -fPIC \
 	-o "$tap_tmp/libtensorflow.so.2" tests/vm/fake_tensorflow.c -lm
 cp -r "$models/refuse" "$models/-5"
 cp -r "$models/accept" "$models/5"
