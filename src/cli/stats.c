@@ -156,7 +156,7 @@ static void print_domains(const struct snapshot *s)
 
 static void print_all(const struct snapshot *s)
 {
-	char p50[32], p99[32], p999[32], longest[32], mean[32];
+	char p50[32], p99[32], p999[32], longest[32], mean[32], slots[80] = "";
 	const struct scheduler_counts *n = &s->counts;
 
 	printf("mlsched %s, %.1f s, mode %s, %u CPUs online of %u, %llu restarts\n", s->version,
@@ -170,9 +170,13 @@ static void print_all(const struct snapshot *s)
 	print_decisions(n);
 	print_moves(n);
 	print_domains(s);
-	printf("\nmodel      asked %llu times (slot 0: %llu, slot 1: %llu, missing: %llu), said "
-	       "migrate %llu times, like the heuristic %llu times\n",
-	       n->model, n->by_slot[0], n->by_slot[1], n->no_model, n->model_migrates, n->same);
+	/* Of an engine of user space the kernel does not know which slot a verdict is from. */
+	if (n->by_slot[0] || n->by_slot[1])
+		snprintf(slots, sizeof(slots), "slot 0: %llu, slot 1: %llu, ", n->by_slot[0],
+			 n->by_slot[1]);
+	printf("\nmodel      asked %llu times (%smissing: %llu), said migrate %llu times, like the "
+	       "heuristic %llu times\n",
+	       n->model, slots, n->no_model, n->model_migrates, n->same);
 	printf("candidate  asked %llu times, said migrate %llu times, the same %llu times\n",
 	       n->trial, n->trial_migrates, n->trial_same);
 	printf("waits      %llu: mean %s, p50 %s, p99 %s, p99.9 %s, longest %s\n",
