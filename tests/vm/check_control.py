@@ -51,6 +51,24 @@ def waits(directory):
         fail("p99 grew")
 
 
+def longest_wait(directory):
+    """In time that goes by instructions: no wait is longer than the limit and one slice."""
+    expect("status", text(directory, "waits.status"), "0")
+    swaps = [json.loads(line)["swap"] for line in text(directory, "waits.swaps").splitlines()]
+    expect("writes", sum(swap["writes"] for swap in swaps), 110)
+    expect("outcomes", {swap["outcome"] for swap in swaps}, {"activated"})
+    s = document(directory, "waits.stats")
+    w, model = s["wait_ns"], s["model"]
+    if w["n"] < 2000:
+        fail(f"{w['n']} waits")
+    if not (model["slot_0"] and model["slot_1"] and s["refused"] and s["accepted"]):
+        fail(f"both models should have decided something: {model}")
+    print(f"110 changes in {s['seconds']:.2f} s: {s['decisions']} decisions, {s['refused']} refused; {w['n']} waits, "
+          f"p99 {w['p99'] / 1e6:.1f} ms, longest {w['longest'] / 1e6:.1f} ms")
+    if w["longest"] > LIMIT_NS + SLICE_NS:
+        fail(f"longest wait {w['longest'] / 1e6:.3f} ms, allowed are {(LIMIT_NS + SLICE_NS) / 1e6:.0f} ms")
+
+
 def tried(directory):
     expect("status", text(directory, "swaps.trial.status"), "0")
     swap = document(directory, "swaps.trial")["swap"]

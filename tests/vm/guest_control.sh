@@ -2,7 +2,8 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0
 # Inside the guest: a scheduler whose model is changed all the time while work
-# goes on, and that comes back with what it had when a CPU goes.  Results in /out.
+# goes on, and that comes back with what it had when a CPU goes.  "waits": only the
+# changes, and nothing before them.  Results in /out.
 set -u
 
 # begin NAME OPTION...: runs mlsched and waits until it has taken over.
@@ -38,6 +39,32 @@ end_load() {
 	# What it had started ends by itself.
 	while pidof mls-workload >/dev/null; do sleep 0.1; done
 }
+
+if [ "${1:-}" = waits ]; then
+	begin waits --model /models/accept
+	# Work that begins on one cache: a model that refuses keeps it there until the limit.
+	while :; do
+		mls-workload imbalance -n 4 >/dev/null
+		mls-workload message -n 20 >/dev/null
+	done &
+	loading=$!
+	waits() { mlsched stats --json | sed -n 's/.*"wait_ns":{"n":\([0-9]*\).*/\1/p'; }
+	# Until a hundred more waits have ended under the model that decides.
+	work() {
+		enough=$(($(waits) + 100))
+		until [ "$(waits)" -ge $enough ]; do :; done
+	}
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		mlsched model swap --now --repeat 10 --json /models/refuse >>/out/waits.swaps || exit
+		work
+		mlsched model swap --now --watch-after 0 --json /models/accept >>/out/waits.swaps || exit
+		work
+	done
+	mlsched stats --json >/out/waits.stats
+	end_load
+	end
+	exit
+fi
 
 # The same without changes, to compare waits with: a host that is busy makes them long.
 begin plain --model /models/accept

@@ -14,6 +14,9 @@ check "a model that always refuses is written" "$tap_tmp/constant_model" -5 "$ta
 check "a model that always accepts is written" "$tap_tmp/constant_model" 5 "$tap_tmp/models/accept"
 
 for kernel in "${kernels[@]}"; do
+	# Kernels whose functions nobody can call: it is refused there.
+	! grep -q "^$kernel scx_bpf_" tests/vm/lacking.txt || continue
+
 	out=$tap_tmp/$kernel
 	check "$kernel: changes, a trial, a CPU that goes; the kernel's log is clean" \
 		guest -k "$kernel" -t 1x2x2 -o "$out" -p "$MLSCHED" -p "$O/vm/mls-workload" \
@@ -28,6 +31,13 @@ for kernel in "${kernels[@]}"; do
 	holds "a model on trial is asked beside the active one and compared" tried
 	holds "stats shows the domains, and the scheduler's name is mlsched" seen
 	holds "after a hot-plug the model and the mode are those of that moment" came_back
+	# What the host does has no part in it there.
+	out=$tap_tmp/waits-$kernel
+	check "$kernel: changes in time that goes by instructions" \
+		guest -d 1 --limit 1500 -k "$kernel" -t 1x2x2 -o "$out" -p "$MLSCHED" -p "$O/vm/mls-workload" \
+		-p tests/vm/guest_control.sh -f "$tap_tmp/models=/models" -- guest_control.sh waits
+	holds "in 110 changes nothing waits longer than the safety limit and one slice" longest_wait
+	out=$tap_tmp/$kernel
 	check "$kernel: stats --openmetrics is OpenMetrics" sh -c 'python3 tests/cli/check_openmetrics.py <"$1"' - "$out/swaps.metrics"
 done
 finish
