@@ -1,62 +1,119 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Checks what a soak left behind: check_soak.py CHECK DIRECTORY [ARGUMENT]"""
+"""Checks what a soak left behind: check_soak.py CHECK DIRECTORY [ARGUMENT]
+
+A turn of a model has three sets of counters: "last" from before it was swapped in, "from"
+when no decision of the model before was under way any more, and "to" from its end.
+"""
 
 import json
 import pathlib
 import sys
 
-
-def fail(text):
-    print(text)
-    sys.exit(1)
+from check_scx import KINDS, adds_up, expect, fail, moves, summary, text
 
 
-def runs(directory):
-    """The last document of each run; one that was killed at once has counted nothing."""
-    lines = (directory / "runs").read_text().splitlines()
-    return [d for d in map(json.loads, filter(None, lines)) if "wait_ns" in d]
+def lines(directory, name):
+    return [json.loads(line) for line in text(directory, name).splitlines()]
 
 
-def text(directory, name):
-    path = directory / name
-    return path.read_text().strip() if path.exists() else ""
+def place(model):
+    return f"/models/{model}"
 
 
 def stays(directory, least):
-    """Attached from beginning to end of each run, and each ended when it was told to."""
-    turns = int(text(directory, "turns"))
-    ejected = [(r["of"], r["reason"]) for r in runs(directory) if r.get("ejected")]
-    if text(directory, "lost") or ejected:
-        fail(f"{text(directory, 'lost')}\nejected: {ejected}")
-    endings = text(directory, "endings").splitlines()
-    bad = [line for line in endings if not line.startswith("0 ")]
-    if bad or text(directory, "stderr"):
-        fail(f"{bad} {text(directory, 'stderr')}")
-    if turns < int(least) or len(endings) + turns // 3 != turns:
-        fail(f"{turns} turns of at least {least}, {len(endings)} ended in order")
-    print(f"{turns} models took over, {len(endings)} were ended, {turns // 3} killed")
+    """Attached from beginning to end, and all that was counted is there."""
+    turns = len(lines(directory, "turns"))
+    s = summary(directory, "run")
+    if s["ejected"]:
+        fail(f"ejected after {s['seconds']:.0f} s: {s['reason']}\n{text(directory, 'lost')}")
+    expect("lost", text(directory, "lost"), "")
+    expect("state before the end", text(directory, "state.still"), "enabled")
+    expect("state afterwards", text(directory, "state"), "disabled")
+    expect("status", text(directory, "run.status"), "0")
+    expect("standard error", text(directory, "stderr"), "")
+    expect("restarts", s["restarts"], 0)
+    adds_up(directory, "run")
+    expect("asked and missing", s["model"]["asked"] + s["model"]["missing"], s["decisions"])
+    expect("missing", s["model"]["missing"], 0)
+    expect("asked by slot", s["model"]["slot_0"] + s["model"]["slot_1"], s["model"]["asked"])
+    expect("said migrate", s["model"]["migrate"], s["accepted"])
+    if turns < int(least):
+        fail(f"{turns} turns of at least {least}")
+    print(f"{turns} turns in {s['seconds']:.0f} s")
 
 
-def decides(directory, _):
-    """Each model was asked, and the constant ones had their way."""
-    total = {"refuse": [0, 0], "accept": [0, 0]}
-    decisions = 0
-    for r in runs(directory):
-        decisions += r["decisions"]
-        if r["type"] == "summary" and r["of"] in total:
-            total[r["of"]][0] += r["accepted"]
-            total[r["of"]][1] += r["refused"]
-    if decisions < 1000 or total["refuse"][0] or total["accept"][1]:
-        fail(f"{decisions} decisions; accepted and refused by {total}")
-    print(f"{decisions} decisions")
+def swaps(directory, _):
+    """Each ended as it must, and the right model decided afterwards."""
+    found = {}
+    for swap in lines(directory, "swaps"):
+        how, answer = swap["how"], swap["answer"]
+        found[how] = found.get(how, 0) + 1
+        if swap["status"] != swap["wanted"]:
+            fail(f"expected status {swap['wanted']}: {swap}")
+        if how in ("now", "trial"):
+            expect(f"{how}: outcome", answer["swap"]["outcome"], "activated")
+            expect(f"{how}: who decides", swap["is"], answer["swap"]["path"])
+            if how == "trial" and not answer["swap"]["trial_decisions"]:
+                fail(f"a trial without a decision: {swap}")
+        elif how == "refused":
+            expect("who decides after a trial that failed", swap["is"], swap["was"])
+            if "refused" not in answer["swap"]["reason"]:
+                fail(f"reason: {answer['swap']['reason']}")
+        elif how != "back":
+            expect(f"{how}: who decides", swap["is"], swap["was"])
+    missing = {"now", "trial", "refused", "broken", "begun", "cancelled", "back"} - found.keys()
+    if missing:
+        fail(f"none of {missing}")
+    print(", ".join(f"{n} {how}" for how, n in sorted(found.items())))
 
 
 def refuses(directory, _):
-    refusals = text(directory, "refusals").splitlines()
-    if not refusals or any(not line.startswith("1 ") for line in refusals):
-        fail(f"expected a refusal with status 1 of each bad model: {refusals}")
-    print(f"{len(refusals)} refused")
+    """What cannot be computed or read is refused with a reason, and the model before goes on."""
+    broken = [swap for swap in lines(directory, "swaps") if swap["how"] == "broken"]
+    models = set()
+    for swap in broken:
+        expect("outcome", swap["answer"]["swap"]["outcome"], "broken")
+        expect("who decides", swap["is"], swap["was"])
+        if not swap["answer"]["error"]:
+            fail(f"no reason: {swap}")
+        models.add((swap["answer"]["swap"]["path"], swap["answer"]["error"]))
+    expect("refused", {path for path, _ in models}, {place("bad-damaged"), place("bad-overflow")})
+    for path, error in sorted(models):
+        print(f"{path}: {error}")
+
+
+def grown(turn, get, since="from"):
+    return get(turn["to"]) - get(turn[since])
+
+
+def decides(directory, _):
+    """In its turn each model alone is asked, and the constant ones have their way."""
+    total = {}
+    for turn in lines(directory, "turns"):
+        of, slot = turn["of"], turn["to"]["active_slot"]
+        for when in ("from", "to"):
+            expect(f"{of}: who decides", turn[when]["active_path"], place(of))
+            expect(f"{of}: in slot", turn[when]["active_slot"], slot)
+        expect(f"{of}: asked of the other", grown(turn, lambda s: s["model"][f"slot_{1 - slot}"]), 0)
+        expect(f"{of}: missing", grown(turn, lambda s: s["model"]["missing"]), 0)
+        asked = grown(turn, lambda s: s["model"][f"slot_{slot}"])
+        accepted = grown(turn, lambda s: s["accepted"])
+        refused = grown(turn, lambda s: s["refused"])
+        if of == "refuse":
+            expect("accepted while the one that refuses decides", accepted, 0)
+            # What had been accepted before may come to its end.
+            moved, before = grown(turn, lambda s: moves(s, KINDS)), turn["from"]["under_way"]
+            if moved > before:
+                fail(f"refuse: {moved} optional moves, {before} were under way before")
+        if of == "accept":
+            expect("refused while the one that accepts decides", refused, 0)
+        was = total.setdefault(of, [0, 0, 0, 0])
+        total[of] = [a + b for a, b in zip(was, (1, asked, accepted, refused))]
+    for of, (turns, asked, accepted, refused) in sorted(total.items()):
+        print(f"{of}: {turns} turns, asked {asked}, accepted {accepted}, refused {refused}")
+    if len(total) != 7 or any(asked == 0 for _, asked, _, _ in total.values()):
+        fail("expected seven models, each of them asked")
 
 
 def stressed(directory, _):
@@ -66,16 +123,37 @@ def stressed(directory, _):
     print("\n".join(line for line in log.splitlines() if "metrc" in line or "bogo" in line))
 
 
+def at_most(buckets, share):
+    """Upper end in ms of the bucket in which a share of the waits is reached."""
+    seen, wanted = 0, share * sum(buckets)
+    for power, n in enumerate(buckets):
+        seen += n
+        if n and seen >= wanted:
+            return 2**power / 1e3
+    return 0.0
+
+
 def waits(directory, bound_ms):
-    """The longest wait of any task in any run."""
-    found = sorted(((r["wait_ns"]["longest"] / 1e6, r["of"], r["type"]) for r in runs(directory)), reverse=True)
-    seen = sum(r["wait_ns"]["n"] for r in runs(directory))
-    if seen < 1000:
-        fail(f"{seen} waits were seen: that says nothing of the longest")
-    p999 = max(r["wait_ns"]["p999"] / 1e6 for r in runs(directory))
-    print(f"longest waits {[(round(ms, 1), model) for ms, model, _ in found[:5]]}; worst p99.9 {p999:.1f} ms")
-    if bound_ms and found[0][0] > float(bound_ms):
-        fail(f"a task waited {found[0][0]:.1f} ms, expected at most {bound_ms} ms")
+    """The longest wait of any task in the whole run, and in whose turn it ended."""
+    longest, buckets = {}, {}
+    for turn in lines(directory, "turns"):
+        last, to = turn["last"]["wait_ns"], turn["to"]["wait_ns"]
+        new = [b - a for a, b in zip(last["buckets"], to["buckets"])]
+        buckets[turn["of"]] = [a + b for a, b in zip(buckets.get(turn["of"], [0] * len(new)), new)]
+        # The counter is a maximum: a turn is known to have had it only if it grew then.
+        if to["longest"] > last["longest"]:
+            longest[turn["of"]] = max(longest.get(turn["of"], 0), to["longest"] / 1e6)
+    for of, n in sorted(buckets.items()):
+        record = f", the longest so far {longest[of]:.1f} ms" if of in longest else ""
+        print(f"{of}: {sum(n)} waits, p99 <= {at_most(n, 0.99):.1f} ms, "
+              f"p99.9 <= {at_most(n, 0.999):.1f} ms, all <= {at_most(n, 1):.1f} ms{record}")
+    whole = summary(directory, "run")["wait_ns"]
+    found = whole["longest"] / 1e6
+    print(f"longest of {whole['n']} waits: {found:.1f} ms")
+    if whole["n"] < 1000:
+        fail("that says nothing of the longest")
+    if bound_ms and found > float(bound_ms):
+        fail(f"a task waited {found:.1f} ms, expected at most {bound_ms} ms")
 
 
 if __name__ == "__main__":

@@ -1,60 +1,138 @@
 #!/bin/sh
 # shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0
-# Inside the guest: mlsched schedules while stress-ng does its worst and one model
-# after the other takes over.  guest_soak.sh SECONDS STRESSOR...; results in /out.
+# Inside the guest: one mlsched schedules while stress-ng does its worst, and one model
+# after the other is swapped in.  guest_soak.sh SECONDS TURN STRESSOR...; results in /out.
 #
-# The models are in /models.  Those whose names begin with "bad" must be refused.
+# Each model is in charge for up to TURN seconds.  The models are in /models.  Those whose
+# names begin with "bad" must be refused, and the one before goes on.
 set -u
-seconds=$1
-shift
+seconds=$1 turn=$2
+shift 2
 
 state() { cat /sys/kernel/sched_ext/state; }
 # Seconds of the guest's clock, which is another one than the host's when time is counted.
 now() { cut -d. -f1 /proc/uptime; }
 
-stress-ng --timeout "${seconds}s" --metrics-brief --temp-path /tmp "$@" >/out/stress 2>&1 &
+stats() { mlsched stats --json; }
+# From what stats said.
+path_in() { echo "$1" | sed 's/.*"active_path": *"\([^"]*\)".*/\1/'; }
+
+# Each CPU has run one of our tasks since the swap: no decision of the model before is
+# under way any more, for those cannot be interrupted.
+settle() {
+	for cpu in $cpus; do
+		taskset -c "$cpu" true
+	done
+}
+
+# in_charge NAME HOW: lets it decide for a while.  "last" is from before the swap: waits
+# that end during it are this turn's; its decisions are counted from "from" on.
+in_charge() {
+	turns=$((turns + 1))
+	settle
+	from=$(stats)
+	stay=$(($(now) + 1 + $(od -An -N1 -tu1 /dev/urandom) % turn))
+	while [ "$(now)" -lt $stay ]; do sleep 0.1; done
+	to=$(stats)
+	printf '{"of": "%s", "how": "%s", "last": %s, "from": %s, "to": %s}\n' "$1" "$2" "$last" "$from" "$to" >>/out/turns
+	last=$to
+	[ "$(state)" = enabled ] || echo "turn $turns, $1: $(state)" >>/out/lost
+}
+
+# done_with HOW WANTED STATUS ANSWER: keeps what was said, and who decides now.
+done_with() {
+	was=$is
+	is=$(path_in "$(stats)")
+	printf '{"how": "%s", "wanted": %s, "status": %s, "was": "%s", "is": "%s", "answer": %s}\n' \
+		"$1" "$2" "$3" "$was" "$is" "${4:-null}" >>/out/swaps
+}
+# swap HOW STATUS OPTION... PATH: one that must end so.
+swap() {
+	how=$1 wanted=$2
+	shift 2
+	answer=$(mlsched model swap --json "$@" 2>>/out/messages)
+	done_with "$how" "$wanted" $? "$answer"
+}
+roll_back() {	# HOW
+	answer=$(mlsched model rollback --json 2>>/out/messages)
+	done_with "$1" 0 $? "$answer"
+}
+
+# A trial that nothing but a broken model fails.
+generous="--trial 1 --watch-after 0 --min-decisions 1 --max-disagreement 100 --max-refusals 100"
+
+# take_over PATH: by one of the ways that there are.
+take_over() {
+	model=${1##*/}
+	case $((turns % 4)) in
+	1)	# shellcheck disable=SC2086
+		swap trial 0 $generous "$1"
+		in_charge "$model" trial
+		;;
+	3)
+		swap now 0 --now --watch-after 0 "$1"
+		in_charge "$model" now
+		roll_back back
+		in_charge "${is##*/}" back
+		;;
+	*)
+		swap now 0 --now --watch-after 0 "$1"
+		in_charge "$model" now
+		;;
+	esac
+}
+
+# Whoever asks must not wait in the crowd that it asks about.
+renice -n -20 $$ >/dev/null
+cpus=$(seq 0 $(($(nproc) - 1)))
+mkfifo /tmp/run
+mlsched run --json --backend scx --interval 100000 --model /models/refuse >/tmp/run 2>/out/stderr &
+job=$!
+exec 3</tmp/run
+if ! read -r first <&3; then
+	cat /out/stderr >&2
+	exit 1
+fi
+{ echo "$first"; cat <&3; } >/out/run &
+reader=$!
+exec 3<&-
+
+nice -n 20 stress-ng --timeout "${seconds}s" --metrics-brief --temp-path /tmp "$@" >/out/stress 2>&1 &
 stress=$!
 end=$(($(now) + seconds))
-
-# Loading takes the verifier seconds of a processor: niced, or all the time would go
-# into that.  Each run is one model's; its summary says what the longest wait was.
+: >/out/lost
 turns=0
-while [ "$(now)" -lt "$end" ]; do
+last=$(stats) is=/models/refuse
+in_charge refuse start
+# On a host that is slow one round may take longer than that.
+rounds=0
+goes_on() { { [ $rounds -eq 0 ] || [ "$(now)" -lt "$end" ]; } && kill -0 $job; }
+while goes_on; do
 	for path in /models/*; do
-		[ "$(now)" -lt "$end" ] || break
-		model=${path##*/}
-		case $model in
-		bad*)
-			nice -n -20 mlsched run --backend scx --quiet --model "$path" --duration 1 >/dev/null 2>"/out/refused.$model"
-			echo "$? $model" >>/out/refusals
-			continue
+		goes_on || break
+		case ${path##*/} in
+		bad*) swap broken 1 --now --watch-after 0 "$path" ;;
+		accept)
+			take_over "$path"
+			swap begun 0 --no-wait --trial 1000 /models/refuse
+			roll_back cancelled
 			;;
+		refuse)
+			# More refusals than the default allows.
+			swap refused 3 --trial 1 --min-decisions 1 --max-disagreement 100 "$path"
+			take_over "$path"
+			;;
+		*) take_over "$path" ;;
 		esac
-		turns=$((turns + 1))
-		: >/tmp/run
-		nice -n -20 mlsched run --backend scx --json --interval 1 --model "$path" >/tmp/run 2>>/out/stderr &
-		job=$!
-		# It has attached when it says the first word.
-		until [ -s /tmp/run ] || ! kill -0 $job 2>/dev/null; do sleep 0.2; done
-		# A random time between two and five seconds, or until it ends by itself.
-		stay=$(($(now) + 2 + $(od -An -N1 -tu1 /dev/urandom) % 4))
-		while [ "$(now)" -lt $stay ] && kill -0 $job 2>/dev/null; do sleep 0.2; done
-		[ "$(state)" = enabled ] || echo "turn $turns, $model: $(state)" >>/out/lost
-		# Every third is killed: the kernel must cope without being asked.
-		if [ $((turns % 3)) -eq 0 ]; then
-			kill -KILL $job
-			wait $job
-			until [ "$(state)" = disabled ]; do sleep 0.1; done
-		else
-			kill -INT $job
-			wait $job
-			echo "$? $model" >>/out/endings
-		fi
-		# What it said last: a summary, or of one that was killed the last interval.
-		tail -n 1 /tmp/run | sed "s/^{/{\"of\": \"$model\", /" >>/out/runs
 	done
+	rounds=$((rounds + 1))
 done
-echo $turns >/out/turns
 wait $stress
 echo $? >/out/stress.status
+state >/out/state.still
+kill -INT $job
+wait $job
+echo $? >/out/run.status
+wait $reader
+state >/out/state
