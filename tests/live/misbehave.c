@@ -3,6 +3,7 @@
  * Loads that are hard on a scheduler, each with an end that can be counted.
  *
  *	misbehave affinity TASKS ROUNDS   each changes its affinity in each round
+ *	misbehave cpusets TASKS ROUNDS    cpusets change, and tasks move between them (cgroup v2)
  *	misbehave forks PARENTS TASKS     as fast as they can, then waits for all
  *	misbehave realtime SECONDS        SCHED_FIFO on every CPU at once
  *	misbehave spin SECONDS            one task that never sleeps
@@ -11,13 +12,17 @@
  * that was forbidden to it, or was lost.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -125,6 +130,207 @@ static int affinity(long tasks, long rounds)
 	free(changers);
 	printf("{\"tasks\": %ld, \"changes\": %ld, \"forbidden\": %ld}\n", tasks, done, forbidden);
 	return done != tasks * rounds || forbidden;
+}
+
+/* ---- cpusets -------------------------------------------------------------------- */
+
+#define CGROUPS   "/sys/fs/cgroup"
+#define CPUSETS   4
+#define MAX_TASKS 1024
+#define ENTRIES   5 /* in each round: each waits for the kernel to see all CPUs pass by */
+
+/* Odd while the parent changes it: where a task may run is not certain then. */
+struct cpuset {
+	atomic_uint version;
+	cpu_set_t cpus;
+};
+
+struct member {
+	atomic_uint version;
+	atomic_int cpuset;
+	pid_t pid;
+	long checks; /* looks at its CPU while nothing was being changed */
+	long outside; /* of these, those that found it on a CPU that is not in its cpuset */
+};
+
+static struct {
+	atomic_bool stop;
+	struct cpuset cpusets[CPUSETS];
+	struct member members[MAX_TASKS];
+} *crowd; /* shared by all */
+
+/* file is below the group's directory. */
+static void cgroup_write(const char *group, const char *file, const char *text)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), CGROUPS "/%s/%s", group, file);
+	fd = open(path, O_WRONLY);
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		die(path, errno);
+	close(fd);
+}
+
+static void cpuset_name(int n, char *name, size_t size)
+{
+	snprintf(name, size, "misbehave%d", n);
+}
+
+/* When the write returns the kernel has moved everybody whom it concerns. */
+static void cpuset_change(int n, unsigned int *seed)
+{
+	struct cpuset *c = &crowd->cpusets[n];
+	int chosen = (int)((unsigned int)rand_r(seed) % (unsigned int)n_cpus);
+	char name[32], list[MAX_CPUS * 4 + 1];
+	size_t length = 0;
+
+	atomic_fetch_add(&c->version, 1);
+	CPU_ZERO(&c->cpus);
+	for (int i = 0; i < n_cpus; i++) {
+		if (i != chosen && !(rand_r(seed) & 0x400))
+			continue;
+		CPU_SET(cpus[i], &c->cpus);
+		length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%d",
+					   length ? "," : "", cpus[i]);
+	}
+	cpuset_name(n, name, sizeof(name));
+	cgroup_write(name, "cpuset.cpus", list);
+	atomic_fetch_add(&c->version, 1);
+}
+
+static void cpuset_enter(struct member *m, int n)
+{
+	char name[32], pid[16];
+
+	atomic_fetch_or(&m->version, 1);
+	cpuset_name(n, name, sizeof(name));
+	snprintf(pid, sizeof(pid), "%d", (int)m->pid);
+	cgroup_write(name, "cgroup.procs", pid);
+	atomic_store(&m->cpuset, n);
+	atomic_fetch_add(&m->version, 1);
+}
+
+/* Of a task: counts only if both versions are even, and the same before and after. */
+static void cpuset_look(struct member *m)
+{
+	unsigned int own = atomic_load(&m->version), of_set;
+	struct cpuset *c = &crowd->cpusets[atomic_load(&m->cpuset)];
+	bool inside;
+
+	of_set = atomic_load(&c->version);
+	if (own % 2 || of_set % 2)
+		return;
+	inside = CPU_ISSET(sched_getcpu(), &c->cpus);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load(&m->version) != own || atomic_load(&c->version) != of_set)
+		return;
+	m->checks++;
+	m->outside += !inside;
+}
+
+static void cpuset_member(struct member *m)
+{
+	for (long i = 0; !atomic_load(&crowd->stop); i++) {
+		cpuset_look(m);
+		if (i % 4 == 0) /* asleep and awake, in the queue and running */
+			sched_yield();
+		else if (i % 4 == 1)
+			usleep(5000);
+	}
+	_exit(0);
+}
+
+/* In each round one cpuset changes, and some tasks go to another one. */
+static void cpusets_change(long tasks, long rounds)
+{
+	unsigned int seed = 1;
+
+	for (long i = 0; i < rounds; i++) {
+		cpuset_change((int)(i % CPUSETS), &seed);
+		for (long k = 0; k < ENTRIES; k++)
+			cpuset_enter(
+				&crowd->members[(unsigned int)rand_r(&seed) % (unsigned int)tasks],
+				(int)((unsigned int)rand_r(&seed) % CPUSETS));
+	}
+}
+
+/* Forked inside: that is one entry for all of them. */
+static void cpuset_fill(int n, long tasks)
+{
+	char name[32], pid[16];
+	pid_t child;
+
+	cpuset_name(n, name, sizeof(name));
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	cgroup_write(name, "cgroup.procs", pid);
+	for (long i = n; i < tasks; i += CPUSETS) {
+		struct member *m = &crowd->members[i];
+
+		atomic_store(&m->cpuset, n);
+		child = fork();
+		if (child < 0)
+			die("fork", errno);
+		if (child == 0)
+			cpuset_member(m);
+		m->pid = child;
+	}
+	cgroup_write(".", "cgroup.procs", pid);
+}
+
+static int cpusets(long tasks, long rounds)
+{
+	long ended_well = 0, checks = 0, outside = 0, least = -1;
+	unsigned int seed = 2;
+	char name[32], path[128];
+	int status;
+
+	if (tasks < 1 || tasks > MAX_TASKS)
+		die("tasks", EINVAL);
+	crowd = mmap(NULL, sizeof(*crowd), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	if (crowd == MAP_FAILED)
+		die("mmap", errno);
+	cgroup_write(".", "cgroup.subtree_control", "+cpuset");
+	for (int n = 0; n < CPUSETS; n++) {
+		cpuset_name(n, name, sizeof(name));
+		snprintf(path, sizeof(path), CGROUPS "/%s", name);
+		if (mkdir(path, 0755) != 0)
+			die(path, errno);
+		cpuset_change(n, &seed);
+		cpuset_fill(n, tasks);
+	}
+	cpusets_change(tasks, rounds);
+	/* Everybody gets to look once more where nothing changes any more. */
+	for (long i = 0; i < tasks; i++) {
+		long before = __atomic_load_n(&crowd->members[i].checks, __ATOMIC_RELAXED);
+
+		while (__atomic_load_n(&crowd->members[i].checks, __ATOMIC_RELAXED) == before)
+			usleep(1000);
+	}
+	atomic_store(&crowd->stop, true);
+	while (wait(&status) > 0)
+		ended_well += status == 0;
+	for (long i = 0; i < tasks; i++) {
+		checks += crowd->members[i].checks;
+		outside += crowd->members[i].outside;
+		if (least < 0 || crowd->members[i].checks < least)
+			least = crowd->members[i].checks;
+	}
+	for (int n = 0; n < CPUSETS; n++) {
+		cpuset_name(n, name, sizeof(name));
+		snprintf(path, sizeof(path), CGROUPS "/%s", name);
+		/* Who has ended is in it until its CPU has done with it. */
+		while (rmdir(path) != 0) {
+			if (errno != EBUSY)
+				die(path, errno);
+			usleep(1000);
+		}
+	}
+	printf("{\"tasks\": %ld, \"ended\": %ld, \"changes\": %ld, \"entries\": %ld, "
+	       "\"checks\": %ld, \"fewest_checks\": %ld, \"outside\": %ld}\n",
+	       tasks, ended_well, rounds, rounds * ENTRIES, checks, least, outside);
+	return ended_well != tasks || outside;
 }
 
 /* ---- forks ---------------------------------------------------------------------- */
@@ -235,12 +441,15 @@ int main(int argc, char **argv)
 	find_cpus();
 	if (argc == 4 && strcmp(argv[1], "affinity") == 0)
 		return affinity(atol(argv[2]), atol(argv[3]));
+	if (argc == 4 && strcmp(argv[1], "cpusets") == 0)
+		return cpusets(atol(argv[2]), atol(argv[3]));
 	if (argc == 4 && strcmp(argv[1], "forks") == 0)
 		return forks(atol(argv[2]), atol(argv[3]));
 	if (argc == 3 && strcmp(argv[1], "realtime") == 0)
 		return realtime(atof(argv[2]));
 	if (argc == 3 && strcmp(argv[1], "spin") == 0)
 		return spin(atof(argv[2]));
-	fprintf(stderr, "usage: misbehave affinity|forks|realtime|spin ...; see the source\n");
+	fprintf(stderr,
+		"usage: misbehave affinity|cpusets|forks|realtime|spin ...; see the source\n");
 	return 2;
 }

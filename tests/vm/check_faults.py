@@ -53,6 +53,22 @@ def affinity(directory):
     print(f"{load['changes']} changes, {forced} moves by affinity")
 
 
+def cpusets(directory):
+    s = lived(directory, "cpusets")
+    load = document(directory, "cpusets.load")
+    expect("tasks that ended", load["ended"], 200)
+    expect("looks outside of the cpuset", load["outside"], 0)
+    expect("changes", load["changes"], 10)
+    expect("restarts", s["restarts"], 0)
+    if load["fewest_checks"] < 1:
+        fail(f"a task never looked: {load}")
+    # Half of the CPUs are not in a task's new cpuset, its own one as often as not.
+    moved = sum(s["moves"]["forced"].values()) + sum(s["moves"]["by_kernel"].values())
+    if moved < 50:
+        fail(f"{moved} forced moves")
+    print(f"{load['changes']} changes and {load['entries']} entries, {moved} moves by them; {load['checks']} looks")
+
+
 def forks(directory):
     s = lived(directory, "forks")
     expect("tasks that ended", document(directory, "forks.load")["ended"], 5000)

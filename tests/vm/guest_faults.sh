@@ -84,6 +84,12 @@ for step in "$@"; do
 		work
 		end
 		;;
+	cpusets)
+		begin cpusets
+		run misbehave cpusets 200 10
+		work
+		end
+		;;
 	forks)
 		begin forks
 		run misbehave forks 8 625
