@@ -608,10 +608,16 @@ void BPF_PROG(mlsched_stopping, struct task_struct *p, bool runnable)
 	t->ran = 0;
 }
 
-/* A real-time task took the CPU: what we have put there must not wait for it. */
+/*
+ * A task of a class above ours took the CPU: what we have put there must not wait for
+ * it.  In partial mode that is any ordinary task, and for long: nothing must be put
+ * there because we had nothing for the CPU to do.
+ */
 SEC("struct_ops/mlsched_cpu_release")
 void BPF_PROG(mlsched_cpu_release, s32 cpu, struct scx_cpu_release_args *args)
 {
+	if (partial)
+		take_out(&idle, (u32)cpu);
 	if (bpf_ksym_exists(scx_bpf_reenqueue_local))
 		scx_bpf_reenqueue_local();
 }

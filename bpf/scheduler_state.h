@@ -19,6 +19,7 @@ const volatile u64 period_ns = 10000000;
 const volatile u32 n_cpus = 1;
 const volatile u32 n_words = 1;
 const volatile u32 n_online = 1;
+const volatile bool partial; /* ordinary tasks are the kernel's */
 
 const volatile u32 engine; /* enum scheduler_engine */
 const volatile u64 verdict_age = MLS_VERDICT_AGE;

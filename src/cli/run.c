@@ -34,7 +34,8 @@ enum {
 	OPTION_LIMIT,
 	OPTION_NO_SANDBOX,
 	OPTION_VERDICT_AGE,
-	OPTION_TENSORFLOW
+	OPTION_TENSORFLOW,
+	OPTION_PARTIAL
 };
 
 static const char default_model[] = DEFAULT_MODEL;
@@ -83,6 +84,10 @@ static const struct argp_option options[] = {
 	{ "stats", OPTION_STATS, NULL, 0,
 	  "Measure the cost of the recorder all the time (with -v too), not only in the first "
 	  "interval",
+	  0 },
+	{ "partial", OPTION_PARTIAL, NULL, 0,
+	  "Schedule only tasks that ask for it, by the policy SCHED_EXT: the kernel's own scheduler "
+	  "keeps the others (scx)",
 	  0 },
 	{ "no-sandbox", OPTION_NO_SANDBOX, NULL, 0,
 	  "Keep all privileges while it runs: for debuggers and sanitizers", 0 },
@@ -170,6 +175,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_STATS:
 		o->stats = true;
+		return 0;
+	case OPTION_PARTIAL:
+		o->partial = true;
 		return 0;
 	case OPTION_NO_SANDBOX:
 		o->no_sandbox = true;
@@ -480,7 +488,13 @@ static int get_model(const struct run_options *o, struct run_view *view,
 /* Options that contradict each other or the backend; 0, or the failure printed. */
 static int check_backend(const struct run_options *o, const struct run_view *view)
 {
-	if (strcmp(o->backend, "scx") == 0 || !o->mode || strcmp(o->mode, "shadow") == 0)
+	if (strcmp(o->backend, "scx") == 0)
+		return 0;
+	if (o->partial)
+		return cli_fail(&o->common,
+				"--partial needs --backend scx, and the backend is shadow (%s)",
+				view->backend_why);
+	if (!o->mode || strcmp(o->mode, "shadow") == 0)
 		return 0;
 	return cli_fail(&o->common, "--mode %s needs --backend scx, and the backend is shadow (%s)",
 			o->mode, view->backend_why);

@@ -32,6 +32,7 @@ struct run_options {
 	uint32_t n_domains;
 	bool stats;
 	bool no_sandbox;
+	bool partial;
 	struct run_control_options control;
 };
 

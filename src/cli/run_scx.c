@@ -215,6 +215,7 @@ int run_scx(const struct run_options *o, struct run_view *view, int signals,
 		.half_life = (uint64_t)(o->half_life * 1e6),
 		.limit = (uint64_t)(o->limit * 1e6),
 		.mode = r.mode,
+		.partial = o->partial,
 	};
 	void *slot;
 	int ret = make_slot(view->fixed, &slot, err);

@@ -44,6 +44,7 @@ static void show_start_json(const struct scx_run *r, const struct utsname *uts)
 					      "agreement_on_grid", view->report.agreement));
 	json_object_set_new(document, "mode_why",
 			    view->mode_why ? json_string(view->mode_why) : json_null());
+	json_object_set_new(document, "partial", json_boolean(r->options->partial));
 	json_object_set_new(document, "control", run_control_json(r->control));
 	cli_json(document);
 }
@@ -79,7 +80,10 @@ void run_scx_show_start(const struct scx_run *r)
 	       uts.machine, t->n_online, t->n_online == 1 ? "" : "s", t->n_cpus, t->n_cores,
 	       t->n_cores == 1 ? "" : "s", t->n_caches, t->n_nodes);
 	printf("kernel    %s %s\n", uts.sysname, uts.release);
-	printf("backend   scx (%s): mlsched schedules all ordinary tasks\n", view->backend_why);
+	printf("backend   scx (%s): mlsched schedules %s\n", view->backend_why,
+	       r->options->partial ?
+		       "the tasks that ask for it (SCHED_EXT), the kernel the others" :
+		       "all ordinary tasks");
 	printf("mode      %s\n", mode_text(r->mode));
 	if (view->mode_why)
 		printf("          %s\n", view->mode_why);

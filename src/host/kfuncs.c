@@ -37,6 +37,18 @@ static const char *const required[] = {
 	"bpf_rcu_read_unlock",
 };
 
+static struct btf *open_btf(const char *path, struct mlsched_error *err)
+{
+	struct btf *btf = btf__parse_raw(path);
+
+	if (!btf)
+		mls_error(err, -ENOENT,
+			  "this kernel has no BTF (%s: %s): it needs one built with "
+			  "CONFIG_DEBUG_INFO_BTF=y",
+			  path, strerror(errno));
+	return btf;
+}
+
 /* Does the last argument of function @id point to the implicit one's type? */
 static bool shows_implicit(const struct btf *btf, int id)
 {
@@ -78,16 +90,49 @@ static int check_one(const struct btf *btf, const char *name, struct mlsched_err
 			 name, implied);
 }
 
+/* Enums of more than 32 bits are of a kind of their own. */
+static int find_value(const struct btf *btf, const char *type, const char *name, uint64_t *value)
+{
+	int id = btf__find_by_name_kind(btf, type, BTF_KIND_ENUM);
+	const struct btf_type *t;
+
+	if (id <= 0)
+		id = btf__find_by_name_kind(btf, type, BTF_KIND_ENUM64);
+	if (id <= 0)
+		return -ENOENT;
+	t = btf__type_by_id(btf, (__u32)id);
+	for (__u16 i = 0; i < btf_vlen(t); i++) {
+		bool wide = btf_kind(t) == BTF_KIND_ENUM64;
+		__u32 at = wide ? btf_enum64(t)[i].name_off : btf_enum(t)[i].name_off;
+
+		if (strcmp(btf__name_by_offset(btf, at), name) != 0)
+			continue;
+		*value = wide ? btf_enum64_value(&btf_enum64(t)[i]) : (__u32)btf_enum(t)[i].val;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int mls_kfuncs_value(const char *path, const char *type, const char *name,
+		     struct mlsched_error *err, uint64_t *value)
+{
+	struct btf *btf = open_btf(path, err);
+	int ret;
+
+	if (!btf)
+		return -ENOENT;
+	ret = find_value(btf, type, name, value);
+	btf__free(btf);
+	return ret ? mls_error(err, -ENOSYS, "this kernel's enum %s has no %s", type, name) : 0;
+}
+
 int mls_kfuncs_check(const char *path, struct mlsched_error *err)
 {
-	struct btf *btf = btf__parse_raw(path);
+	struct btf *btf = open_btf(path, err);
 	int ret = 0;
 
 	if (!btf)
-		return mls_error(err, -ENOENT,
-				 "this kernel has no BTF (%s: %s): it needs one built with "
-				 "CONFIG_DEBUG_INFO_BTF=y",
-				 path, strerror(errno));
+		return -ENOENT;
 	for (size_t i = 0; i < ARRAY_SIZE(required) && !ret; i++)
 		ret = check_one(btf, required[i], err);
 	btf__free(btf);

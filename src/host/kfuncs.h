@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Does a kernel offer the functions that the scheduler's BPF program cannot do without? */
+/* What a kernel's BTF says: functions that the scheduler cannot do without, values by name. */
 #ifndef MLS_HOST_KFUNCS_H
 #define MLS_HOST_KFUNCS_H
+
+#include <stdint.h>
 
 #include <mlsched/error.h>
 
@@ -17,5 +19,19 @@
  * (see the source).  The message names the function and what it means.
  */
 int mls_kfuncs_check(const char *path, struct mlsched_error *err);
+
+/**
+ * mls_kfuncs_value() - the number that a kernel gives a value of one of its enums
+ * @path: the BTF
+ * @type: of the enum, without "enum"
+ *
+ * For what stands in data that we hand to the kernel; programs' own values are
+ * relocated by libbpf.
+ *
+ * Return: 0; -ENOENT when the BTF cannot be read; -ENOSYS when there is no such
+ * value.
+ */
+int mls_kfuncs_value(const char *path, const char *type, const char *name,
+		     struct mlsched_error *err, uint64_t *value);
 
 #endif /* MLS_HOST_KFUNCS_H */

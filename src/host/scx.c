@@ -152,6 +152,7 @@ static void configure(struct mls_scx *s)
 	s->skel->bss->mode = s->options.mode;
 	s->skel->bss->active = (uint32_t)(s->active + 1);
 	s->skel->bss->candidate = (uint32_t)(s->candidate + 1);
+	rodata->partial = s->options.partial;
 	rodata->engine = s->options.requests ? SCHEDULER_ASK_DAEMON : SCHEDULER_ASK_KERNEL;
 	if (s->options.requests)
 		rodata->verdict_age = mls_requests_age(s->options.requests);
@@ -163,6 +164,23 @@ static struct bpf_map *ops_map(struct mls_scx *s)
 {
 	/* By its name: skeletons of older bpftool leave it out. */
 	return bpf_object__find_map_by_name(s->skel->obj, "mlsched_ops");
+}
+
+/* A kernel gives its flags what numbers it likes; it refuses those that it does not know. */
+static int set_flags(const struct mls_scx *s, struct sched_ext_ops *ops, struct mlsched_error *err)
+{
+	char path[512];
+	uint64_t flag;
+	int ret;
+
+	if (!s->options.partial)
+		return 0;
+	snprintf(path, sizeof(path), "%s/kernel/btf/vmlinux", s->options.sysfs);
+	ret = mls_kfuncs_value(path, "scx_ops_flags", "SCX_OPS_SWITCH_PARTIAL", err, &flag);
+	if (ret)
+		return ret;
+	ops->flags |= flag;
+	return 0;
 }
 
 static int load(struct mls_scx *s, uint64_t hotplug_seq, struct mlsched_error *err)
@@ -188,6 +206,9 @@ static int load(struct mls_scx *s, uint64_t hotplug_seq, struct mlsched_error *e
 		ret = mls_error(err, -ENOENT, "the scheduler's BPF object has no mlsched_ops");
 		goto out;
 	}
+	ret = set_flags(s, ops, err);
+	if (ret)
+		goto out;
 	/* The kernel refuses us if a CPU came or went since we read the topology. */
 	ops->hotplug_seq = hotplug_seq;
 	configure(s);

@@ -33,6 +33,7 @@
  * @half_life: of the load averages, in ns; default 32 ms
  * @limit:     of the safety rules, in ns; default MLS_POLICY_LIMIT
  * @mode:      who decides
+ * @partial:   only tasks that ask for the class (SCHED_EXT) are ours
  * @slot:      the network, a struct qnet_slot of MLS_SCX_SLOT_WIDTH made by
  *             mls_qnet_pack(), or NULL: the heuristic decides; goes to slot
  *             0; copied
@@ -45,6 +46,7 @@ struct mls_scx_options {
 	uint64_t half_life;
 	uint64_t limit;
 	enum mls_policy_mode mode;
+	bool partial;
 	const void *slot;
 	struct mls_requests *requests;
 };
@@ -69,7 +71,7 @@ struct mls_scx;
 int mls_scx_usable(const char *sysfs, struct mlsched_error *err);
 
 /**
- * mls_scx_open() - load, attach: when it returns, all ordinary tasks are ours
+ * mls_scx_open() - load, attach: when it returns, its tasks are ours
  *
  * Needs root and a kernel with sched_ext and BTF.  With the end of the process,
  * however it comes, the kernel goes back to its own scheduler.

@@ -40,6 +40,8 @@ says "a mode that does not exist is a usage error" 2 '--mode: "learn" is none of
 says "a limit of 1 ms is a usage error" 2 '--limit: expected a number from 5 to 2000, got "1"' --limit 1
 says "a mode of scx is no mode of shadow" 1 '^mlsched run: --mode active needs --backend scx' --backend shadow \
 	--mode active --model $models/tf221-keras3-savedmodel/model
+says "part of the tasks is nothing for shadow" 1 '^mlsched run: --partial needs --backend scx' --backend shadow \
+	--partial --model $models/tf221-keras3-savedmodel/model
 if [ -e /sys/kernel/sched_ext ]; then
 	skip "without sched_ext the scx backend is refused, and says what works" "this kernel has it"
 	skip "without sched_ext auto is shadow, and a mode of scx says why it cannot be" "this kernel has it"
@@ -65,6 +67,6 @@ fi
 runs() { make -n --no-print-directory O="$(realpath --relative-to=. "${O:-build}")" "$@" run | sed -n 's/^scripts\/as-root.sh "[^"]*" run *//p' | xargs; }
 same "make run names no backend and no model of its own" "--duration 1" "$(runs ARGS="--duration 1")"
 same "make run MODEL=... names it" "--model mine --duration 1" "$(runs MODEL=mine ARGS="--duration 1")"
-check "--help tells every option" sh -c 'for word in backend engine model mode limit duration interval domains half-life window threshold stats json; do
+check "--help tells every option" sh -c 'for word in backend engine model mode limit duration interval domains half-life window threshold stats partial json; do
 	"$1" run --help | grep -q -- "--$word" || exit 1; done' - "$MLSCHED"
 finish

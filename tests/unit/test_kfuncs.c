@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Which kernels the scheduler refuses, from made-up BTF: one that has all the
- * functions, one that lacks a function, one whose build lost half of one.
+ * functions, one that lacks a function, one whose build lost half of one.  And
+ * the numbers that kernels give their values.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -47,14 +48,23 @@ static void add_function(struct btf *btf, const char *name, int u64_id, int aux)
 	assert_true(btf__add_func(btf, name, BTF_FUNC_STATIC, proto) > 0);
 }
 
+static void write_out(struct btf *btf)
+{
+	uint32_t size;
+	const void *data = btf__raw_data(btf, &size);
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(data, 1, size, f), size);
+	assert_int_equal(fclose(f), 0);
+	btf__free(btf);
+}
+
 /* A kernel without function @absent, and with function @odd built as @build says. */
 static void write_btf(const char *absent, const char *odd, enum build build)
 {
 	struct btf *btf = btf__new_empty();
-	const void *data;
-	uint32_t size;
 	int u64_id, aux;
-	FILE *f;
 
 	assert_non_null(btf);
 	u64_id = btf__add_int(btf, "u64", 8, 0);
@@ -72,12 +82,25 @@ static void write_btf(const char *absent, const char *odd, enum build build)
 		if (is_odd && build == SPLIT)
 			add_function(btf, implied, u64_id, aux);
 	}
-	data = btf__raw_data(btf, &size);
-	f = fopen(path, "we");
-	assert_non_null(f);
-	assert_int_equal(fwrite(data, 1, size, f), size);
-	assert_int_equal(fclose(f), 0);
-	btf__free(btf);
+	write_out(btf);
+}
+
+/* A kernel whose flags have numbers above 32 bits, or not. */
+static void write_flags(bool wide)
+{
+	struct btf *btf = btf__new_empty();
+
+	assert_non_null(btf);
+	if (wide) {
+		assert_true(btf__add_enum64(btf, "scx_flags", 8, false) > 0);
+		assert_int_equal(btf__add_enum64_value(btf, "LOW", 1u << 3), 0);
+		assert_int_equal(btf__add_enum64_value(btf, "HIGH", 1ull << 56), 0);
+	} else {
+		assert_true(btf__add_enum(btf, "scx_flags", 4) > 0);
+		assert_int_equal(btf__add_enum_value(btf, "LOW", 1u << 3), 0);
+		assert_int_equal(btf__add_enum_value(btf, "HIGH", 1u << 31), 0);
+	}
+	write_out(btf);
 }
 
 static int setup(void **state)
@@ -142,6 +165,36 @@ static void missing_or_damaged_btf_is_refused(void **state)
 	assert_int_equal(mls_kfuncs_check(path, &err), -ENOENT);
 }
 
+static void values_are_the_kernels_by_their_names(void **state)
+{
+	uint64_t value = 0;
+
+	(void)state;
+	write_flags(false);
+	assert_int_equal(mls_kfuncs_value(path, "scx_flags", "LOW", &err, &value), 0);
+	assert_int_equal(value, 1u << 3);
+	assert_int_equal(mls_kfuncs_value(path, "scx_flags", "HIGH", &err, &value), 0);
+	assert_int_equal(value, 1u << 31);
+	write_flags(true);
+	assert_int_equal(mls_kfuncs_value(path, "scx_flags", "LOW", &err, &value), 0);
+	assert_int_equal(value, 1u << 3);
+	assert_int_equal(mls_kfuncs_value(path, "scx_flags", "HIGH", &err, &value), 0);
+	assert_true(value == 1ull << 56);
+}
+
+static void values_that_are_not_there_are_named(void **state)
+{
+	uint64_t value;
+
+	(void)state;
+	write_flags(true);
+	assert_int_equal(mls_kfuncs_value(path, "scx_flags", "NEXT", &err, &value), -ENOSYS);
+	assert_non_null(strstr(err.message, "enum scx_flags has no NEXT"));
+	assert_int_equal(mls_kfuncs_value(path, "scx_ops", "LOW", &err, &value), -ENOSYS);
+	assert_int_equal(mls_kfuncs_value("/nonexistent", "scx_flags", "LOW", &err, &value),
+			 -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +203,8 @@ int main(void)
 		cmocka_unit_test(kernel_without_any_one_function_is_refused_by_its_name),
 		cmocka_unit_test(kernel_whose_build_lost_half_a_function_is_refused),
 		cmocka_unit_test(missing_or_damaged_btf_is_refused),
+		cmocka_unit_test(values_are_the_kernels_by_their_names),
+		cmocka_unit_test(values_that_are_not_there_are_named),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

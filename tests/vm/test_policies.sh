@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Which tasks are ours, in partial mode and without it.
+# Functions are called through check.
+# shellcheck disable=SC2317
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib/tap.sh
+. tests/vm/vm.sh
+skip_without_qemu "policies of tasks on the kernels of the matrix"
+
+check "helpers build" build_helper policies
+for kernel in "${kernels[@]}"; do
+	out=$tap_tmp/$kernel
+	check "$kernel: tasks of each policy run" guest -k "$kernel" -t 1x1x2 -o "$out" -p "$MLSCHED" -p "$tap_tmp/policies" \
+		-p tests/vm/guest_policies.sh -- guest_policies.sh
+	holds() {
+		check "$kernel: $1" python3 tests/vm/check_policies.py "$2" "$out"
+		sed 's/^/# /' "$tap_out"
+	}
+	holds "with --partial a task that asks for the class is ours" asked
+	holds "with --partial an ordinary task is the kernel's" ordinary
+done
+finish
