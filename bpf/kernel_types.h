@@ -45,6 +45,7 @@ struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
 	unsigned int flags;
+	unsigned int policy;
 	int nr_cpus_allowed;
 	struct sched_entity se;
 	struct sched_ext_entity scx;

@@ -229,8 +229,9 @@ static __always_inline u64 running_deadline(struct scheduler_cpu *c, u64 now)
 }
 
 static __always_inline void after_enqueue(struct task_struct *p, struct task *t, u32 cpu,
-					  u64 deadline, u64 now)
+					  u64 deadline, u64 enq_flags, u64 now)
 {
+	struct scheduler_cpu *c = cpu_at(cpu);
 	bool placed = t->placed;
 
 	t->placed = 0;
@@ -249,10 +250,13 @@ static __always_inline void after_enqueue(struct task_struct *p, struct task *t,
 			call_idle((u32)other);
 			return;
 		}
-		return;
+		/* For a task that may run on one CPU only select_cpu() is not called. */
+		if (!(enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP)))
+			return;
 	}
 	/* Its neighbour's figures may be a moment old: a preemption too many or too few. */
-	if (mls_policy_preempts(&policy, deadline, running_deadline(cpu_at(cpu), now))) {
+	if (mls_policy_wakes_over(&policy, p->policy, c->policy, deadline,
+				  running_deadline(c, now))) {
 		COUNT(preempted);
 		scx_bpf_kick_cpu((s32)cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
 	}
@@ -297,7 +301,7 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 	scx_bpf_dsq_insert_vtime(p, cpu, mls_policy_slice(&policy, c->length - 1), deadline,
 				 enq_flags);
 	put_in(&queued, cpu);
-	after_enqueue(p, t, cpu, deadline, now);
+	after_enqueue(p, t, cpu, deadline, enq_flags, now);
 }
 
 /* ---- a CPU looks for work --------------------------------------------------------- */
@@ -584,6 +588,7 @@ void BPF_PROG(mlsched_running, struct task_struct *p)
 	c->began = now;
 	c->burst = t->burst;
 	c->weight = weight_of(p);
+	c->policy = p->policy;
 }
 
 SEC("struct_ops/mlsched_stopping")

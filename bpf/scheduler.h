@@ -164,6 +164,7 @@ struct scheduler_counts {
  * @checked:    when its queue was last searched for overdue tasks
  * @length:     of its queue when a task was last put in or taken out
  * @weight:     of the running task
+ * @policy:     of the running task, the kernel's number
  * @uneven:     turns of the timer for which its queue has been longer than others
  * @asking:     it is reading a slot: nobody may write to one that it may have found
  * @reported:   length of its queue, when mlsched_report() last looked
@@ -182,6 +183,7 @@ struct scheduler_cpu {
 	u64 checked;
 	u32 length;
 	u32 weight;
+	u32 policy;
 	u32 uneven;
 	u32 asking;
 	s32 reported;

@@ -37,6 +37,7 @@ enum scx_dsq_iter_flags {
 };
 
 enum scx_enq_flags {
+	SCX_ENQ_WAKEUP = 1,
 	SCX_ENQ_PREEMPT = 1ull << 32,
 	SCX_ENQ_REENQ = 1ull << 40,
 };

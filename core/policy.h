@@ -173,6 +173,30 @@ static inline int mls_policy_preempts(const struct mls_policy *policy, u64 deadl
 	return mls_policy_before(deadline + policy->granularity, running);
 }
 
+/* include/uapi/linux/sched.h, the same for ever */
+#define MLS_POLICY_SCHED_BATCH 3
+#define MLS_POLICY_SCHED_IDLE  5
+
+/**
+ * mls_policy_wakes_over() - a task that wakes up takes the place of the running one
+ * @task:         the kernel's number of its scheduling policy
+ * @running_task: and of the running one's
+ * @deadline:     of the task
+ * @running:      and of the running one
+ *
+ * As with the kernel's own scheduler: who asked for batch or idle scheduling
+ * interrupts nobody, and who runs idle is in nobody else's way.
+ */
+static inline int mls_policy_wakes_over(const struct mls_policy *policy, u32 task, u32 running_task,
+					u64 deadline, u64 running)
+{
+	if (running_task == MLS_POLICY_SCHED_IDLE && task != MLS_POLICY_SCHED_IDLE)
+		return 1;
+	if (task == MLS_POLICY_SCHED_BATCH || task == MLS_POLICY_SCHED_IDLE)
+		return 0;
+	return mls_policy_preempts(policy, deadline, running);
+}
+
 /** mls_policy_burst() - the average after a burst of @ran ns */
 static inline u64 mls_policy_burst(u64 burst, u64 ran)
 {

@@ -113,6 +113,31 @@ static void short_bursts_are_served_first(void **state)
 	assert_true(mls_policy_preempts(&policy, lengthy - policy.granularity - 1, lengthy));
 }
 
+static void batch_and_idle_interrupt_nobody_and_idle_is_in_nobodys_way(void **state)
+{
+	enum { NORMAL = 0, BATCH = MLS_POLICY_SCHED_BATCH, IDLE = MLS_POLICY_SCHED_IDLE, EXT = 7 };
+	static const struct {
+		u32 task, running;
+		int never, always;
+	} cases[] = {
+		{ NORMAL, NORMAL, 0, 0 }, { NORMAL, BATCH, 0, 0 }, { NORMAL, IDLE, 0, 1 },
+		{ BATCH, NORMAL, 1, 0 },  { BATCH, BATCH, 1, 0 },  { BATCH, IDLE, 0, 1 },
+		{ IDLE, NORMAL, 1, 0 },   { IDLE, BATCH, 1, 0 },   { IDLE, IDLE, 1, 0 },
+		{ EXT, EXT, 0, 0 },       { EXT, IDLE, 0, 1 },
+	};
+	u64 late = 1000 * policy.slice, early = late - policy.granularity - 1;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		u32 task = cases[i].task, running = cases[i].running;
+
+		assert_int_equal(mls_policy_wakes_over(&policy, task, running, early, late),
+				 !cases[i].never);
+		assert_int_equal(mls_policy_wakes_over(&policy, task, running, late, early),
+				 cases[i].always);
+	}
+}
+
 static void the_average_burst_approaches_what_is_measured(void **state)
 {
 	u64 burst = policy.slice;
@@ -316,6 +341,7 @@ int main(void)
 		cmocka_unit_test(placement_is_within_bounds_of_the_clock),
 		cmocka_unit_test(a_change_of_queue_keeps_what_a_task_is_ahead),
 		cmocka_unit_test(short_bursts_are_served_first),
+		cmocka_unit_test(batch_and_idle_interrupt_nobody_and_idle_is_in_nobodys_way),
 		cmocka_unit_test(the_average_burst_approaches_what_is_measured),
 		cmocka_unit_test(a_clock_never_stands_still_for_those_that_wait),
 		cmocka_unit_test(short_idle_periods_are_not_worth_a_move),

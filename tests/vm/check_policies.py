@@ -60,5 +60,44 @@ def ordinary(directory):
         fail("it did not wake up often enough to show anything")
 
 
+def late(directory, scheduler, policy, running):
+    """Mean lateness in ns of a task of this policy that wakes up while one of policy @running computes."""
+    name = f"{scheduler}.{policy}" + (".idle" if running == "idle" else "")
+    busy, wakes = tasks(directory, name)
+    if wakes["wakes"] < 20:
+        fail("it did not wake up often enough to show anything")
+    return wakes["late_ns"]
+
+
+# A turn ends with a tick, 4 ms apart: who has to wait for that is late by more than 1 ms in the mean.
+SOON_NS = 300_000
+TURN_NS = 1_000_000
+
+
+def over(directory, policy, running, soon):
+    """Does the one that wakes up run at once or in its turn, with us and with the kernel's own scheduler?"""
+    for scheduler in ("all", "kernel"):
+        ns = late(directory, scheduler, policy, running)
+        if soon and ns > SOON_NS or not soon and ns < TURN_NS:
+            fail(f"{scheduler}: expected {'less' if soon else 'more'}, found {ns / 1e3:.0f} us")
+
+
+def normal(directory):
+    over(directory, "normal", "normal", True)
+
+
+def batch(directory):
+    over(directory, "batch", "normal", False)
+
+
+def idle(directory):
+    over(directory, "idle", "normal", False)
+
+
+def over_idle(directory):
+    over(directory, "normal", "idle", True)
+    over(directory, "batch", "idle", True)
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](pathlib.Path(sys.argv[2]))
