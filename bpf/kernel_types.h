@@ -41,6 +41,26 @@ struct sched_ext_entity {
 	u64 dsq_vtime;
 } CO_RE;
 
+struct kernfs_node {
+	u64 id;
+} CO_RE;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+} CO_RE;
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	int level;
+	struct kernfs_node *kn;
+} CO_RE;
+
+/* What the CPU controller makes of a cgroup. */
+struct task_group {
+	struct cgroup_subsys_state css;
+} CO_RE;
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
@@ -49,6 +69,7 @@ struct task_struct {
 	int nr_cpus_allowed;
 	struct sched_entity se;
 	struct sched_ext_entity scx;
+	struct task_group *sched_task_group;
 	int pid;
 	int tgid;
 	const struct cpumask *cpus_ptr;

@@ -20,6 +20,8 @@
  *   for longer than a move costs: its idle periods were that long of late, or
  *   this one is.  Whose turn is over while others run on calls such a CPU.
  * - A timer levels long and short queues, a few queues a turn.
+ * - Tasks in cgroups have the part of their group's weight that is theirs
+ *   (bpf/scheduler_cgroup.h).
  * - A task that has waited for longer than the limit is served next, whatever
  *   its weight.
  * - Every such offer is a decision (core/policy.h).  Hard rules come first: no
@@ -29,8 +31,8 @@
  *
  * It does well where tasks have caches worth keeping.  Its known weakness:
  * what is not searched is not found: at most eight queues are looked at when
- * a CPU runs dry, the first in order rather than the longest; and cgroups'
- * weights count only as far as the kernel puts them into a task's.
+ * a CPU runs dry, the first in order rather than the longest; and of
+ * cgroups only the weights count, not cpu.idle and cpu.max.
  *
  * No loop is over all CPUs or all tasks: sets of CPUs are words of 64, sixteen
  * at most, and everything else has a small constant bound.
@@ -39,6 +41,7 @@
 
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/scheduler_cgroup.h"
 #include "bpf/scheduler_decide.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -54,9 +57,12 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* ---- waking up ------------------------------------------------------------------ */
 
+/* As it was when the task was put into its queue. */
 static __always_inline u32 weight_of(struct task_struct *p)
 {
-	return p->scx.weight;
+	struct task *t = task_of(p);
+
+	return t ? t->weight : MLS_POLICY_WEIGHT;
 }
 
 static __always_inline bool is_bound(struct task_struct *p)
@@ -266,7 +272,7 @@ SEC("struct_ops/mlsched_enqueue")
 void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	u64 local = SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), now = bpf_ktime_get_ns(), deadline;
-	u32 cpu = (u32)scx_bpf_task_cpu(p), weight = weight_of(p);
+	u32 cpu = (u32)scx_bpf_task_cpu(p), weight;
 	struct task *t = task_of(p);
 	struct scheduler_cpu *c = cpu_at(cpu);
 	s32 length;
@@ -277,6 +283,7 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 	}
 	if (cpu != t->ran_on && t->cause == SCHEDULER_STAYS)
 		set_cause(t, may_run_on(p, t->ran_on) ? SCHEDULER_BY_KERNEL : SCHEDULER_BY_FORCE);
+	weight = t->weight = weigh(p, t, now);
 	t->waiting = now;
 	if (cpu != t->queue) {
 		t->own = mls_policy_move(t->own, cpu_at(t->queue)->clock, c->clock);
@@ -587,7 +594,7 @@ void BPF_PROG(mlsched_running, struct task_struct *p)
 	c->own = t->own;
 	c->began = now;
 	c->burst = t->burst;
-	c->weight = weight_of(p);
+	c->weight = t->weight = weigh(p, t, now);
 	c->policy = p->policy;
 }
 
@@ -600,7 +607,7 @@ void BPF_PROG(mlsched_stopping, struct task_struct *p, bool runnable)
 	if (!t)
 		return;
 	ran = bpf_ktime_get_ns() - t->began;
-	t->own += mls_policy_charge(ran, weight_of(p));
+	t->own += mls_policy_charge(ran, t->weight);
 	t->ran += ran;
 	if (!is_bound(p)) {
 		struct scheduler_cpu *c = cpu_at((u32)scx_bpf_task_cpu(p));
@@ -752,9 +759,10 @@ void BPF_PROG(mlsched_exit_task, struct task_struct *p, struct scx_exit_task_arg
 {
 	struct task *t = task_of(p);
 
-	if (t)
-		count_failure(__sync_lock_test_and_set(&t->cause, SCHEDULER_STAYS),
-			      SCHEDULER_RETURNED);
+	if (!t)
+		return;
+	leave_group(t);
+	count_failure(__sync_lock_test_and_set(&t->cause, SCHEDULER_STAYS), SCHEDULER_RETURNED);
 }
 
 SEC("struct_ops/mlsched_enable")
@@ -769,6 +777,7 @@ void BPF_PROG(mlsched_enable, struct task_struct *p)
 	t->ran_on = cpu;
 	t->own = cpu_at(cpu)->clock;
 	t->burst = policy.slice;
+	t->weight = MLS_POLICY_WEIGHT;
 	t->waiting = 0;
 }
 
@@ -803,13 +812,18 @@ struct sched_ext_ops mlsched_ops = {
 	.select_cpu = (void *)mlsched_select_cpu,
 	.enqueue = (void *)mlsched_enqueue,
 	.dispatch = (void *)mlsched_dispatch,
+	.runnable = (void *)mlsched_runnable,
 	.running = (void *)mlsched_running,
 	.stopping = (void *)mlsched_stopping,
+	.quiescent = (void *)mlsched_quiescent,
 	.update_idle = (void *)mlsched_update_idle,
 	.cpu_release = (void *)mlsched_cpu_release,
 	.init_task = (void *)mlsched_init_task,
 	.exit_task = (void *)mlsched_exit_task,
 	.enable = (void *)mlsched_enable,
+	.cgroup_init = (void *)mlsched_cgroup_init,
+	.cgroup_exit = (void *)mlsched_cgroup_exit,
+	.cgroup_set_weight = (void *)mlsched_cgroup_set_weight,
 	.init = (void *)mlsched_init,
 	.exit = (void *)mlsched_exit,
 	.timeout_ms = 10000,

@@ -226,6 +226,8 @@ struct scx_exit_info;
 struct scx_exit_task_args;
 struct scx_init_task_args;
 struct scx_cpu_release_args;
+struct cgroup;
+struct scx_cgroup_init_args;
 
 /*
  * The members of the kernel's struct sched_ext_ops that we use; libbpf finds
@@ -236,13 +238,19 @@ struct sched_ext_ops {
 	s32 (*select_cpu)(struct task_struct *p, s32 prev_cpu, u64 wake_flags);
 	void (*enqueue)(struct task_struct *p, u64 enq_flags);
 	void (*dispatch)(s32 cpu, struct task_struct *prev);
+	void (*runnable)(struct task_struct *p, u64 enq_flags);
 	void (*running)(struct task_struct *p);
 	void (*stopping)(struct task_struct *p, _Bool runnable);
+	void (*quiescent)(struct task_struct *p, u64 deq_flags);
 	void (*update_idle)(s32 cpu, _Bool idle);
 	void (*cpu_release)(s32 cpu, struct scx_cpu_release_args *args);
 	s32 (*init_task)(struct task_struct *p, struct scx_init_task_args *args);
 	void (*exit_task)(struct task_struct *p, struct scx_exit_task_args *args);
 	void (*enable)(struct task_struct *p);
+	/* Kernels without CONFIG_EXT_GROUP_SCHED have none of these three. */
+	s32 (*cgroup_init)(struct cgroup *cgroup, struct scx_cgroup_init_args *args);
+	void (*cgroup_exit)(struct cgroup *cgroup);
+	void (*cgroup_set_weight)(struct cgroup *cgroup, u32 weight);
 	s32 (*init)(void);
 	void (*exit)(struct scx_exit_info *info);
 	u64 flags;

@@ -86,6 +86,9 @@ struct {
  * @placed:  select_cpu() has just looked for an idle CPU, in vain
  * @daemons: it is one of the daemon's own
  * @pid:     for people
+ * @weight:  in units of the policy, when it was last put into a queue or began to run
+ * @group:   id of the cgroup in which it is counted as active,
+ * @counted: with this weight; 0: it is not
  * @asked:   of the daemon, about it
  */
 struct task {
@@ -101,6 +104,9 @@ struct task {
 	u32 placed;
 	u32 daemons;
 	u32 pid;
+	u32 weight;
+	u32 counted;
+	u64 group;
 	struct mls_question asked[MLS_VERDICT_QUESTIONS];
 };
 

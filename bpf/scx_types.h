@@ -23,6 +23,10 @@ struct scx_exit_info {
 	char *msg;
 } CO_RE;
 
+struct scx_cgroup_init_args {
+	u32 weight;
+} CO_RE;
+
 struct bpf_iter_scx_dsq {
 	u64 __opaque[6];
 } __attribute__((aligned(8)));

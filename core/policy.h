@@ -51,8 +51,12 @@ enum mls_policy_level {
 	MLS_POLICY_LEVELS
 };
 
-/* A nice-0 task has this weight; a CPU's virtual time runs in ns of such a task. */
-#define MLS_POLICY_WEIGHT 100
+/*
+ * A nice-0 task has this weight; a CPU's virtual time runs in ns of such a task.  Finer
+ * by so much than sched_ext's 1 to 10000, because groups divide theirs (core/group.h).
+ */
+#define MLS_POLICY_FINE   256
+#define MLS_POLICY_WEIGHT (100 * MLS_POLICY_FINE)
 
 /**
  * struct mls_policy - the numbers of the policy, in ns

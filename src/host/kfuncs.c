@@ -126,6 +126,23 @@ int mls_kfuncs_value(const char *path, const char *type, const char *name,
 	return ret ? mls_error(err, -ENOSYS, "this kernel's enum %s has no %s", type, name) : 0;
 }
 
+int mls_kfuncs_has_member(const char *path, const char *type, const char *name,
+			  struct mlsched_error *err)
+{
+	struct btf *btf = open_btf(path, err);
+	const struct btf_type *t;
+	int id, found = 0;
+
+	if (!btf)
+		return -ENOENT;
+	id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
+	t = id > 0 ? btf__type_by_id(btf, (__u32)id) : NULL;
+	for (__u16 i = 0; t && i < btf_vlen(t) && !found; i++)
+		found = strcmp(btf__name_by_offset(btf, btf_members(t)[i].name_off), name) == 0;
+	btf__free(btf);
+	return found;
+}
+
 int mls_kfuncs_check(const char *path, struct mlsched_error *err)
 {
 	struct btf *btf = open_btf(path, err);

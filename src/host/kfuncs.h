@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a kernel's BTF says: functions that the scheduler cannot do without, values by name. */
+/* What a kernel's BTF says: functions that the scheduler needs, values and members by name. */
 #ifndef MLS_HOST_KFUNCS_H
 #define MLS_HOST_KFUNCS_H
 
@@ -33,5 +33,15 @@ int mls_kfuncs_check(const char *path, struct mlsched_error *err);
  */
 int mls_kfuncs_value(const char *path, const char *type, const char *name,
 		     struct mlsched_error *err, uint64_t *value);
+
+/**
+ * mls_kfuncs_has_member() - does a struct of the kernel have a member of this name?
+ * @path: the BTF
+ * @type: of the struct, without "struct"
+ *
+ * Return: 1 or 0; -ENOENT when the BTF cannot be read.
+ */
+int mls_kfuncs_has_member(const char *path, const char *type, const char *name,
+			  struct mlsched_error *err);
 
 #endif /* MLS_HOST_KFUNCS_H */

@@ -166,6 +166,26 @@ static struct bpf_map *ops_map(struct mls_scx *s)
 	return bpf_object__find_map_by_name(s->skel->obj, "mlsched_ops");
 }
 
+/*
+ * libbpf refuses an operation that the kernel does not know unless it is empty.  Without
+ * groups in sched_ext every task competes by its own weight.
+ */
+static int drop_groups(const struct mls_scx *s, struct sched_ext_ops *ops,
+		       struct mlsched_error *err)
+{
+	char path[512];
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/kernel/btf/vmlinux", s->options.sysfs);
+	ret = mls_kfuncs_has_member(path, "sched_ext_ops", "cgroup_init", err);
+	if (ret)
+		return ret < 0 ? ret : 0;
+	ops->cgroup_init = NULL;
+	ops->cgroup_exit = NULL;
+	ops->cgroup_set_weight = NULL;
+	return 0;
+}
+
 /* A kernel gives its flags what numbers it likes; it refuses those that it does not know. */
 static int set_flags(const struct mls_scx *s, struct sched_ext_ops *ops, struct mlsched_error *err)
 {
@@ -207,6 +227,8 @@ static int load(struct mls_scx *s, uint64_t hotplug_seq, struct mlsched_error *e
 		goto out;
 	}
 	ret = set_flags(s, ops, err);
+	if (!ret)
+		ret = drop_groups(s, ops, err);
 	if (ret)
 		goto out;
 	/* The kernel refuses us if a CPU came or went since we read the topology. */

@@ -2,7 +2,7 @@
 /*
  * Which kernels the scheduler refuses, from made-up BTF: one that has all the
  * functions, one that lacks a function, one whose build lost half of one.  And
- * the numbers that kernels give their values.
+ * the numbers that kernels give their values, and the members of their structs.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -195,6 +195,26 @@ static void values_that_are_not_there_are_named(void **state)
 			 -ENOENT);
 }
 
+static void members_are_found_by_their_names(void **state)
+{
+	struct btf *btf = btf__new_empty();
+	int u64_id;
+
+	(void)state;
+	assert_non_null(btf);
+	u64_id = btf__add_int(btf, "u64", 8, 0);
+	assert_true(btf__add_struct(btf, "sched_ext_ops", 16) > 0);
+	assert_int_equal(btf__add_field(btf, "enqueue", u64_id, 0, 0), 0);
+	assert_int_equal(btf__add_field(btf, "cgroup_init", u64_id, 64, 0), 0);
+	write_out(btf);
+	assert_int_equal(mls_kfuncs_has_member(path, "sched_ext_ops", "enqueue", &err), 1);
+	assert_int_equal(mls_kfuncs_has_member(path, "sched_ext_ops", "cgroup_init", &err), 1);
+	assert_int_equal(mls_kfuncs_has_member(path, "sched_ext_ops", "cgroup_exit", &err), 0);
+	assert_int_equal(mls_kfuncs_has_member(path, "scx_ops", "enqueue", &err), 0);
+	assert_int_equal(mls_kfuncs_has_member("/nonexistent", "scx_ops", "enqueue", &err),
+			 -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +225,7 @@ int main(void)
 		cmocka_unit_test(missing_or_damaged_btf_is_refused),
 		cmocka_unit_test(values_are_the_kernels_by_their_names),
 		cmocka_unit_test(values_that_are_not_there_are_named),
+		cmocka_unit_test(members_are_found_by_their_names),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
