@@ -65,6 +65,11 @@ static __always_inline u32 weight_of(struct task_struct *p)
 	return t ? t->weight : MLS_POLICY_WEIGHT;
 }
 
+static __always_inline u64 apart(struct task_struct *p, struct task *t, u64 ns)
+{
+	return mls_policy_apart(ns, p->scx.weight * MLS_POLICY_FINE, t->weight);
+}
+
 static __always_inline bool is_bound(struct task_struct *p)
 {
 	return (p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1;
@@ -261,7 +266,7 @@ static __always_inline void after_enqueue(struct task_struct *p, struct task *t,
 			return;
 	}
 	/* Its neighbour's figures may be a moment old: a preemption too many or too few. */
-	if (mls_policy_wakes_over(&policy, p->policy, c->policy, deadline,
+	if (mls_policy_wakes_over(apart(p, t, policy.granularity), p->policy, c->policy, deadline,
 				  running_deadline(c, now))) {
 		COUNT(preempted);
 		scx_bpf_kick_cpu((s32)cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_PREEMPT));
@@ -289,7 +294,7 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 		t->own = mls_policy_move(t->own, cpu_at(t->queue)->clock, c->clock);
 		t->queue = cpu;
 	}
-	t->own = mls_policy_place(&policy, t->own, c->clock, weight);
+	t->own = mls_policy_place(&policy, apart(p, t, policy.credit), t->own, c->clock, weight);
 	if (is_bound(p)) {
 		t->placed = 0;
 		COUNT(bound);

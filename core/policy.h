@@ -112,6 +112,19 @@ static inline u64 mls_policy_charge(u64 ran, u32 weight)
 	return ran * MLS_POLICY_WEIGHT / (weight ? weight : 1);
 }
 
+/**
+ * mls_policy_apart() - virtual time that means to a task what @ns mean to one in no group
+ * @alone:  the weight that it would have in no group
+ * @weight: the one that it has
+ *
+ * Of a group with much to do each task has a small part, and its virtual time runs the
+ * faster: what is a short time for it must be a short one in that measure.
+ */
+static inline u64 mls_policy_apart(u64 ns, u32 alone, u32 weight)
+{
+	return ns * alone / (weight ? weight : 1);
+}
+
 /** mls_policy_before() - @a is earlier than @b; virtual times may wrap */
 static inline int mls_policy_before(u64 a, u64 b)
 {
@@ -120,18 +133,20 @@ static inline int mls_policy_before(u64 a, u64 b)
 
 /**
  * mls_policy_place() - the virtual time of a task that enters a queue
- * @own:   what it has used
- * @clock: of the queue's CPU
+ * @credit: policy.credit for this task: mls_policy_apart()
+ * @own:    what it has used
+ * @clock:  of the queue's CPU
  *
  * Who slept for long is not owed all of that time, and who ran ahead on a CPU
  * whose clock stood still is not made to wait for ever.
  */
-static inline u64 mls_policy_place(const struct mls_policy *policy, u64 own, u64 clock, u32 weight)
+static inline u64 mls_policy_place(const struct mls_policy *policy, u64 credit, u64 own, u64 clock,
+				   u32 weight)
 {
 	u64 latest = clock + mls_policy_charge(2 * policy->slice, weight);
 
-	if (mls_policy_before(own, clock - policy->credit))
-		return clock - policy->credit;
+	if (mls_policy_before(own, clock - credit))
+		return clock - credit;
 	return mls_policy_before(latest, own) ? latest : own;
 }
 
@@ -171,10 +186,13 @@ static inline u64 mls_policy_deadline(const struct mls_policy *policy, u64 own, 
 	return own + mls_policy_charge(burst < policy->slice ? burst : policy->slice, weight);
 }
 
-/** mls_policy_preempts() - a task with @deadline takes the place of a running one with @running */
-static inline int mls_policy_preempts(const struct mls_policy *policy, u64 deadline, u64 running)
+/**
+ * mls_policy_preempts() - a task with @deadline takes the place of a running one with @running
+ * @granularity: policy.granularity for that task: mls_policy_apart()
+ */
+static inline int mls_policy_preempts(u64 granularity, u64 deadline, u64 running)
 {
-	return mls_policy_before(deadline + policy->granularity, running);
+	return mls_policy_before(deadline + granularity, running);
 }
 
 /* include/uapi/linux/sched.h, the same for ever */
@@ -183,6 +201,7 @@ static inline int mls_policy_preempts(const struct mls_policy *policy, u64 deadl
 
 /**
  * mls_policy_wakes_over() - a task that wakes up takes the place of the running one
+ * @granularity:  as for mls_policy_preempts()
  * @task:         the kernel's number of its scheduling policy
  * @running_task: and of the running one's
  * @deadline:     of the task
@@ -191,14 +210,14 @@ static inline int mls_policy_preempts(const struct mls_policy *policy, u64 deadl
  * As with the kernel's own scheduler: who asked for batch or idle scheduling
  * interrupts nobody, and who runs idle is in nobody else's way.
  */
-static inline int mls_policy_wakes_over(const struct mls_policy *policy, u32 task, u32 running_task,
-					u64 deadline, u64 running)
+static inline int mls_policy_wakes_over(u64 granularity, u32 task, u32 running_task, u64 deadline,
+					u64 running)
 {
 	if (running_task == MLS_POLICY_SCHED_IDLE && task != MLS_POLICY_SCHED_IDLE)
 		return 1;
 	if (task == MLS_POLICY_SCHED_BATCH || task == MLS_POLICY_SCHED_IDLE)
 		return 0;
-	return mls_policy_preempts(policy, deadline, running);
+	return mls_policy_preempts(granularity, deadline, running);
 }
 
 /** mls_policy_burst() - the average after a burst of @ran ns */

@@ -80,14 +80,31 @@ static void placement_is_within_bounds_of_the_clock(void **state)
 		u64 clock = mls_random_next(&random);
 		u64 own = clock + (u64)(((s64)mls_random_next(&random)) >> 20);
 		u32 weight = 1 + (u32)(mls_random_next(&random) % 10000);
-		u64 placed = mls_policy_place(&policy, own, clock, weight);
+		u64 credit = mls_policy_apart(policy.credit, MLS_POLICY_WEIGHT,
+					      1 + (u32)(mls_random_next(&random) % 100000));
+		u64 placed = mls_policy_place(&policy, credit, own, clock, weight);
 
-		assert_false(mls_policy_before(placed, clock - policy.credit));
+		assert_false(mls_policy_before(placed, clock - credit));
 		assert_false(mls_policy_before(clock + mls_policy_charge(2 * policy.slice, weight),
 					       placed));
 		/* What is within the bounds stays what it is. */
-		assert_int_equal(mls_policy_place(&policy, placed, clock, weight), placed);
+		assert_int_equal(mls_policy_place(&policy, credit, placed, clock, weight), placed);
 	}
+}
+
+static void in_a_group_short_times_are_as_short(void **state)
+{
+	(void)state;
+	/* In no group, or in one whose weight is its members': as it is. */
+	assert_int_equal(mls_policy_apart(policy.credit, MLS_POLICY_WEIGHT, MLS_POLICY_WEIGHT),
+			 policy.credit);
+	/* With the fiftieth part of a weight a task is charged fifty times as much. */
+	assert_int_equal(mls_policy_apart(policy.credit, MLS_POLICY_WEIGHT, MLS_POLICY_WEIGHT / 50),
+			 mls_policy_charge(policy.credit, MLS_POLICY_WEIGHT / 50));
+	/* A weight of its own changes nothing: nice is not a group. */
+	assert_int_equal(mls_policy_apart(policy.credit, 3 * MLS_POLICY_FINE, 3 * MLS_POLICY_FINE),
+			 policy.credit);
+	assert_int_equal(mls_policy_apart(0, MLS_POLICY_WEIGHT, 0), 0);
 }
 
 static void a_change_of_queue_keeps_what_a_task_is_ahead(void **state)
@@ -108,9 +125,11 @@ static void short_bursts_are_served_first(void **state)
 	/* A burst counts up to a slice. */
 	assert_int_equal(mls_policy_deadline(&policy, 1000, 50 * policy.slice, MLS_POLICY_WEIGHT),
 			 lengthy);
-	assert_false(mls_policy_preempts(&policy, lengthy, lengthy));
-	assert_false(mls_policy_preempts(&policy, lengthy - policy.granularity, lengthy));
-	assert_true(mls_policy_preempts(&policy, lengthy - policy.granularity - 1, lengthy));
+	assert_false(mls_policy_preempts(policy.granularity, lengthy, lengthy));
+	assert_false(
+		mls_policy_preempts(policy.granularity, lengthy - policy.granularity, lengthy));
+	assert_true(
+		mls_policy_preempts(policy.granularity, lengthy - policy.granularity - 1, lengthy));
 }
 
 static void batch_and_idle_interrupt_nobody_and_idle_is_in_nobodys_way(void **state)
@@ -131,9 +150,11 @@ static void batch_and_idle_interrupt_nobody_and_idle_is_in_nobodys_way(void **st
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		u32 task = cases[i].task, running = cases[i].running;
 
-		assert_int_equal(mls_policy_wakes_over(&policy, task, running, early, late),
+		assert_int_equal(mls_policy_wakes_over(policy.granularity, task, running, early,
+						       late),
 				 !cases[i].never);
-		assert_int_equal(mls_policy_wakes_over(&policy, task, running, late, early),
+		assert_int_equal(mls_policy_wakes_over(policy.granularity, task, running, late,
+						       early),
 				 cases[i].always);
 	}
 }
@@ -339,6 +360,7 @@ int main(void)
 		cmocka_unit_test(time_costs_by_weight),
 		cmocka_unit_test(order_survives_the_wrap),
 		cmocka_unit_test(placement_is_within_bounds_of_the_clock),
+		cmocka_unit_test(in_a_group_short_times_are_as_short),
 		cmocka_unit_test(a_change_of_queue_keeps_what_a_task_is_ahead),
 		cmocka_unit_test(short_bursts_are_served_first),
 		cmocka_unit_test(batch_and_idle_interrupt_nobody_and_idle_is_in_nobodys_way),
