@@ -17,13 +17,18 @@ def lines(directory, name):
     return [json.loads(line) for line in text(directory, name).splitlines()]
 
 
+def turns(directory):
+    """Those at whose end somebody was still there to tell the counters."""
+    return [turn for turn in lines(directory, "turns") if all("wait_ns" in turn[when] for when in ("last", "from", "to"))]
+
+
 def place(model):
     return f"/models/{model}"
 
 
 def stays(directory, least):
     """Attached from beginning to end, and all that was counted is there."""
-    turns = len(lines(directory, "turns"))
+    n = len(turns(directory))
     s = summary(directory, "run")
     if s["ejected"]:
         fail(f"ejected after {s['seconds']:.0f} s: {s['reason']}\n{text(directory, 'lost')}")
@@ -38,14 +43,14 @@ def stays(directory, least):
     expect("missing", s["model"]["missing"], 0)
     expect("asked by slot", s["model"]["slot_0"] + s["model"]["slot_1"], s["model"]["asked"])
     expect("said migrate", s["model"]["migrate"], s["accepted"])
-    if turns < int(least):
-        fail(f"{turns} turns of at least {least}")
-    print(f"{turns} turns in {s['seconds']:.0f} s")
+    if n < int(least):
+        fail(f"{n} turns of at least {least}")
+    print(f"{n} turns in {s['seconds']:.0f} s")
 
 
 def swaps(directory, _):
     """Each ended as it must, and the right model decided afterwards."""
-    found = {}
+    found, tried = {}, 0
     for swap in lines(directory, "swaps"):
         how, answer = swap["how"], swap["answer"]
         found[how] = found.get(how, 0) + 1
@@ -54,17 +59,17 @@ def swaps(directory, _):
         if how in ("now", "trial"):
             expect(f"{how}: outcome", answer["swap"]["outcome"], "activated")
             expect(f"{how}: who decides", swap["is"], answer["swap"]["path"])
-            if how == "trial" and not answer["swap"]["trial_decisions"]:
-                fail(f"a trial without a decision: {swap}")
+            tried += answer["swap"]["trial_decisions"]
         elif how == "refused":
             expect("who decides after a trial that failed", swap["is"], swap["was"])
-            if "refused" not in answer["swap"]["reason"]:
+            # On a slow host nothing may have been decided meanwhile: that is no judgement, either.
+            if not any(words in answer["swap"]["reason"] for words in ("refused", "too few")):
                 fail(f"reason: {answer['swap']['reason']}")
         elif how != "back":
             expect(f"{how}: who decides", swap["is"], swap["was"])
     missing = {"now", "trial", "refused", "broken", "begun", "cancelled", "back"} - found.keys()
-    if missing:
-        fail(f"none of {missing}")
+    if missing or not tried:
+        fail(f"none of {missing}, {tried} decisions on trial")
     print(", ".join(f"{n} {how}" for how, n in sorted(found.items())))
 
 
@@ -90,7 +95,7 @@ def grown(turn, get, since="from"):
 def decides(directory, _):
     """In its turn each model alone is asked, and the constant ones have their way."""
     total = {}
-    for turn in lines(directory, "turns"):
+    for turn in turns(directory):
         of, slot = turn["of"], turn["to"]["active_slot"]
         for when in ("from", "to"):
             expect(f"{of}: who decides", turn[when]["active_path"], place(of))
@@ -110,8 +115,8 @@ def decides(directory, _):
             expect("refused while the one that accepts decides", refused, 0)
         was = total.setdefault(of, [0, 0, 0, 0])
         total[of] = [a + b for a, b in zip(was, (1, asked, accepted, refused))]
-    for of, (turns, asked, accepted, refused) in sorted(total.items()):
-        print(f"{of}: {turns} turns, asked {asked}, accepted {accepted}, refused {refused}")
+    for of, (times, asked, accepted, refused) in sorted(total.items()):
+        print(f"{of}: {times} turns, asked {asked}, accepted {accepted}, refused {refused}")
     if len(total) != 7 or any(asked == 0 for _, asked, _, _ in total.values()):
         fail("expected seven models, each of them asked")
 
@@ -136,7 +141,7 @@ def at_most(buckets, share):
 def waits(directory, bound_ms):
     """The longest wait of any task in the whole run, and in whose turn it ended."""
     longest, buckets = {}, {}
-    for turn in lines(directory, "turns"):
+    for turn in turns(directory):
         last, to = turn["last"]["wait_ns"], turn["to"]["wait_ns"]
         new = [b - a for a, b in zip(last["buckets"], to["buckets"])]
         buckets[turn["of"]] = [a + b for a, b in zip(buckets.get(turn["of"], [0] * len(new)), new)]
