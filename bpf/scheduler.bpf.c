@@ -52,7 +52,7 @@ char LICENSE[] SEC("license") = "GPL";
 #define TIMER_SOURCES 16 /* queues looked at in a turn */
 #define TIMER_TASKS   4
 #define OVERDUE_TASKS 32 /* from the end of a queue: who waits for long has been put there */
-#define UNEVEN_TURNS  2 /* for which queues must differ: tasks come and go */
+#define UNEVEN_TURNS  3 /* for which queues must differ: tasks come and go */
 #define SAMPLES       4 /* near and far CPUs whose queues are compared */
 
 /* ---- waking up ------------------------------------------------------------------ */
