@@ -450,8 +450,11 @@ __noinline int serve_overdue(u32 cpu, u32 length, u64 now)
 	return 0;
 }
 
-/* Of a CPU's own queue of @length.  Return: somebody will run. */
-static __always_inline bool serve_own(u32 cpu, u32 length, u64 now)
+/*
+ * Of a CPU's own queue of @length; @runs: the task that ran is still there.  Who has waited
+ * too long comes before one that may go on.  Return: somebody else will run.
+ */
+static __always_inline bool serve_own(u32 cpu, u32 length, bool runs, u64 now)
 {
 	struct scheduler_cpu *c = cpu_at(cpu);
 
@@ -459,6 +462,8 @@ static __always_inline bool serve_own(u32 cpu, u32 length, u64 now)
 		c->checked = now - mls_policy_look(&policy);
 	else if (now - c->checked > mls_policy_look(&policy) && serve_overdue(cpu, length, now))
 		return true;
+	if (runs && goes_on(cpu, now))
+		return false;
 	return scx_bpf_dsq_move_to_local(cpu);
 }
 
@@ -472,7 +477,7 @@ void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 	s32 queue = scx_bpf_dsq_nr_queued(cpu);
 	u32 length = queue > 0 ? (u32)queue : 0, level;
 
-	if (length && !(runs && goes_on(cpu, now)) && serve_own(cpu, length, now)) {
+	if (length && serve_own(cpu, length, runs, now)) {
 		c->length = length - 1;
 		/* Who reads the hint a moment too early finds an empty queue. */
 		if (length == 1 && scx_bpf_dsq_nr_queued(cpu) == 0)

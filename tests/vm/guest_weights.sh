@@ -7,10 +7,10 @@
 set -u
 seconds=$1
 
-mlsched run --backend scx --mode collect --quiet >/out/run 2>&1 &
+mlsched run --backend scx --mode collect --json --interval 100000 >/out/run 2>/out/stderr &
 daemon=$!
 until [ "$(cat /sys/kernel/sched_ext/state)" = enabled ]; do
-	kill -0 $daemon || { cat /out/run >&2; exit 1; }
+	kill -0 $daemon || { cat /out/stderr >&2; exit 1; }
 	sleep 0.1
 done
 
@@ -38,6 +38,7 @@ pair equal env
 pair nice5 nice -n 5
 pair nice-5 nice -n -5
 pair idle chrt -i 0
+pair nice19 nice -n 19
 state=$(cat /sys/kernel/sched_ext/state)
 kill -INT $daemon
 wait $daemon && [ "$state" = enabled ]

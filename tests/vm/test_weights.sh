@@ -25,7 +25,7 @@ between() {
 	END { if (!ratio) exit 1 }' "$tap_tmp/shares"
 }
 
-check "four pairs of CPU-bound tasks run on one CPU" shares
+check "five pairs of CPU-bound tasks run on one CPU" shares
 check "equal weights: equal time" between equal 0.9 1.1
 # 1024:335 and 1024:3121, within 15 %.
 check "nice 5 gets a third of nice 0" between nice5 2.6 3.5
@@ -33,4 +33,16 @@ check "nice -5 gets three times nice 0" between nice-5 0.28 0.38
 # 1024:3; the safety limit gives it a turn now and then.
 check "SCHED_IDLE gets little, but some" between idle 15 350
 sed 's/^/# /' "$tap_tmp/shares"
+
+# A heavier task may go on after its slice, but not while somebody waits beyond the limit:
+# nice 19 would get its next turn after 200 ms.  MLS_POLICY_LIMIT and a slice of whole ticks.
+within_limit() {
+	tail -n 1 "$tap_tmp/out/run" | python3 -c '
+import json, sys
+wait = json.load(sys.stdin)["wait_ns"]
+print("longest of %d waits: %.1f ms" % (wait["n"], wait["longest"] / 1e6))
+sys.exit(wait["longest"] > 104e6)'
+}
+check "whatever the weights, nobody waits longer than the safety limit and a slice" within_limit
+sed 's/^/# /' "$tap_out"
 finish
