@@ -267,10 +267,10 @@ static inline u64 mls_policy_look(const struct mls_policy *policy)
  */
 static inline u64 mls_policy_overdue(const struct mls_policy *policy, u32 queued)
 {
-	u64 rounds = 2 * policy->slice_min * ((u64)queued + 1);
+	u64 round = policy->slice_min * ((u64)queued + 1);
 	u64 limit = policy->limit - mls_policy_look(policy);
 
-	return rounds > limit ? rounds : limit;
+	return round > limit ? round : limit;
 }
 
 /**
