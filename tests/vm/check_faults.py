@@ -113,6 +113,16 @@ def hotplug(directory):
         fail("a load failed")
 
 
+def suspend(directory):
+    """The machine slept in ACPI S3, twice, and all goes on after it."""
+    s = lived(directory, "suspend")
+    expect("times that it slept", text(directory, "suspend.times"), "2")
+    if (directory / "suspend.lost").exists():
+        fail("a load failed")
+    # QEMU now and then fails to start one of them within the kernel's 10 s.
+    print(f"{text(directory, 'suspend.cpus')} of 4 CPUs afterwards, {s['restarts']} restarts")
+
+
 def stall(directory):
     """The kernel ejects it, the daemon hands on why and says so by its status."""
     reason = ejected(directory, "stall", False)

@@ -142,6 +142,31 @@ for step in "$@"; do
 		wait $loading
 		end
 		;;
+	suspend)
+		begin suspend
+		while [ ! -e /tmp/suspend.over ]; do
+			mls-workload message -n 40 >/dev/null || echo failed >>/out/suspend.lost
+		done &
+		loading=$!
+		alarm=/sys/class/rtc/rtc0/wakealarm
+		for number in 1 2; do
+			before=$(cat /sys/kernel/sched_ext/enable_seq)
+			echo 0 >$alarm
+			# Far enough ahead not to come before it sleeps.
+			echo +10 >$alarm
+			echo mem >/sys/power/state || exit 1
+			# All CPUs but one went and came.
+			until [ "$(cat /sys/kernel/sched_ext/enable_seq)" -gt "$before" ] && [ "$(state)" = enabled ]; do
+				sleep 0.1
+			done
+			work
+			cat /sys/power/suspend_stats/success >/out/suspend.times
+		done
+		: >/tmp/suspend.over
+		wait $loading
+		nproc >/out/suspend.cpus
+		end
+		;;
 	stall)
 		begin stall
 		spoil policy || exit 1

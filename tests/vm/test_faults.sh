@@ -4,8 +4,7 @@
 # scheduler does, no task is lost, and the kernel has nothing to complain about.
 #
 # What is not here: SIGKILL, SysRq, a second scheduler in test_scx.sh, a full ring
-# buffer in test_engines.sh, what a model may do in tests/vm/soak.sh.  Known to be
-# missing: suspend, from which this QEMU's guests do not wake up by their alarm.
+# buffer in test_engines.sh, what a model may do in tests/vm/soak.sh.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/vm/vm.sh
@@ -46,6 +45,9 @@ for kernel in "${kernels[@]}"; do
 	holds "$kernel: real-time tasks on all CPUs: what waited goes on afterwards" realtime
 	holds "$kernel: garbage instead of a model, with and without its magic number" garbage
 	holds "$kernel: a CPU goes and comes back under load" hotplug
+
+	check "$kernel: the machine sleeps (ACPI S3); the kernel's log is clean" steps sleeps "$kernel" -- suspend
+	holds "$kernel: asleep twice under load: it goes on with the CPUs that wake up" suspend
 
 	# By instructions: on a host that is busy enough the guest's watchdog does not get to
 	# check in for 10 s while 5,000 tasks start and end, and that says nothing of us.
