@@ -149,7 +149,7 @@ for step in "$@"; do
 		done &
 		loading=$!
 		alarm=/sys/class/rtc/rtc0/wakealarm
-		for number in 1 2; do
+		for _ in 1 2; do
 			before=$(cat /sys/kernel/sched_ext/enable_seq)
 			echo 0 >$alarm
 			# Far enough ahead not to come before it sleeps.
