@@ -14,7 +14,14 @@ from check_scx import KINDS, adds_up, expect, fail, moves, summary, text
 
 
 def lines(directory, name):
-    return [json.loads(line) for line in text(directory, name).splitlines()]
+    """Where the scheduler was ejected in the middle of a turn its answers may be missing."""
+    documents = []
+    for line in text(directory, name).splitlines():
+        try:
+            documents.append(json.loads(line))
+        except json.JSONDecodeError:
+            fail(f"{name}: no answer from the scheduler: {line}")
+    return documents
 
 
 def turns(directory):
