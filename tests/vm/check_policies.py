@@ -10,15 +10,7 @@ import json
 import pathlib
 import sys
 
-
-def fail(text):
-    print(text)
-    sys.exit(1)
-
-
-def expect(name, found, wanted):
-    if found != wanted:
-        fail(f"{name}: expected {wanted!r}, found {found!r}")
+from check_scx import expect, fail
 
 
 def tasks(directory, name):

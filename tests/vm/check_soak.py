@@ -40,10 +40,10 @@ def stays(directory, least):
     if s["ejected"]:
         fail(f"ejected after {s['seconds']:.0f} s: {s['reason']}\n{text(directory, 'lost')}")
     expect("lost", text(directory, "lost"), "")
-    expect("state before the end", text(directory, "state.still"), "enabled")
-    expect("state afterwards", text(directory, "state"), "disabled")
+    expect("state before the end", text(directory, "run.still"), "enabled")
+    expect("state afterwards", text(directory, "run.state"), "disabled")
     expect("status", text(directory, "run.status"), "0")
-    expect("standard error", text(directory, "stderr"), "")
+    expect("standard error", text(directory, "run.stderr"), "")
     expect("restarts", s["restarts"], 0)
     adds_up(directory, "run")
     expect("asked and missing", s["model"]["asked"] + s["model"]["missing"], s["decisions"])

@@ -8,6 +8,8 @@
 # Lists of processes are meant to be split.
 # shellcheck disable=SC2086
 set -u
+# shellcheck source=tests/vm/guest_common.sh
+. /guest_common.sh
 seconds=$1
 root=/sys/fs/cgroup
 mountpoint -q $root || mount -t cgroup2 none $root || exit 1
@@ -33,10 +35,6 @@ hogs() {
 	last=$!
 }
 
-ran() {
-	read -r ns _ </proc/"$1"/schedstat
-	echo "$ns"
-}
 total() {
 	sum=0
 	for pid in "$@"; do sum=$((sum + $(ran "$pid"))); done
@@ -51,7 +49,7 @@ spin() {
 
 # measure CASE "PID..." "PID...": what each of these sets runs while spin() does.
 measure() {
-	name=$1
+	what=$1
 	shift
 	# Until the last one has come and the first figures are those of all.
 	for pid in $all; do
@@ -59,7 +57,7 @@ measure() {
 	done
 	a0=$(total $1) b0=$(total $2)
 	spin
-	echo "$scheduler $name $(($(total $1) - a0)) $(($(total $2) - b0))"
+	echo "$scheduler $what $(($(total $1) - a0)) $(($(total $2) - b0))"
 }
 
 begin_case() { all=; }
@@ -135,19 +133,6 @@ churn() {
 	done
 }
 
-# A CPU goes and comes, and each time the scheduler is attached anew under tasks that run.
-replug() {
-	for online in 0 1; do
-		seq=$(cat /sys/kernel/sched_ext/enable_seq)
-		echo $online >/sys/devices/system/cpu/cpu2/online || exit 1
-		until [ "$(cat /sys/kernel/sched_ext/enable_seq)" != "$seq" ] &&
-			[ "$(cat /sys/kernel/sched_ext/state)" = enabled ]; do
-			kill -0 $daemon || { cat /out/run.stderr >&2; exit 1; }
-			sleep 0.1
-		done
-	done
-}
-
 counts() {
 	begin_case
 	group a 100
@@ -157,7 +142,9 @@ counts() {
 	churn "$a"
 	measure churned "$a" "$b"
 	if [ $scheduler = ours ]; then
-		replug
+		# The scheduler is attached anew under tasks that run.
+		replug 2 0
+		replug 2 1
 		measure replugged "$a" "$b"
 	fi
 	end_case a b
@@ -167,16 +154,11 @@ scheduler=kernel
 cases
 counts
 
-mlsched run --backend scx --mode collect --json >/out/run 2>/out/run.stderr &
-daemon=$!
-until [ "$(cat /sys/kernel/sched_ext/state)" = enabled ]; do
-	kill -0 $daemon || { cat /out/run.stderr >&2; exit 1; }
-	sleep 0.1
-done
+start run mlsched run --backend scx --mode collect --json
 scheduler=ours
 cases
 counts
 mlsched stats --json >/out/stats || exit 1
-state=$(cat /sys/kernel/sched_ext/state)
-kill -INT $daemon
-wait $daemon && [ "$state" = enabled ]
+still=$(state)
+end
+[ "$(cat /out/run.status)" = 0 ] && [ "$still" = enabled ]

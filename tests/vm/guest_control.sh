@@ -5,25 +5,14 @@
 # goes on, and that comes back with what it had when a CPU goes.  "waits": only the
 # changes, and nothing before them.  Results in /out.
 set -u
+# shellcheck source=tests/vm/guest_common.sh
+. /guest_common.sh
 
-# begin NAME OPTION...: runs mlsched and waits until it has taken over.
+# begin NAME OPTION...
 begin() {
-	name=$1
+	run=$1
 	shift
-	mkfifo "/tmp/$name"
-	mlsched run --json --backend scx --interval 1000 "$@" >"/tmp/$name" 2>"/out/$name.stderr" &
-	job=$!
-	exec 3<"/tmp/$name"
-	read -r first <&3 || exit 1
-	{ echo "$first"; cat <&3; } >"/out/$name" &
-	reader=$!
-	exec 3<&-
-}
-end() {
-	kill -INT $job
-	wait $job
-	echo $? >"/out/$name.status"
-	wait $reader
+	start "$run" mlsched run --json --backend scx --interval 1000 "$@"
 }
 
 # A load that sleeps, wakes and passes messages, until it is told to end.
@@ -92,11 +81,7 @@ begin hotplug --model /models/accept
 mlsched model swap --now --watch-after 0 /models/refuse >/dev/null || exit 1
 mlsched model mode shadow >/dev/null || exit 1
 mlsched model status --json >/out/hotplug.before
-before=$(cat /sys/kernel/sched_ext/enable_seq)
-echo 0 >/sys/devices/system/cpu/cpu3/online
-until [ "$(cat /sys/kernel/sched_ext/enable_seq)" -gt "$before" ] && [ "$(cat /sys/kernel/sched_ext/state)" = enabled ]; do
-	sleep 0.1
-done
+replug 3 0
 mls-workload message -n 40 >/dev/null
 mlsched model status --json >/out/hotplug.after
 end

@@ -7,7 +7,7 @@
 # In a guest everything is slow, so verdicts count for longer than by default.
 steps=$*
 set --
-# begin and end, from the steps of the other test.
+# begin and end, and the steps of the other test.
 # shellcheck source=tests/vm/guest_scx.sh
 . /bin/guest_scx.sh
 
@@ -18,7 +18,7 @@ load() { mls-workload message -S 7 -n 150; }
 measured() {
 	begin "$@"
 	load >"/out/$name.load" || exit
-	end stop
+	end
 }
 
 for step in $steps; do
@@ -39,16 +39,12 @@ for step in $steps; do
 	restarted)
 		begin restarted --engine native --verdict-age 1000 --interval 0.2 --model /refuse
 		for value in 0 1; do
-			before=$(cat /sys/kernel/sched_ext/enable_seq)
-			echo $value >/sys/devices/system/cpu/cpu3/online
-			until [ "$(cat /sys/kernel/sched_ext/enable_seq)" -gt "$before" ] && [ "$(state)" = enabled ]; do
-				sleep 0.1
-			done
+			replug 3 $value
 			wc -l <"/out/$name" >"/out/restarted.from$value"
 			load >"/out/restarted.load$value" || exit
 			wc -l <"/out/$name" >"/out/restarted.to$value"
 		done
-		end stop
+		end
 		;;
 	swapped)
 		# In a directory of their own, below which the sandbox lets it read.
@@ -80,7 +76,7 @@ for step in $steps; do
 		kill $loading
 		wait $loading 2>/dev/null
 		while pidof mls-workload >/dev/null; do sleep 0.1; done
-		end stop
+		end
 		;;
 	stopped)
 		begin stopped --engine native --model /refuse
@@ -94,7 +90,7 @@ for step in $steps; do
 		state >/out/stopped.during
 		kill -CONT "$daemon"
 		load >/out/stopped.after || exit
-		end stop
+		end
 		;;
 	esac
 done

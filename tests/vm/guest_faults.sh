@@ -5,44 +5,28 @@
 # that the test on the host asks about.  guest_faults.sh STEP...; results in /out.
 set -u
 
-state() { cat /sys/kernel/sched_ext/state; }
+# shellcheck source=tests/vm/guest_common.sh
+. /guest_common.sh
+
 # Hundredths of a second.
 now() { cut -d' ' -f1 /proc/uptime | tr -d .; }
 
-wait_for_state() {
-	until [ "$(state)" = "$1" ]; do sleep 0.1; done
+# within CGROUP COMMAND...: instead of this process.
+within() {
+	echo 0 >"$1/cgroup.procs" || exit
+	shift
+	exec "$@"
 }
 
-# begin NAME [CGROUP]: runs mlsched and waits until it has taken over.
+# begin NAME [CGROUP]
 begin() {
-	name=$1
-	mkfifo "/tmp/$name"
-	(
-		[ -z "${2:-}" ] || echo 0 >"$2/cgroup.procs" || exit
-		exec mlsched run --json --backend scx --interval 1000 --model /accept
-	) >"/tmp/$name" 2>"/out/$name.stderr" &
-	job=$!
-	exec 3<"/tmp/$name"
-	if ! read -r first <&3; then
-		cat "/out/$name.stderr" >&2
-		exit 1
-	fi
-	{ echo "$first"; cat <&3; } >"/out/$name" &
-	reader=$!
-	exec 3<&-
+	start "$1" ${2:+within "$2"} mlsched run --json --backend scx --interval 1000 --model /accept
 }
 
-# Keeps its status, and the state before and after.
-end() {
+# lived: it goes on until it is told to end.
+lived() {
 	state >"/out/$name.still"
-	kill -INT $job
-	ended
-}
-ended() {
-	wait $job
-	echo $? >"/out/$name.status"
-	wait $reader
-	state >"/out/$name.state"
+	end
 }
 
 # run NAME COMMAND...: one that must succeed, with what it prints.
@@ -76,25 +60,25 @@ for step in "$@"; do
 		kill -CONT $job
 		mlsched stats --json >/out/stopped.stats
 		echo $? >/out/stopped.stats.status
-		end
+		lived
 		;;
 	affinity)
 		begin affinity
 		run misbehave affinity 200 100
 		work
-		end
+		lived
 		;;
 	cpusets)
 		begin cpusets
 		run misbehave cpusets 200 10
 		work
-		end
+		lived
 		;;
 	forks)
 		begin forks
 		run misbehave forks 8 625
 		work
-		end
+		lived
 		;;
 	realtime)
 		begin realtime
@@ -104,7 +88,7 @@ for step in "$@"; do
 		run misbehave realtime 1.5
 		wait $during || exit 1
 		work
-		end
+		lived
 		;;
 	garbage)
 		begin garbage
@@ -122,7 +106,7 @@ for step in "$@"; do
 		spoil magic || exit 1
 		work
 		mlsched stats --json >/out/garbage.after
-		end
+		lived
 		;;
 	hotplug)
 		begin hotplug
@@ -131,16 +115,12 @@ for step in "$@"; do
 		done &
 		loading=$!
 		for value in 0 1; do
-			before=$(cat /sys/kernel/sched_ext/enable_seq)
-			echo $value >/sys/devices/system/cpu/cpu3/online
-			until [ "$(cat /sys/kernel/sched_ext/enable_seq)" -gt "$before" ] && [ "$(state)" = enabled ]; do
-				sleep 0.1
-			done
+			replug 3 $value
 			work
 		done
 		: >/tmp/hotplug.over
 		wait $loading
-		end
+		lived
 		;;
 	suspend)
 		begin suspend
@@ -150,22 +130,20 @@ for step in "$@"; do
 		loading=$!
 		alarm=/sys/class/rtc/rtc0/wakealarm
 		for _ in 1 2; do
-			before=$(cat /sys/kernel/sched_ext/enable_seq)
+			before=$(enable_seq)
 			echo 0 >$alarm
 			# Far enough ahead not to come before it sleeps.
 			echo +10 >$alarm
 			echo mem >/sys/power/state || exit 1
 			# All CPUs but one went and came.
-			until [ "$(cat /sys/kernel/sched_ext/enable_seq)" -gt "$before" ] && [ "$(state)" = enabled ]; do
-				sleep 0.1
-			done
+			attached_anew "$before"
 			work
 			cat /sys/power/suspend_stats/success >/out/suspend.times
 		done
 		: >/tmp/suspend.over
 		wait $loading
 		nproc >/out/suspend.cpus
-		end
+		lived
 		;;
 	stall)
 		begin stall

@@ -4,28 +4,14 @@
 # Inside the guest: tasks of different policies under the kernel's own scheduler and
 # under ours, in partial mode and with all tasks.  Results in /out.
 set -u
+# shellcheck source=tests/vm/guest_common.sh
+. /guest_common.sh
 
-# begin NAME OPTION...: runs mlsched and waits until it has taken over.
+# begin NAME OPTION...
 begin() {
-	name=$1
+	run=$1
 	shift
-	mkfifo "/tmp/$name"
-	mlsched run --json --backend scx --mode collect --interval 1000 "$@" >"/tmp/$name" 2>"/out/$name.stderr" &
-	job=$!
-	exec 3<"/tmp/$name"
-	if ! read -r first <&3; then
-		cat "/out/$name.stderr" >&2
-		exit 1
-	fi
-	{ echo "$first"; cat <&3; } >"/out/$name" &
-	reader=$!
-	exec 3<&-
-}
-end() {
-	kill -INT $job
-	wait $job
-	echo $? >"/out/$name.status"
-	wait $reader
+	start "$run" mlsched run --json --backend scx --mode collect --interval 1000 "$@"
 }
 
 # task NAME ARGUMENT...: tasks, and the counters around them.

@@ -6,35 +6,15 @@
 set -u
 read -r id </sys/kernel/tracing/events/sched/sched_migrate_task/id
 
-state() { cat /sys/kernel/sched_ext/state; }
+# shellcheck source=tests/vm/guest_common.sh
+. /guest_common.sh
 
-# Runs mlsched in the background and waits until it has taken over: begin NAME OPTION...
+# begin NAME OPTION...: the kernel's own counts stand around ours.
 begin() {
-	name=$1
+	run=$1
 	shift
-	mkfifo "/tmp/$name"
-	# The kernel's own counts stand around ours.
-	count_events "/out/$name.outer" "$id" mlsched run --json --backend scx --interval 1000 "$@" \
-		>"/tmp/$name" 2>"/out/$name.stderr" &
-	job=$!
-	exec 3<"/tmp/$name"
-	if ! read -r first <&3; then
-		cat "/out/$name.stderr" >&2
-		exit 1
-	fi
-	{ echo "$first"; cat <&3; } >"/out/$name" &
-	reader=$!
-	exec 3<&-
-	cat /sys/kernel/sched_ext/root/ops >"/out/$name.ops"
-}
-
-# Ends it and keeps its status.
-end() {
-	[ -z "${1:-}" ] || kill -INT $job
-	wait $job
-	echo $? >"/out/$name.status"
-	wait $reader
-	state >"/out/$name.state"
+	start "$run" count_events "/out/$run.outer" "$id" mlsched run --json --backend scx --interval 1000 "$@"
+	cat /sys/kernel/sched_ext/root/ops >"/out/$run.ops"
 }
 
 # Work with more threads than CPUs that sleep, wake, fork and pass messages.
@@ -54,11 +34,7 @@ work() {
 with_work() {
 	begin "$@"
 	count_events "/out/$name.inner" "$id" sh /bin/guest_scx.sh work || exit
-	end stop
-}
-
-wait_for_state() {
-	until [ "$(state)" = "$1" ]; do sleep 0.1; done
+	end
 }
 
 for step in "$@"; do
@@ -71,7 +47,7 @@ for step in "$@"; do
 	forced)
 		begin forced --model /refuse
 		switcher 1 4 600 >/out/known || exit
-		end stop
+		end
 		;;
 	second)
 		begin first --model /refuse
@@ -80,7 +56,7 @@ for step in "$@"; do
 		mlsched run --backend auto --model /refuse --duration 0.2 --json >/out/auto 2>&1
 		echo $? >/out/auto.status
 		state >/out/second.state
-		end stop
+		end
 		;;
 	refused)
 		mlsched run --backend scx --model /refuse --duration 1 >/out/scx 2>&1
@@ -90,20 +66,12 @@ for step in "$@"; do
 		;;
 	auto)
 		# Nobody names a backend or a model; one client tells it to listen to the model.
-		mkfifo /tmp/auto_default
-		mlsched run --json >/tmp/auto_default 2>/out/auto_default.stderr &
-		job=$!
-		exec 3</tmp/auto_default
-		read -r first <&3 || exit 1
-		{ echo "$first"; cat <&3; } >/out/auto_default &
-		reader=$!
-		exec 3<&-
+		start auto_default mlsched run --json
 		cat /sys/kernel/sched_ext/root/ops >/out/auto_default.ops
 		work
 		mlsched stats --json >/out/auto_default.stats
 		mlsched model mode active >/out/auto_default.mode
-		name=auto_default
-		end stop
+		end
 		mlsched run --duration 0.5 >/out/auto_text
 		mlsched run --model /refuse --json --duration 0.5 >/out/auto_named
 		# The kernel refuses what it seemed to take: the state that is read says nothing
@@ -119,22 +87,14 @@ for step in "$@"; do
 		echo $? >/out/scx_late.status
 		umount /sys/kernel/sched_ext
 		state >/out/auto_late.state
-		end stop
+		end
 		chmod 755 /root
 		privs --reuid=65534 --regid=65534 --clear-groups mlsched run --duration 0.5 >/out/auto_plain 2>&1
 		echo $? >/out/auto_plain.status
 		# The kernel takes it out again: the same as if it had been asked for.
-		mkfifo /tmp/auto_ejected
-		mlsched run --json >/tmp/auto_ejected 2>/out/auto_ejected.stderr &
-		job=$!
-		exec 3</tmp/auto_ejected
-		read -r first <&3 || exit 1
+		start auto_ejected mlsched run --json
 		echo S >/proc/sysrq-trigger
-		cat <&3 >/out/auto_ejected
-		name=auto_ejected
-		reader=
-		end
-		exec 3<&-
+		ended
 		;;
 	kill)
 		begin killed --model /refuse
@@ -147,19 +107,15 @@ for step in "$@"; do
 	sysrq)
 		begin sysrq --model /refuse
 		echo S >/proc/sysrq-trigger
-		end
+		ended
 		;;
 	hotplug)
 		begin hotplug --model /accept
 		for value in 0 1; do
-			before=$(cat /sys/kernel/sched_ext/enable_seq)
-			echo $value >/sys/devices/system/cpu/cpu3/online
-			until [ "$(cat /sys/kernel/sched_ext/enable_seq)" -gt "$before" ] && [ "$(state)" = enabled ]; do
-				sleep 0.1
-			done
+			replug 3 $value
 			work
 		done
-		end stop
+		end
 		;;
 	esac
 done

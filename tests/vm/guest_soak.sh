@@ -10,7 +10,9 @@ set -u
 seconds=$1 turn=$2
 shift 2
 
-state() { cat /sys/kernel/sched_ext/state; }
+# shellcheck source=tests/vm/guest_common.sh
+. /guest_common.sh
+
 # Seconds of the guest's clock, which is another one than the host's when time is counted.
 now() { cut -d. -f1 /proc/uptime; }
 
@@ -86,17 +88,7 @@ take_over() {
 # Whoever asks must not wait in the crowd that it asks about.
 renice -n -20 $$ >/dev/null
 cpus=$(seq 0 $(($(nproc) - 1)))
-mkfifo /tmp/run
-mlsched run --json --backend scx --interval 100000 --model /models/refuse >/tmp/run 2>/out/stderr &
-job=$!
-exec 3</tmp/run
-if ! read -r first <&3; then
-	cat /out/stderr >&2
-	exit 1
-fi
-{ echo "$first"; cat <&3; } >/out/run &
-reader=$!
-exec 3<&-
+start run mlsched run --json --backend scx --interval 100000 --model /models/refuse
 
 nice -n 20 stress-ng --timeout "${seconds}s" --metrics-brief --temp-path /tmp "$@" >/out/stress 2>&1 &
 stress=$!
@@ -130,9 +122,5 @@ while goes_on; do
 done
 wait $stress
 echo $? >/out/stress.status
-state >/out/state.still
-kill -INT $job
-wait $job
-echo $? >/out/run.status
-wait $reader
-state >/out/state
+state >/out/run.still
+end

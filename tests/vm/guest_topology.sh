@@ -6,17 +6,10 @@
 set -u
 bursts=$1
 
-mkfifo /tmp/run
-mlsched run --json --backend scx --interval 100000 --model /accept >/tmp/run 2>/out/run.stderr &
-job=$!
-exec 3</tmp/run
-if ! read -r first <&3; then
-	cat /out/run.stderr >&2
-	exit 1
-fi
-{ echo "$first"; cat <&3; } >/out/run &
-reader=$!
-exec 3<&-
+# shellcheck source=tests/vm/guest_common.sh
+. /guest_common.sh
+
+start run mlsched run --json --backend scx --interval 100000 --model /accept
 cat /sys/kernel/sched_ext/root/ops >/out/run.ops
 
 grep '^cpu[0-9]' /proc/schedstat >/out/cpus.before
@@ -28,9 +21,5 @@ mls-workload mixed -n "$bursts" >>/out/load || exit
 grep '^cpu[0-9]' /proc/schedstat >/out/cpus.after
 
 mlsched stats --json >/out/stats || exit
-cat /sys/kernel/sched_ext/state >/out/run.still
-kill -INT $job
-wait $job
-echo $? >/out/run.status
-wait $reader
-cat /sys/kernel/sched_ext/state >/out/run.state
+state >/out/run.still
+end

@@ -7,29 +7,21 @@
 set -u
 seconds=$1
 
-mlsched run --backend scx --mode collect --json --interval 100000 >/out/run 2>/out/stderr &
-daemon=$!
-until [ "$(cat /sys/kernel/sched_ext/state)" = enabled ]; do
-	kill -0 $daemon || { cat /out/stderr >&2; exit 1; }
-	sleep 0.1
-done
+# shellcheck source=tests/vm/guest_common.sh
+. /guest_common.sh
 
-# /proc/PID/schedstat: ns on a CPU, ns waiting, turns.
-ran() {
-	read -r ns _ </proc/"$1"/schedstat
-	echo "$ns"
-}
+start run mlsched run --backend scx --mode collect --json --interval 100000
 
 # pair NAME COMMAND...: the command before the second of two spinning shells.
 pair() {
-	name=$1
+	pair=$1
 	shift
 	taskset 2 sh -c 'while :; do :; done' &
 	first=$!
 	taskset 2 "$@" sh -c 'while :; do :; done' &
 	second=$!
 	until [ $((($(ran $first) + $(ran $second)) / 1000000000)) -ge "$seconds" ]; do sleep 0.2; done
-	echo "$name $(ran $first) $(ran $second)"
+	echo "$pair $(ran $first) $(ran $second)"
 	kill $first $second
 	wait $first $second 2>/dev/null
 }
@@ -39,6 +31,6 @@ pair nice5 nice -n 5
 pair nice-5 nice -n -5
 pair idle chrt -i 0
 pair nice19 nice -n 19
-state=$(cat /sys/kernel/sched_ext/state)
-kill -INT $daemon
-wait $daemon && [ "$state" = enabled ]
+still=$(state)
+end
+[ "$(cat /out/run.status)" = 0 ] && [ "$still" = enabled ]

@@ -45,7 +45,7 @@ soak() {	# name seconds turn limit option... -- stressor...
 	shift
 	out=$tap_tmp/$name
 	scripts/vm/run --limit "$limit" -k "${kernels[0]}" -t 1x2x2 -o "$out" -l "$tap_tmp/$name.log" "${options[@]}" \
-		-p "$MLSCHED" -p stress-ng -p nice -p tests/vm/guest_soak.sh -f "$models=/models" -- \
+		-p "$MLSCHED" -p stress-ng -p nice -f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_soak.sh -f "$models=/models" -- \
 		guest_soak.sh "$seconds" "$turn" "$@"
 }
 holds() {

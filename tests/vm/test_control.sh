@@ -20,7 +20,7 @@ for kernel in "${kernels[@]}"; do
 	out=$tap_tmp/$kernel
 	check "$kernel: changes, a trial, a CPU that goes; the kernel's log is clean" \
 		guest -k "$kernel" -t 1x2x2 -o "$out" -p "$MLSCHED" -p "$O/vm/mls-workload" \
-		-p tests/vm/guest_control.sh -f "$tap_tmp/models=/models" -- guest_control.sh
+		-f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_control.sh -f "$tap_tmp/models=/models" -- guest_control.sh
 	holds() {
 		check "$kernel: $1" python3 tests/vm/check_control.py "$2" "$out"
 		sed 's/^/# /' "$tap_out"
@@ -35,7 +35,7 @@ for kernel in "${kernels[@]}"; do
 	out=$tap_tmp/waits-$kernel
 	check "$kernel: changes in time that goes by instructions" \
 		guest -d 1 --limit 1500 -k "$kernel" -t 1x2x2 -o "$out" -p "$MLSCHED" -p "$O/vm/mls-workload" \
-		-p tests/vm/guest_control.sh -f "$tap_tmp/models=/models" -- guest_control.sh waits
+		-f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_control.sh -f "$tap_tmp/models=/models" -- guest_control.sh waits
 	holds "in 110 changes nothing waits longer than the safety limit and one slice" longest_wait
 	out=$tap_tmp/$kernel
 	check "$kernel: stats --openmetrics is OpenMetrics" sh -c 'python3 tests/cli/check_openmetrics.py <"$1"' - "$out/swaps.metrics"

@@ -21,7 +21,7 @@ check "a library with TensorFlow's functions is built" fake
 
 steps() {
 	guest -k "$kernel" -t 1x2x2 -o "$out" -p "$MLSCHED" -p "$O/vm/mls-workload" -p "$tap_tmp/count_events" \
-		-p tests/vm/guest_scx.sh -p tests/vm/guest_engines.sh -f "$tap_tmp/refuse=/refuse" -f "$tap_tmp/accept=/accept" \
+		-f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_scx.sh -p tests/vm/guest_engines.sh -f "$tap_tmp/refuse=/refuse" -f "$tap_tmp/accept=/accept" \
 		-f "$tap_tmp/refuse=/models/refuse" -f "$tap_tmp/accept=/models/accept" -f "$tap_tmp/refuse=/-5" -f "$tap_tmp/libtensorflow.so.2=/fake/libtensorflow.so.2" -- guest_engines.sh "$@"
 }
 holds() {

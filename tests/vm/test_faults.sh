@@ -24,7 +24,7 @@ steps() {
 	done
 	shift
 	guest "${options[@]}" -t 1x2x2 -o "$out" -l "$out.log" -p "$MLSCHED" -p "$O/vm/mls-workload" \
-		-p "$tap_tmp/misbehave" -p "$tap_tmp/spoil" -p nice -p tests/vm/guest_faults.sh \
+		-p "$tap_tmp/misbehave" -p "$tap_tmp/spoil" -p nice -f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_faults.sh \
 		-f "$tap_tmp/accept=/accept" -- guest_faults.sh "$@"
 }
 

@@ -19,7 +19,7 @@ steps() {
 	out=$tap_tmp/$1-$2-$3
 	shift 3
 	guest -k "$kernel" -t "$topology" -o "$out" -p "$MLSCHED" -p "$tap_tmp/switcher" \
-		-p "$tap_tmp/count_events" -p tests/vm/guest_scx.sh -p "$(command -v setpriv)=privs" -f "$tap_tmp/refuse=/refuse" \
+		-p "$tap_tmp/count_events" -f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_scx.sh -p "$(command -v setpriv)=privs" -f "$tap_tmp/refuse=/refuse" \
 		-f "$tap_tmp/refuse=/root/src/model_dir/model_path" -f "$tap_tmp/accept=/accept" -- guest_scx.sh "$@"
 }
 

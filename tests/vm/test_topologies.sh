@@ -24,7 +24,7 @@ for kernel in "${kernels[@]}"; do
 		[ $((${topology//x/*})) -le 16 ] || clock=(-m 2048) bursts=1
 		check "$kernel, $topology: it takes over, and the kernel's log is clean" \
 			guest "${clock[@]}" --limit 1500 -k "$kernel" -t "$topology" -o "$out" -p "$MLSCHED" -p "$O/vm/mls-workload" \
-			-p tests/vm/guest_topology.sh -f "$tap_tmp/accept=/accept" -- guest_topology.sh $bursts
+			-f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_topology.sh -f "$tap_tmp/accept=/accept" -- guest_topology.sh $bursts
 		holds() {
 			check "$kernel, $topology: $1" python3 tests/vm/check_topology.py "$2" "$out" "$topology"
 			sed 's/^/# /' "$tap_out"
