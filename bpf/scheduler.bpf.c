@@ -756,8 +756,12 @@ s32 BPF_PROG(mlsched_init_task, struct task_struct *p, struct scx_init_task_args
 {
 	struct task *t = bpf_task_storage_get(&tasks, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
+	/*
+	 * Memory is the daemon's cgroup's, and may be used up where the task's is not: that is
+	 * no reason why nobody on the machine could fork.  It goes without our knowing it.
+	 */
 	if (!t)
-		return -12; /* ENOMEM */
+		return 0;
 	t->cause = SCHEDULER_STAYS;
 	t->pid = (u32)p->pid;
 	t->daemons = (u32)p->tgid == daemon;
