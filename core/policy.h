@@ -106,12 +106,6 @@ static inline u64 mls_policy_slice(const struct mls_policy *policy, u32 queued)
 	return slice > policy->slice_min ? slice : policy->slice_min;
 }
 
-/** mls_policy_charge() - virtual time for @ran ns of a task of @weight */
-static inline u64 mls_policy_charge(u64 ran, u32 weight)
-{
-	return ran * MLS_POLICY_WEIGHT / (weight ? weight : 1);
-}
-
 /**
  * mls_policy_apart() - virtual time that means to a task what @ns mean to one in no group
  * @alone:  the weight that it would have in no group
@@ -123,6 +117,12 @@ static inline u64 mls_policy_charge(u64 ran, u32 weight)
 static inline u64 mls_policy_apart(u64 ns, u32 alone, u32 weight)
 {
 	return ns * alone / (weight ? weight : 1);
+}
+
+/** mls_policy_charge() - virtual time for @ran ns of a task of @weight */
+static inline u64 mls_policy_charge(u64 ran, u32 weight)
+{
+	return mls_policy_apart(ran, MLS_POLICY_WEIGHT, weight);
 }
 
 /** mls_policy_before() - @a is earlier than @b; virtual times may wrap */

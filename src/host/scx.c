@@ -167,39 +167,28 @@ static struct bpf_map *ops_map(struct mls_scx *s)
 }
 
 /*
- * libbpf refuses an operation that the kernel does not know unless it is empty.  Without
+ * What depends on the running kernel: it gives its flags what numbers it likes, and
+ * libbpf refuses an operation that it does not know unless it is empty.  Without
  * groups in sched_ext every task competes by its own weight.
  */
-static int drop_groups(const struct mls_scx *s, struct sched_ext_ops *ops,
-		       struct mlsched_error *err)
+static int fit_ops(const struct mls_scx *s, struct sched_ext_ops *ops, struct mlsched_error *err)
 {
 	char path[512];
-	int ret;
+	uint64_t flag = 0;
+	int ret = 0;
 
 	snprintf(path, sizeof(path), "%s/kernel/btf/vmlinux", s->options.sysfs);
+	if (s->options.partial)
+		ret = mls_kfuncs_value(path, "scx_ops_flags", "SCX_OPS_SWITCH_PARTIAL", err, &flag);
+	if (ret)
+		return ret;
+	ops->flags |= flag;
 	ret = mls_kfuncs_has_member(path, "sched_ext_ops", "cgroup_init", err);
 	if (ret)
 		return ret < 0 ? ret : 0;
 	ops->cgroup_init = NULL;
 	ops->cgroup_exit = NULL;
 	ops->cgroup_set_weight = NULL;
-	return 0;
-}
-
-/* A kernel gives its flags what numbers it likes; it refuses those that it does not know. */
-static int set_flags(const struct mls_scx *s, struct sched_ext_ops *ops, struct mlsched_error *err)
-{
-	char path[512];
-	uint64_t flag;
-	int ret;
-
-	if (!s->options.partial)
-		return 0;
-	snprintf(path, sizeof(path), "%s/kernel/btf/vmlinux", s->options.sysfs);
-	ret = mls_kfuncs_value(path, "scx_ops_flags", "SCX_OPS_SWITCH_PARTIAL", err, &flag);
-	if (ret)
-		return ret;
-	ops->flags |= flag;
 	return 0;
 }
 
@@ -226,9 +215,7 @@ static int load(struct mls_scx *s, uint64_t hotplug_seq, struct mlsched_error *e
 		ret = mls_error(err, -ENOENT, "the scheduler's BPF object has no mlsched_ops");
 		goto out;
 	}
-	ret = set_flags(s, ops, err);
-	if (!ret)
-		ret = drop_groups(s, ops, err);
+	ret = fit_ops(s, ops, err);
 	if (ret)
 		goto out;
 	/* The kernel refuses us if a CPU came or went since we read the topology. */
