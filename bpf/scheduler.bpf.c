@@ -294,7 +294,9 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 		t->own = mls_policy_move(t->own, cpu_at(t->queue)->clock, c->clock);
 		t->queue = cpu;
 	}
-	t->own = mls_policy_place(&policy, apart(p, t, policy.credit), t->own, c->clock, weight);
+	t->own = mls_policy_place(&policy, apart(p, t, policy.credit), t->own, c->clock, weight,
+				  (int)t->went_on);
+	t->went_on = 0;
 	if (is_bound(p)) {
 		t->placed = 0;
 		COUNT(bound);
@@ -488,6 +490,10 @@ void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 	if (!length)
 		take_out(&queued, cpu);
 	if (runs) {
+		struct task *t = length ? task_of(prev) : NULL;
+
+		if (t)
+			t->went_on = 1;
 		prev->scx.slice = mls_policy_slice(&policy, length);
 		return;
 	}

@@ -84,6 +84,7 @@ struct {
  * @ran_on:  CPU on which it ran last
  * @pulls:   by wakers in other domains: mls_policy_pulls()
  * @placed:  select_cpu() has just looked for an idle CPU, in vain
+ * @went_on: its slice was over, and it was let go on before lighter tasks
  * @daemons: it is one of the daemon's own
  * @pid:     for people
  * @weight:  in units of the policy, when it was last put into a queue or began to run
@@ -106,6 +107,7 @@ struct task {
 	u32 pid;
 	u32 weight;
 	u32 counted;
+	u32 went_on;
 	u64 group;
 	struct mls_question asked[MLS_VERDICT_QUESTIONS];
 };

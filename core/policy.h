@@ -136,14 +136,17 @@ static inline int mls_policy_before(u64 a, u64 b)
  * @credit: policy.credit for this task: mls_policy_apart()
  * @own:    what it has used
  * @clock:  of the queue's CPU
+ * @went_on: it has just run for more than a turn, before lighter ones that waited
  *
  * Who slept for long is not owed all of that time, and who ran ahead on a CPU
- * whose clock stood still is not made to wait for ever.
+ * whose clock stood still is not made to wait for ever.  But who went on before
+ * others has had its next turns already: several lighter ones are owed theirs.
  */
 static inline u64 mls_policy_place(const struct mls_policy *policy, u64 credit, u64 own, u64 clock,
-				   u32 weight)
+				   u32 weight, int went_on)
 {
-	u64 latest = clock + mls_policy_charge(2 * policy->slice, weight);
+	u64 ahead = went_on ? policy->limit : 2 * policy->slice;
+	u64 latest = clock + mls_policy_charge(ahead, weight);
 
 	if (mls_policy_before(own, clock - credit))
 		return clock - credit;

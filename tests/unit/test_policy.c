@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* core/policy.h: what the scheduler and the simulator decide alike. */
 #include <inttypes.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -82,13 +83,74 @@ static void placement_is_within_bounds_of_the_clock(void **state)
 		u32 weight = 1 + (u32)(mls_random_next(&random) % 10000);
 		u64 credit = mls_policy_apart(policy.credit, MLS_POLICY_WEIGHT,
 					      1 + (u32)(mls_random_next(&random) % 100000));
-		u64 placed = mls_policy_place(&policy, credit, own, clock, weight);
+		int went_on = i & 1;
+		u64 ahead = went_on ? policy.limit : 2 * policy.slice;
+		u64 placed = mls_policy_place(&policy, credit, own, clock, weight, went_on);
 
 		assert_false(mls_policy_before(placed, clock - credit));
-		assert_false(mls_policy_before(clock + mls_policy_charge(2 * policy.slice, weight),
-					       placed));
+		assert_false(mls_policy_before(clock + mls_policy_charge(ahead, weight), placed));
 		/* What is within the bounds stays what it is. */
-		assert_int_equal(mls_policy_place(&policy, credit, placed, clock, weight), placed);
+		assert_int_equal(mls_policy_place(&policy, credit, placed, clock, weight, went_on),
+				 placed);
+	}
+}
+
+/*
+ * One task and three lighter ones that weigh as much together, all always runnable, as
+ * the BPF program serves them with a tick of 4 ms: @phase apart from each other at first.
+ */
+static double share_of_heavy(u64 phase)
+{
+	enum { TASKS = 4, TURNS = 3000 };
+	const u64 turn = 4000000;
+	u64 own[TASKS], deadline[TASKS], ran[TASKS] = { 0 }, clock = 0, sum = 0;
+	u32 weight[TASKS];
+
+	for (u32 i = 0; i < TASKS; i++) {
+		weight[i] = i ? MLS_POLICY_WEIGHT / 3 : MLS_POLICY_WEIGHT;
+		own[i] = i * phase;
+		deadline[i] = mls_policy_deadline(&policy, own[i], policy.slice, weight[i]);
+	}
+	for (u32 n = 0; n < TURNS; n++) {
+		u64 first = UINT64_MAX, run = turn;
+		u32 next = 0;
+
+		for (u32 i = 0; i < TASKS; i++) {
+			if (deadline[i] < deadline[next])
+				next = i;
+		}
+		for (u32 i = 0; i < TASKS; i++) {
+			if (i != next && weight[i] < weight[next] && deadline[i] < first)
+				first = deadline[i];
+		}
+		while (!next &&
+		       mls_policy_deadline(&policy, own[0] + mls_policy_charge(run, weight[0]),
+					   policy.slice, weight[0]) <= first)
+			run += turn;
+		if (mls_policy_before(clock, own[next]))
+			clock = own[next];
+		own[next] += mls_policy_charge(run, weight[next]);
+		ran[next] += run;
+		clock = mls_policy_clock(clock, own[next], run, TASKS - 1);
+		own[next] = mls_policy_place(&policy, policy.credit * weight[0] / weight[next],
+					     own[next], clock, weight[next], run > turn);
+		deadline[next] =
+			mls_policy_deadline(&policy, own[next], policy.slice, weight[next]);
+	}
+	for (u32 i = 0; i < TASKS; i++)
+		sum += ran[i];
+	return (double)ran[0] / (double)sum;
+}
+
+static void a_heavy_task_gets_its_share_in_every_phase(void **state)
+{
+	(void)state;
+	for (u64 phase = 0; phase <= 12000000; phase += 500000) {
+		double share = share_of_heavy(phase);
+
+		if (fabs(share - 0.5) > 0.005)
+			print_error("%.1f ms apart: %.3f\n", (double)phase / 1e6, share);
+		assert_true(fabs(share - 0.5) <= 0.005);
 	}
 }
 
@@ -360,6 +422,7 @@ int main(void)
 		cmocka_unit_test(time_costs_by_weight),
 		cmocka_unit_test(order_survives_the_wrap),
 		cmocka_unit_test(placement_is_within_bounds_of_the_clock),
+		cmocka_unit_test(a_heavy_task_gets_its_share_in_every_phase),
 		cmocka_unit_test(in_a_group_short_times_are_as_short),
 		cmocka_unit_test(a_change_of_queue_keeps_what_a_task_is_ahead),
 		cmocka_unit_test(short_bursts_are_served_first),

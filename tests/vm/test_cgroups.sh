@@ -15,14 +15,14 @@ shares() {
 		guest_cgroups.sh 1 >"$tap_tmp/shares"
 }
 
-# is CASE RATIO [N]: the second's time over the first's, within 15 %, under both schedulers or
+# is CASE RATIO [N]: the second's time over the first's, within 10 %, under both schedulers or
 # so many.
 is() {
 	awk -v name="$1" -v wanted="$2" -v schedulers="${3:-2}" '$2 == name {
 		ratio = $4 / $3
 		printf "%s %s: %.0f ms and %.0f ms, 1 to %.2f, by weight 1 to %.2f\n", $1, name, $3 / 1e6, $4 / 1e6, ratio, wanted
 		n++
-		if (ratio < wanted * 0.85 || ratio > wanted / 0.85)
+		if (ratio < wanted * 0.9 || ratio > wanted / 0.9)
 			bad = 1
 	}
 	END { exit n != schedulers || bad }' "$tap_tmp/shares"
