@@ -205,7 +205,8 @@ def parser():
     run.add_argument("--schedulers", default="eevdf,heuristic,refuse,accept,model,peers", metavar="LIST",
                      help="eevdf eevdf-home eevdf-cache heuristic refuse accept model, a peer's name, peers (%(default)s)")
     run.add_argument("--profiles", default=",".join(PROFILES), metavar="LIST", help="(%(default)s)")
-    run.add_argument("--topologies", default="1x2x2,2x1x4", metavar="LIST", help="as for scripts/vm/run (%(default)s)")
+    run.add_argument("--topologies", default=",".join(numbers.TOPOLOGIES), metavar="LIST",
+                     help="as for scripts/vm/run, such as 2x2x2 (%(default)s)")
     run.add_argument("--only", metavar="LIST", help="of all cells only these: TOPOLOGY/PROFILE")
     run.add_argument("--reps", type=int, default=5, metavar="N", help="seeds 1 to N (%(default)s)")
     run.add_argument("--kernel", default="6.18.15", metavar="VERSION", help="as for scripts/vm/run (%(default)s)")

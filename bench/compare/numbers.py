@@ -5,6 +5,8 @@ import statistics
 
 BASE = "eevdf"
 INFINITE = float("inf")
+# Those that are compared when nobody asks for others: two last-level caches, two nodes.
+TOPOLOGIES = ("1x2x2", "2x1x4")
 
 # What a base with no model must keep to against EEVDF.
 MAKESPAN_PERCENT = 2

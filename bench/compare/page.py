@@ -2,7 +2,7 @@
 """docs/comparison.md from a file of results.  Whatever is said of the numbers is computed from them."""
 
 from compare import numbers, plot, tables
-from compare.numbers import BASE
+from compare.numbers import BASE, TOPOLOGIES
 
 INTRODUCTION = """# Comparison of schedulers
 Made by `bench/vm-compare page {file}` from [{file}](../{file}); nothing here is edited by hand.
@@ -40,7 +40,7 @@ AGAIN = """## Doing it again
 ```
 bench/peers/build-schedulers.sh                 # the published schedulers, from their crates; needs a Rust toolchain
 bench/vm-compare run -o {file}                  # what is missing; {hours}
-bench/vm-compare table {file}                   # the tables (--json for programs)
+{others}bench/vm-compare table {file}                   # the tables (--json for programs)
 bench/vm-compare page {file}                    # this page and its plot
 ```
 A run is identified by kernel, topology, load, seed, command line and a hash of the programs and models in the guest
@@ -97,14 +97,33 @@ def verdict(cells, titles):
     return lines
 
 
+def measured(cells, titles):
+    """{topology: [scheduler]}: who ran there at all, in any of its cells."""
+    topologies = dict.fromkeys(topology for topology, _ in cells)
+    return {t: [n for n in titles if any(n in c for (of, _), c in cells.items() if of == t)] for t in topologies}
+
+
 def unfinished(runs, cells, titles):
-    """A warning, where not every scheduler has run in every cell as often as the others."""
+    """Who was left out on a topology, and a warning where somebody has not run in every cell there as often as others."""
     most = max(len(loads) for cell in cells.values() for loads in cell.values())
-    whole, there = len(titles) * len(cells) * most, len(runs)
-    if there == whole:
-        return []
-    return [f"**Not complete: {there} of {whole} runs of these schedulers are there.** A median of fewer than {most} "
-            "seeds is what those seeds gave, not a finding."]
+    who = measured(cells, titles)
+    lines = [f"On {topology} only these ran: {'; '.join(titles[n] for n in names)}." for topology, names in who.items()
+             if len(names) < len(titles)]
+    whole, there = sum(len(who[topology]) for topology, _ in cells) * most, len(runs)
+    if there != whole:
+        lines.append(f"**Not complete: {there} of {whole} runs of these schedulers are there.** A median of fewer than "
+                     f"{most} seeds is what those seeds gave, not a finding.")
+    return lines
+
+
+def again(file, cells, titles):
+    """The commands that make these results: by default, and for what one has to ask for."""
+    who = measured(cells, titles)
+    runs_in_all = sum(len(who[topology]) for topology, _ in cells) * 5
+    others = [f"bench/vm-compare run -o {file} --topologies {topology} --schedulers {','.join(names)}\n"
+              for topology, names in who.items() if topology not in TOPOLOGIES]
+    return AGAIN.format(file=file, hours=f"about {runs_in_all * 40 / 3600:.0f} hours of one core for all",
+                        others="".join(others)).strip()
 
 
 def page(runs, file):
@@ -131,6 +150,5 @@ def page(runs, file):
     parts += ["## What failed\n" + ("\n".join(bad) if bad else "Nothing: every scheduler was attached until the end.")]
     parts += ["## Cell by cell", "Median (smallest–largest); × is the median ratio to EEVDF with the same seed."]
     parts += tables.cell_parts(cells, titles)
-    runs_in_all = len(titles) * len(cells) * 5
-    parts.append(AGAIN.format(file=file, hours=f"about {runs_in_all * 40 / 3600:.0f} hours of one core for all").strip())
+    parts.append(again(file, cells, titles))
     return "\n\n".join(parts) + "\n"
