@@ -388,6 +388,90 @@ static inline int mls_policy_verdict(enum mls_policy_mode mode, int has_model, i
 	return mode == MLS_POLICY_ACTIVE && has_model ? model : heuristic;
 }
 
+/* ---- mechanisms: what makes it cheap to stay, each of them to be asked for --------- */
+
+enum mls_policy_mechanism {
+	MLS_POLICY_FORK_IN_PLACE, /* a new task stays with a parent that is about to sleep */
+	MLS_POLICY_PREEMPT_SHORT, /* a short task takes the place of a long one, and stays */
+	MLS_POLICY_ASK_AGAIN, /* an idle CPU that was refused a task asks again soon */
+	MLS_POLICY_LEVEL_LARGE, /* no model is asked where one queue is far too long */
+	MLS_POLICY_MECHANISMS
+};
+
+/** mls_policy_has() - is it in the set, of bits 1 << enum mls_policy_mechanism? */
+static inline int mls_policy_has(u32 mechanisms, enum mls_policy_mechanism which)
+{
+	return mechanisms >> which & 1;
+}
+
+/* Who sleeps so soon after it has made a task, in ns, waits for that. */
+#define MLS_POLICY_SOON 200000ull
+
+/* Always so, of mls_policy_blocks(). */
+#define MLS_POLICY_BLOCKS_ONE 256
+
+/**
+ * mls_policy_blocks() - how likely a task sleeps as soon as it has made another
+ * @blocks: the same before; a new task has that of its parent
+ * @soon:   it has slept within MLS_POLICY_SOON of the last one that it made
+ *
+ * The last time counts half: a compiler's driver makes two or three tasks in all.
+ */
+static inline u32 mls_policy_blocks(u32 blocks, int soon)
+{
+	return blocks / 2 + (soon ? MLS_POLICY_BLOCKS_ONE / 2 : 0);
+}
+
+/**
+ * mls_policy_forks_in_place() - a new task waits for its parent's CPU, though others are idle
+ * @blocks: mls_policy_blocks() of the parent
+ * @queued: tasks that wait for that CPU already
+ */
+static inline int mls_policy_forks_in_place(u32 blocks, u32 queued)
+{
+	return blocks >= MLS_POLICY_BLOCKS_ONE / 2 && !queued;
+}
+
+/* Average runs of tasks that are short, in ns: shorter ones are gone before it matters. */
+#define MLS_POLICY_SHORT_LEAST 50000ull
+#define MLS_POLICY_SHORT_MOST  2000000ull
+
+/**
+ * mls_policy_preempts_short() - a short task that wakes up takes the place of a long one
+ * @task:          the kernel's number of its scheduling policy
+ * @running_task:  and of the running one's
+ * @burst:         average run of the task
+ * @running_burst: and of the running one
+ * @deadline:      of the task
+ * @running:       and of the running one
+ * @ahead:         policy.slice in the virtual time of the task: mls_policy_apart()
+ *
+ * To be asked where no CPU of the domain is idle.  It may have used more than the
+ * running one, by a turn: who has had more than that waits like everybody.
+ */
+static inline int mls_policy_preempts_short(u32 task, u32 running_task, u64 burst,
+					    u64 running_burst, u64 deadline, u64 running, u64 ahead)
+{
+	if (task == MLS_POLICY_SCHED_BATCH || task == MLS_POLICY_SCHED_IDLE)
+		return 0;
+	if (burst <= MLS_POLICY_SHORT_LEAST || burst >= MLS_POLICY_SHORT_MOST)
+		return 0;
+	return running_task == MLS_POLICY_SCHED_IDLE ||
+	       (running_burst >= 2 * burst && mls_policy_before(deadline, running + ahead));
+}
+
+/* ns after which an idle CPU that was refused a task asks again. */
+#define MLS_POLICY_AGAIN 300000ull
+
+/* Runnable tasks, beyond twice those of the destination, that are far too many. */
+#define MLS_POLICY_LARGE 4
+
+/** mls_policy_is_large() - is it plain that a task must go, whatever a model says? */
+static inline int mls_policy_is_large(u32 src_len, u32 dst_len)
+{
+	return src_len > 2 * (u64)dst_len + MLS_POLICY_LARGE;
+}
+
 /* ---- sets of CPUs as words of 64 bits; BPF has no instruction for either -------- */
 
 /** mls_policy_count() - bits that are set */

@@ -391,6 +391,92 @@ static void only_an_active_model_decides(void **state)
 		assert_true(mls_policy_heuristic((enum mls_policy_kind)kind));
 }
 
+static void who_sleeps_after_each_task_it_makes_is_known_by_the_first(void **state)
+{
+	u32 blocks = 0;
+
+	(void)state;
+	assert_false(mls_policy_forks_in_place(blocks, 0));
+	blocks = mls_policy_blocks(blocks, 1);
+	assert_true(mls_policy_forks_in_place(blocks, 0));
+	/* Somebody waits there already: the new one would wait for both. */
+	assert_false(mls_policy_forks_in_place(blocks, 1));
+	/* One exception is forgiven to who has done so again and again, two are not. */
+	for (int k = 0; k < 20; k++)
+		blocks = mls_policy_blocks(blocks, 1);
+	assert_in_range(blocks, MLS_POLICY_BLOCKS_ONE - 2, MLS_POLICY_BLOCKS_ONE);
+	blocks = mls_policy_blocks(blocks, 0);
+	blocks = mls_policy_blocks(blocks, 1);
+	assert_true(mls_policy_forks_in_place(blocks, 0));
+	blocks = mls_policy_blocks(blocks, 0);
+	blocks = mls_policy_blocks(blocks, 0);
+	assert_false(mls_policy_forks_in_place(blocks, 0));
+	for (int k = 0; k < 20; k++)
+		blocks = mls_policy_blocks(blocks, 0);
+	assert_int_equal(blocks, 0);
+}
+
+static int preempts(u64 burst, u64 running_burst, u64 deadline, u64 running)
+{
+	return mls_policy_preempts_short(0, 0, burst, running_burst, deadline, running,
+					 policy.slice);
+}
+
+static void a_short_task_takes_the_place_of_a_long_one_and_no_other_does(void **state)
+{
+	const u64 us = 1000, at = 1ull << 63, wrap = ~0ull - 1000;
+
+	(void)state;
+	assert_true(preempts(500 * us, 1000 * us, at, at));
+	assert_false(preempts(500 * us, 999 * us, at, at));
+	/* Not one that is gone before it matters, nor one that is not short. */
+	assert_false(preempts(MLS_POLICY_SHORT_LEAST, 1000 * us, at, at));
+	assert_true(preempts(MLS_POLICY_SHORT_LEAST + 1, 1000 * us, at, at));
+	assert_true(preempts(MLS_POLICY_SHORT_MOST - 1, 10000 * us, at, at));
+	assert_false(preempts(MLS_POLICY_SHORT_MOST, 10000 * us, at, at));
+	/* Who has used more than the other, by a turn or more, waits. */
+	assert_true(preempts(500 * us, 1000 * us, at + policy.slice - 1, at));
+	assert_false(preempts(500 * us, 1000 * us, at + policy.slice, at));
+	assert_true(preempts(500 * us, 1000 * us, wrap + 2000, wrap));
+	assert_false(preempts(500 * us, 1000 * us, wrap + policy.slice, wrap));
+	/* By what they asked for: batch and idle interrupt nobody, idle is in nobody's way. */
+	assert_false(mls_policy_preempts_short(MLS_POLICY_SCHED_BATCH, 0, 500 * us, 1000 * us, at,
+					       at, 0));
+	assert_false(mls_policy_preempts_short(MLS_POLICY_SCHED_IDLE, 0, 500 * us, 1000 * us, at,
+					       at, 0));
+	assert_true(mls_policy_preempts_short(0, MLS_POLICY_SCHED_IDLE, 500 * us, 0, at, 0, 0));
+}
+
+static void a_large_imbalance_needs_no_model(void **state)
+{
+	(void)state;
+	assert_false(mls_policy_is_large(4, 0));
+	assert_true(mls_policy_is_large(5, 0));
+	assert_false(mls_policy_is_large(6, 1));
+	assert_true(mls_policy_is_large(7, 1));
+	/* A move makes the difference smaller, never the other one the longer. */
+	for (u32 src = 0; src < 200; src++) {
+		for (u32 dst = 0; dst < 200; dst++) {
+			if (mls_policy_is_large(src, dst))
+				assert_true(src - 1 > dst + 1);
+		}
+	}
+	/* A queue's length that could not be read looks enormous. */
+	assert_false(mls_policy_is_large(~0u, ~0u));
+}
+
+static void mechanisms_are_asked_for_one_by_one(void **state)
+{
+	(void)state;
+	for (int one = 0; one < MLS_POLICY_MECHANISMS; one++) {
+		assert_false(mls_policy_has(0, (enum mls_policy_mechanism)one));
+		for (int other = 0; other < MLS_POLICY_MECHANISMS; other++)
+			assert_int_equal(mls_policy_has(1u << other,
+							(enum mls_policy_mechanism)one),
+					 one == other);
+	}
+}
+
 static void bits_are_counted_and_found(void **state)
 {
 	struct mls_random random;
@@ -437,6 +523,10 @@ int main(void)
 		cmocka_unit_test(balancing_never_makes_the_other_queue_the_longer_one),
 		cmocka_unit_test(hard_rules_stand_above_safety_and_safety_above_verdicts),
 		cmocka_unit_test(only_an_active_model_decides),
+		cmocka_unit_test(who_sleeps_after_each_task_it_makes_is_known_by_the_first),
+		cmocka_unit_test(a_short_task_takes_the_place_of_a_long_one_and_no_other_does),
+		cmocka_unit_test(a_large_imbalance_needs_no_model),
+		cmocka_unit_test(mechanisms_are_asked_for_one_by_one),
 		cmocka_unit_test(bits_are_counted_and_found),
 	};
 
