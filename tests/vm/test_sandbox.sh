@@ -13,7 +13,8 @@ check "helpers build" build_helper constant_model
 check "a model is written" "$tap_tmp/constant_model" -5 "$tap_tmp/refuse"
 
 sandbox() {
-	guest -k "$1" -o "$out" -p "$MLSCHED" -p "$O/tests/unit/test_sandbox" -p tests/vm/guest_sandbox.sh \
+	guest -k "$1" -o "$out" -p "$MLSCHED" -p "$O/tests/unit/test_sandbox" \
+		-f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_sandbox.sh \
 		-p "$(command -v setpriv)=privs" -f "$tap_tmp/refuse=/models/refuse" -- \
 		"UNIT_CAPABILITIES='$(sed -n 's/^CapabilityBoundingSet=//p' packaging/mlsched.service.in)' guest_sandbox.sh"
 }
@@ -26,9 +27,9 @@ unit_suffices() {
 	cat "$out/unit"
 	[ "$(cat "$out/unit.status")" = 0 ] && grep -q 'the kernel.s own scheduler goes on' "$out/unit"
 }
-line() { sed -n "s/^$2:[[:space:]]*//p" "$out/$1"; }
+line() { sed -n "s/^$2:[[:space:]]*//p" "$out/$1.process"; }
 privileges() {	# run capabilities seccomp
-	cat "$out/$1" "$out/$1.stderr"
+	cat "$out/$1.process" "$out/$1.stderr"
 	[ "$(cat "$out/$1.status")" = 0 ] || return 1
 	[ "$(line "$1" CapInh) $(line "$1" CapAmb)" = "0000000000000000 0000000000000000" ] || return 1
 	[ "$(line "$1" CapBnd)" = 0000000000000000 ] || return 1
@@ -36,12 +37,12 @@ privileges() {	# run capabilities seccomp
 	[ "$(line "$1" NoNewPrivs) $(line "$1" Seccomp)" = "1 2" ]
 }
 unguarded() {
-	cat "$out/none"
+	cat "$out/none.process"
 	[ "$(line none NoNewPrivs) $(line none Seccomp)" = "0 0" ] && [ "$(line none CapPrm)" != 0000000000000000 ]
 }
 reloads() {
-	cat "$out/reload.stderr" "$out/reload.privileges"
-	[ "$(cat "$out/reload.status")" = 0 ] && grep -q '^Seccomp:.*2' "$out/reload.privileges" &&
+	cat "$out/reload.stderr" "$out/reload.process"
+	[ "$(cat "$out/reload.status")" = 0 ] && [ "$(line reload NoNewPrivs) $(line reload Seccomp)" = "1 2" ] &&
 		grep -q '3 CPUs online' "$out/reload.stderr" && grep -q '4 CPUs online' "$out/reload.stderr" &&
 		grep -q '"restarts": *2' "$out/reload"
 }

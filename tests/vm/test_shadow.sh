@@ -18,7 +18,7 @@ check "a model that always refuses is written" "$tap_tmp/constant_model" -5 "$ta
 watch() {
 	out=$tap_tmp/$1-$2
 	guest -k "$1" -t 1x2x2 -o "$out" -p "$MLSCHED" -p "$tap_tmp/switcher" -p "$tap_tmp/count_events" \
-		-p tests/vm/guest_shadow.sh -f "$3=/model" -- guest_shadow.sh "$2" /model
+		-f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_shadow.sh -f "$3=/model" -- guest_shadow.sh "$2" /model
 }
 
 for kernel in "${kernels[@]}"; do
