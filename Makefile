@@ -52,6 +52,7 @@ WARN   += $(if $(filter 1,$(WERROR)),-Werror)
 DEPS_CFLAGS := $(shell $(PKG_CONFIG) --cflags jansson libprotobuf-c 2>/dev/null)
 NCURSES_LIBS := $(shell $(PKG_CONFIG) --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo)
 DEPS_LIBS   := $(shell $(PKG_CONFIG) --libs jansson libprotobuf-c 2>/dev/null || echo -ljansson -lprotobuf-c)
+SQLITE_LIBS := $(shell $(PKG_CONFIG) --libs sqlite3 2>/dev/null || echo -lsqlite3)
 OPT    ?= -O2
 # No contraction of a*b+c behind our back: every path says itself where it wants a fused multiply-add.
 BASE_CFLAGS := -std=gnu11 $(OPT) -g -fPIC -fno-semantic-interposition -ffp-contract=off -fno-math-errno \
@@ -88,9 +89,11 @@ PROTO_H   := $(PROTO_C:.c=.h)
 BPF_SRC   := $(wildcard bpf/*.bpf.c)
 SKELS     := $(BPF_SRC:bpf/%.bpf.c=$(O)/gen/bpf/%.skel.h)
 
-LIB_SRC   := $(filter-out $(FOREIGN),$(wildcard core/*.c src/util/*.c src/nn/*.c src/nn/train/*.c \
-	     src/formats/*.c src/data/*.c))
-HOST_SRC  := $(wildcard src/host/*.c)
+# Recordings need SQLite, which users of the library need not have.
+STORE_SRC := $(wildcard src/data/recording*.c src/data/label*.c)
+LIB_SRC   := $(filter-out $(FOREIGN) $(STORE_SRC),$(wildcard core/*.c src/util/*.c src/nn/*.c \
+	     src/nn/train/*.c src/formats/*.c src/data/*.c))
+HOST_SRC  := $(wildcard src/host/*.c) $(STORE_SRC)
 CLI_SRC   := $(wildcard src/cli/*.c)
 BENCH_SRC := $(filter-out $(FOREIGN),$(wildcard bench/*.c))
 

@@ -7,7 +7,7 @@
 build_packages=(
 	make pkg-config gcc libc6-dev binutils
 	clang-19 llvm-19
-	libelf-dev zlib1g-dev libjansson-dev libncurses-dev
+	libelf-dev zlib1g-dev libjansson-dev libncurses-dev libsqlite3-dev
 	libprotobuf-c-dev protobuf-c-compiler
 	ca-certificates
 )

@@ -48,7 +48,7 @@ $(LIB_SO): $(LIB_OBJ) src/libmlsched.map
 $(PROGRAM): $(CLI_OBJ) $(HOST_OBJ) $(LIB_A) $(LIBBPF)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(CLI_OBJ) $(HOST_OBJ) $(LIB_A) $(LIBBPF) \
-		$(DEPS_LIBS) $(NCURSES_LIBS) -lelf -lz -lm -ldl -pthread
+		$(DEPS_LIBS) $(NCURSES_LIBS) $(SQLITE_LIBS) -lelf -lz -lm -ldl -pthread
 
 # ---- BPF: one object and one skeleton a file ------------------------------------
 

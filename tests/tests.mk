@@ -27,7 +27,7 @@ $(TEST_BIN): $(O)/tests/%: $(O)/obj/tests/%.o $(TEST_LIB_O) $(LIB_A) $(HOST_OBJ)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS_$(notdir $@)) -o $@ $< $(TEST_LIB_O) $(TEST_CLI_O) $(HOST_OBJ) $(LIB_A) $(LIBBPF) \
-		-lcmocka $(DEPS_LIBS) $(NCURSES_LIBS) -lelf -lz -lm -ldl -pthread
+		-lcmocka $(DEPS_LIBS) $(NCURSES_LIBS) $(SQLITE_LIBS) -lelf -lz -lm -ldl -pthread
 
 # `mlsched run` as it is seen from outside, with a kernel that only seems to be there: for tests/cli/test_control.sh.
 FAKE_SCX   := $(O)/tests/fake/fake_scx
@@ -41,7 +41,7 @@ $(FAKE_SCX): $(FAKE_PARTS) $(LIBBPF)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(FAKE_PARTS) $(LIBBPF) \
-		$(DEPS_LIBS) $(NCURSES_LIBS) -lelf -lz -lm -ldl -pthread
+		$(DEPS_LIBS) $(NCURSES_LIBS) $(SQLITE_LIBS) -lelf -lz -lm -ldl -pthread
 
 # The forward passes for AArch64, by a cross compiler if there is one; tests/unit/test_*neon.sh run them.
 ARM64_CC    ?= $(if $(filter aarch64,$(ARCH)),$(CC),$(shell command -v aarch64-linux-gnu-gcc))
