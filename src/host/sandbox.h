@@ -24,6 +24,8 @@
  * @writable:   directories below which files and sockets may also be made,
  *              written and removed, and files that may be written, ended by
  *              NULL; NULL: nothing is written but what is open already
+ * @stores:     files that are open may be written at any place, cut and synchronised
+ *              (a database); none is opened for it
  * @loads_bpf:  BPF programs will be loaded and attached again (scx)
  * @makes_code: memory may be made executable: for a library that is loaded, or
  *              compiles code, later (TensorFlow)
@@ -31,6 +33,7 @@
 struct mls_sandbox_options {
 	const char *const *readable;
 	const char *const *writable;
+	bool stores;
 	bool loads_bpf;
 	bool makes_code;
 };

@@ -50,6 +50,7 @@ enum when {
 	ALWAYS = 0,
 	IF_WRITES, /* something may be written */
 	IF_READS_ONLY, /* nothing may */
+	IF_STORES, /* something may be written, or stored in files that are open */
 	IF_LOADS_BPF,
 	IF_MAPS_ONLY, /* BPF maps are used, and nothing is loaded */
 	IF_NO_CODE, /* no memory may be made executable */
@@ -199,12 +200,12 @@ static const struct rule rules[] = {
 	CALL(readlinkat),
 	CALL_IF(openat, IF_WRITES),
 	CHECKED(openat, 2, LACKS, LIST(writing), .when = IF_READS_ONLY),
-	CALL_IF(pwrite64, IF_WRITES),
-	CALL_IF(pwritev, IF_WRITES),
-	CALL_IF(fsync, IF_WRITES),
-	CALL_IF(fdatasync, IF_WRITES),
-	CALL_IF(ftruncate, IF_WRITES),
-	CALL_IF(fallocate, IF_WRITES),
+	CALL_IF(pwrite64, IF_STORES),
+	CALL_IF(pwritev, IF_STORES),
+	CALL_IF(fsync, IF_STORES),
+	CALL_IF(fdatasync, IF_STORES),
+	CALL_IF(ftruncate, IF_STORES),
+	CALL_IF(fallocate, IF_STORES),
 	CALL_IF(flock, IF_WRITES),
 	CALL_IF(unlinkat, IF_WRITES),
 	CALL_IF(renameat2, IF_WRITES),
@@ -353,6 +354,8 @@ static bool applies(const struct rule *rule, const struct mls_sandbox_options *o
 		return options->writable != NULL;
 	case IF_READS_ONLY:
 		return options->writable == NULL;
+	case IF_STORES:
+		return options->writable != NULL || options->stores;
 	case IF_LOADS_BPF:
 		return options->loads_bpf;
 	case IF_MAPS_ONLY:

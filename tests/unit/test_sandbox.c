@@ -84,6 +84,12 @@ static struct mls_sandbox_options recording(void)
 	return (struct mls_sandbox_options){ .readable = readable(), .writable = writable() };
 }
 
+/* What mlsched record and mlsched run --record do: their files are open already. */
+static struct mls_sandbox_options storing(void)
+{
+	return (struct mls_sandbox_options){ .readable = readable(), .stores = true };
+}
+
 static struct mls_sandbox_options tensorflow(void)
 {
 	return (struct mls_sandbox_options){ .readable = readable(), .makes_code = true };
@@ -428,6 +434,20 @@ static int write_model(void)
 	return write_to(model, O_RDWR);
 }
 
+static int remove_outside(void)
+{
+	return result(unlink(outside));
+}
+
+/* Of a file that was open before; as a database writes. */
+static int store(void)
+{
+	if (pwrite(open_before, "x", 1, 8192) != 1 || fdatasync(open_before) != 0 ||
+	    ftruncate(open_before, 16384) != 0)
+		return errno;
+	return 0;
+}
+
 static void forbidden_calls_fail(void **state)
 {
 	static const struct attempt attempts[] = {
@@ -452,6 +472,9 @@ static void forbidden_calls_fail(void **state)
 		{ "BPF at a cgroup", attach_to_cgroup, scx, EPERM },
 		/* Without Landlock, too. */
 		{ "open() for writing", write_outside, NULL, EPERM },
+		{ "open() for writing with a recording", write_outside, storing, EPERM },
+		{ "removing a file with a recording", remove_outside, storing, EPERM },
+		{ "writing at a place of an open file", store, NULL, EPERM },
 		{ "open() that empties a file", truncate_by_open, NULL, EPERM },
 		{ "open() that makes a file", create_outside, scx, EPERM },
 		{ "open() of the model for writing", write_model, NULL, EPERM },
@@ -500,11 +523,6 @@ static int list_root(void)
 static int write_sysfs(void)
 {
 	return write_to("/sys/devices/system/cpu/uevent", O_WRONLY);
-}
-
-static int remove_outside(void)
-{
-	return result(unlink(outside));
 }
 
 static int move_model_out(void)
@@ -691,6 +709,7 @@ static void what_the_daemon_needs_works(void **state)
 		{ "maps with shadow", query_map, NULL, 0 },
 		{ "executable memory for TensorFlow", map_executable, tensorflow, 0 },
 		{ "a recording with its journal", record, recording, 0 },
+		{ "a recording that is open", store, storing, 0 },
 		{ "abort()", give_up, NULL, DIES(SIGABRT) },
 	};
 
