@@ -21,6 +21,7 @@ static const struct cli_command commands[] = {
 	{ "inspect", "what a model is and where it comes from", cli_inspect },
 	{ "model", "change the model of a running scheduler, or its mode", cli_model },
 	{ "predict", "outputs of a model for rows of numbers on standard input", cli_predict },
+	{ "record", "the kernel's migrations and what came of them, into a file", cli_record },
 	{ "run", "schedule with a model, or judge the kernel's own migrations by it", cli_run },
 	{ "stats", "counters of a running scheduler", cli_stats },
 	{ "top", "a live view of a running scheduler", cli_top },

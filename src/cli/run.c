@@ -35,7 +35,9 @@ enum {
 	OPTION_NO_SANDBOX,
 	OPTION_VERDICT_AGE,
 	OPTION_TENSORFLOW,
-	OPTION_PARTIAL
+	OPTION_PARTIAL,
+	OPTION_RECORD,
+	OPTION_APPEND
 };
 
 static const char default_model[] = DEFAULT_MODEL;
@@ -89,6 +91,9 @@ static const struct argp_option options[] = {
 	  "Schedule only tasks that ask for it, by the policy SCHED_EXT: the kernel's own scheduler "
 	  "keeps the others (scx)",
 	  0 },
+	{ "record", OPTION_RECORD, "FILE", 0,
+	  "Write each decision and what came of it to a recording, a SQLite file", 0 },
+	{ "append", OPTION_APPEND, NULL, 0, "Go on behind what is in the recording's file", 0 },
 	{ "no-sandbox", OPTION_NO_SANDBOX, NULL, 0,
 	  "Keep all privileges while it runs: for debuggers and sanitizers", 0 },
 	{ 0 },
@@ -182,6 +187,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_NO_SANDBOX:
 		o->no_sandbox = true;
 		return 0;
+	case OPTION_RECORD:
+		o->record.path = arg;
+		return 0;
+	case OPTION_APPEND:
+		o->record.append = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (o->record.append && !o->record.path)
+			argp_error(state, "--append needs --record FILE");
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument \"%s\"", arg);
 		return EINVAL;
@@ -209,7 +224,8 @@ static const struct argp argp = {
 	       "  mlsched run --model my_model\n"
 	       "  mlsched run --backend scx --mode collect\n"
 	       "  mlsched run --backend shadow -v --model my_model --threshold 0.7\n"
-	       "  mlsched run --json --duration 60 > decisions.json\n",
+	       "  mlsched run --json --duration 60 > decisions.json\n"
+	       "  mlsched run --record week.db --duration 604800\n",
 	.children = children,
 };
 
@@ -339,6 +355,20 @@ static void on_decision(void *context, const struct mls_decision *decision)
 	mls_account_add(&loop->view.total, decision->move, accepted, decision->inference_ns);
 	if (loop->view.common->verbosity > 0)
 		run_show_decision(&loop->view, decision);
+	if (loop->view.record) {
+		struct mls_recorded row;
+
+		mls_record_move(decision->move, &decision->verdict, &row);
+		run_record_row(loop->view.record, &row);
+	}
+}
+
+static void count_recorded(struct loop *loop)
+{
+	struct mls_recorder_counts counts;
+
+	mls_recorder_counts(mls_shadow_recorder(loop->view.shadow), &counts);
+	run_record_moves(loop->view.record, &counts);
 }
 
 /* The first request to stop waits for the outcomes of open decisions, the second does not. */
@@ -369,6 +399,8 @@ static void on_interval(struct loop *loop)
 	if (loop->stopping)
 		return;
 	run_show_interval(&loop->view, now_ns());
+	count_recorded(loop);
+	run_record_look(loop->view.record);
 	mls_notify(&loop->view.notify, "STATUS=shadow: %llu migrations judged",
 		   (unsigned long long)mls_account_moves(&loop->view.total));
 	/* Nobody will read the rest: main() says why. */
@@ -416,6 +448,17 @@ static int run_loop(struct loop *loop)
 	return 0;
 }
 
+static int open_record(const struct run_options *o, struct loop *loop)
+{
+	struct mls_recorder *recorder = mls_shadow_recorder(loop->view.shadow);
+	int status = run_record_open(&o->common, &o->record, mls_recorder_topology(recorder),
+				     "shadow", mls_recorder_window(recorder), &loop->view.record);
+
+	run_record_model(loop->view.record, "shadow", run_engine_name(&loop->view), o->model,
+			 loop->view.model);
+	return status;
+}
+
 static int run(const struct run_options *o, struct loop *loop)
 {
 	struct mls_shadow_options shadow = {
@@ -429,14 +472,19 @@ static int run(const struct run_options *o, struct loop *loop)
 		.engine = loop->view.engine,
 	};
 	struct mlsched_error err;
-	int ret;
+	int recorded, ret;
 
 	if (mls_shadow_open(&shadow, &err, &loop->view.shadow) != 0)
 		return cli_fail(&o->common, "%s", err.message);
+	if (open_record(o, loop) != CLI_OK) {
+		mls_shadow_close(loop->view.shadow);
+		return CLI_FAILURE;
+	}
 	loop->view.started = now_ns();
 	mls_recorder_stats(mls_shadow_recorder(loop->view.shadow), true, NULL);
 	ret = open_loop(loop, o);
-	if (!ret && run_sandbox(o) != CLI_OK) {
+	if (!ret && (run_sandbox(o) != CLI_OK || run_record_start(loop->view.record) != CLI_OK)) {
+		run_record_end(loop->view.record, NULL);
 		close_loop(loop);
 		mls_shadow_close(loop->view.shadow);
 		return CLI_FAILURE;
@@ -448,10 +496,14 @@ static int run(const struct run_options *o, struct loop *loop)
 		ret = run_loop(loop);
 		mls_notify(&loop->view.notify, "STOPPING=1");
 	}
+	count_recorded(loop);
+	recorded = run_record_end(loop->view.record, &loop->view.recorded);
 	if (ret)
 		ret = cli_fail(&o->common, "waiting for events: %s", strerror(-ret));
 	else
 		run_show_summary(&loop->view, now_ns());
+	ret = ret ? ret : recorded;
+	json_decref(loop->view.recorded);
 	close_loop(loop);
 	mls_shadow_close(loop->view.shadow);
 	return ret;
@@ -565,6 +617,8 @@ int cli_run(int argc, char **argv)
 
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
+	if (run_record_check(&o.common, &o.record, o.window) != CLI_OK)
+		return CLI_FAILURE;
 	loop = calloc(1, sizeof(*loop));
 	if (!loop)
 		return cli_fail(&o.common, "no memory");

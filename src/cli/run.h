@@ -6,6 +6,7 @@
 #include "core/policy.h"
 #include "src/cli/cli.h"
 #include "src/cli/run_control.h"
+#include "src/cli/run_record.h"
 #include "src/host/engine.h"
 #include "src/host/notify.h"
 #include "src/host/requests.h"
@@ -33,6 +34,7 @@ struct run_options {
 	bool stats;
 	bool no_sandbox;
 	bool partial;
+	struct run_record_options record;
 	struct run_control_options control;
 };
 
@@ -54,6 +56,8 @@ struct run_options {
  * @total:       sums since the start
  * @lines:       printed since the last header line
  * @notify:      the service manager, if one started us
+ * @record:      the recording, or NULL
+ * @recorded:    what became of it, at the end; or NULL
  */
 struct run_view {
 	const struct cli_common *common;
@@ -72,6 +76,8 @@ struct run_view {
 	struct mls_account total;
 	uint32_t lines;
 	struct mls_notify notify;
+	struct run_record *record;
+	json_t *recorded;
 };
 
 /** run_model_text() - "PATH: 10-64-64-1, 4929 parameters, schema seed10, ..." */

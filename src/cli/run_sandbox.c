@@ -61,6 +61,7 @@ int run_sandbox(const struct run_options *o)
 	};
 	const struct mls_sandbox_options options = {
 		.readable = readable,
+		.stores = o->record.path != NULL,
 		.loads_bpf = strcmp(o->backend, "scx") == 0,
 	};
 	struct mls_sandbox_report report;

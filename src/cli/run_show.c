@@ -389,6 +389,8 @@ static void show_summary_json(const struct run_view *view, double seconds,
 				      (json_int_t)cost->switch_runs, "migrate_ns",
 				      each(cost->migrate_ns, cost->migrate_runs), "migrate_runs",
 				      (json_int_t)cost->migrate_runs));
+	if (view->recorded)
+		json_object_set(document, "recording", view->recorded);
 	show_json(document);
 }
 
@@ -465,6 +467,7 @@ void run_show_summary(const struct run_view *view, uint64_t now)
 	       (unsigned long long)view->total.kinds[MLS_MOVE_AFFINITY]);
 	show_inference(view, all);
 	print_counts(seconds, &counts);
+	run_record_show(view->recorded);
 	if (cost.switch_runs)
 		printf("recorder's cost   %.0f ns a context switch, %.0f ns a migration (the kernel's BPF "
 		       "statistics over %llu and %llu runs)\n",

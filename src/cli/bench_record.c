@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mlsched bench record: how many decisions a second a recording takes: as fast as they
+ * come, and at a steady rate, at which none may be dropped.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "src/cli/cli.h"
+#include "src/data/recording_queue.h"
+
+#define ROWS_MOST 100000000
+
+enum { OPTION_ROWS = 0x200, OPTION_RATE, OPTION_SECONDS };
+
+struct record_bench {
+	struct cli_common common;
+	const char *directory;
+	double rows;
+	double rate;
+	double seconds;
+};
+
+struct record_result {
+	double seconds;
+	double processor; /* seconds of all threads */
+	struct mls_recording_counts counts;
+	double bytes; /* of a decision, in the file */
+};
+
+static const struct argp_option options[] = {
+	{ "rows", OPTION_ROWS, "N", 0, "Decisions written as fast as they go (200000)", 0 },
+	{ "rate", OPTION_RATE, "N", 0, "Decisions a second of the steady part (50000)", 0 },
+	{ "seconds", OPTION_SECONDS, "S", 0, "Of the steady part (5)", 0 },
+	{ 0 },
+};
+
+static double number(struct argp_state *state, const char *option, const char *text, double min,
+		     double max)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !(value >= min && value <= max))
+		argp_error(state, "--%s: expected a number from %g to %g, got \"%s\"", option, min,
+			   max, text);
+	return value;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct record_bench *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->common;
+		return 0;
+	case OPTION_ROWS:
+		o->rows = number(state, "rows", arg, 1, ROWS_MOST);
+		return 0;
+	case OPTION_RATE:
+		o->rate = number(state, "rate", arg, 1, 1e7);
+		return 0;
+	case OPTION_SECONDS:
+		o->seconds = number(state, "seconds", arg, 0.01, 3600);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num > 0)
+			argp_error(state, "unexpected argument \"%s\"", arg);
+		o->directory = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "[DIRECTORY]",
+	.doc = "Writes decisions to a recording in DIRECTORY (the current one), which is removed "
+	       "afterwards: as fast as they go, then at a steady rate in bursts of 20 ms, as "
+	       "`mlsched run` gets them.\v"
+	       "Dropped decisions found the queue full: the disk or the processor was too slow.\n\n"
+	       "EXAMPLES\n  mlsched bench record\n  mlsched bench record --seconds 30 /var/tmp\n",
+	.children = children,
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+static double processor_seconds(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+/* As they are: names and times differ, most are not moved again. */
+static void fill_row(struct mls_recorded *row, uint64_t i, uint64_t now)
+{
+	*row = (struct mls_recorded){
+		.time = now,
+		.pid = 1000 + (uint32_t)(i % 211),
+		.tgid = 1000 + (uint32_t)(i % 53),
+		.kind = (uint8_t)(i % 4),
+		.decider = MLS_RECORDED_BY_MODEL,
+		.result = i % 3 ? MLS_RECORDED_MOVED : MLS_RECORDED_REFUSED,
+		.verdict = i % 3 != 0,
+		.accepted = i % 3 != 0,
+		.followed = true,
+		.ran = true,
+		.ran_there = i % 3 != 0,
+		.src = (uint16_t)(i % 8),
+		.dst = (uint16_t)(i % 7),
+		.logit = (float)(i % 100) / 25 - 2,
+		.propensity = 1,
+		.observed = 100000000,
+		.wait = 1000 * (i % 5000),
+		.run_time = 1000 * (i % 90000),
+		.moved = i % 5 ? 0 : 20000000 + i % 1000,
+		.n_features = 10,
+		.features = { (float)(i % 8), (float)(i % 5), (float)(8 - i % 5),
+			      (float)(i % 64) / 64, (float)(i % 61) / 61 },
+	};
+	snprintf(row->comm, sizeof(row->comm), "task-%llu", (unsigned long long)i % 31);
+}
+
+static int open_queue(const char *path, struct mls_recording_queue **queue,
+		      struct mlsched_error *err)
+{
+	struct mls_recording_session session = { .source = "bench",
+						 .schema = "seed10",
+						 .began = now_ns() };
+	struct mls_recording_cpu cpus[8] = { 0 };
+	struct mls_recording *recording;
+	int ret = mls_recording_create(path, false, err, &recording);
+
+	if (ret)
+		return ret;
+	for (uint16_t i = 0; i < 8; i++)
+		cpus[i] = (struct mls_recording_cpu){ i, true, i, i / 4, 0, i / 4 };
+	ret = mls_recording_begin(recording, &session, cpus, 8, err);
+	if (ret) {
+		mls_recording_close(recording);
+		return ret;
+	}
+	ret = mls_recording_queue_open(recording, 0, err, queue);
+	return ret ? ret : mls_recording_queue_start(*queue, err);
+}
+
+/* Of a queue that is not to overflow: waits until it has room. */
+static void put_all(struct mls_recording_queue *queue, uint64_t rows)
+{
+	const struct timespec nap = { 0, 1000000 };
+	struct mls_recording_counts counts;
+	struct mls_recorded row;
+
+	for (uint64_t i = 0; i < rows; i++) {
+		fill_row(&row, i, now_ns());
+		mls_recording_queue_put(queue, &row);
+		if (i % 4096 != 4095)
+			continue;
+		do {
+			mls_recording_queue_counts(queue, &counts);
+		} while (counts.put - counts.written - counts.dropped > MLS_RECORDING_QUEUE / 2 &&
+			 nanosleep(&nap, NULL) == 0);
+	}
+}
+
+static void put_steadily(struct mls_recording_queue *queue, double rate, double seconds)
+{
+	const struct timespec nap = { 0, 20000000 };
+	uint64_t began = now_ns(), sent = 0, all = (uint64_t)(rate * seconds);
+	struct mls_recorded row;
+
+	while (sent < all) {
+		uint64_t due = (uint64_t)((double)(now_ns() - began) / 1e9 * rate);
+
+		for (; sent < due && sent < all; sent++) {
+			fill_row(&row, sent, now_ns());
+			mls_recording_queue_put(queue, &row);
+		}
+		if (sent < all)
+			nanosleep(&nap, NULL);
+	}
+}
+
+/* @rate: 0: as fast as they go. */
+static int measure(const struct record_bench *o, double rate, struct record_result *result)
+{
+	struct mls_recording_queue *queue = NULL;
+	struct mlsched_error err;
+	struct stat st = { 0 };
+	double processor;
+	uint64_t began;
+	char path[512];
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/.mlsched-bench-%d.db", o->directory, (int)getpid());
+	ret = open_queue(path, &queue, &err);
+	if (ret) {
+		unlink(path);
+		return cli_fail(&o->common, "%s", err.message);
+	}
+	began = now_ns();
+	processor = processor_seconds();
+	if (rate > 0)
+		put_steadily(queue, rate, o->seconds);
+	else
+		put_all(queue, (uint64_t)o->rows);
+	ret = mls_recording_queue_close(queue, &result->counts, &err);
+	result->seconds = (double)(now_ns() - began) / 1e9;
+	result->processor = processor_seconds() - processor;
+	stat(path, &st);
+	result->bytes =
+		result->counts.written ? (double)st.st_size / (double)result->counts.written : 0;
+	unlink(path);
+	return ret ? cli_fail(&o->common, "%s", err.message) : CLI_OK;
+}
+
+static void show(const struct record_bench *o, const char *name, const struct record_result *r)
+{
+	double rate = (double)r->counts.written / r->seconds;
+
+	if (o->common.json)
+		cli_json(json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "part", name, "written",
+				   (json_int_t)r->counts.written, "dropped",
+				   (json_int_t)r->counts.dropped, "seconds", r->seconds, "rate",
+				   rate, "processor_seconds", r->processor, "bytes", r->bytes));
+	else
+		printf("%-8s %10llu %9llu %9.2f %12.0f %10.2f us %7.0f\n", name,
+		       (unsigned long long)r->counts.written, (unsigned long long)r->counts.dropped,
+		       r->seconds, rate, 1e6 * r->processor / (double)r->counts.written, r->bytes);
+}
+
+int cli_bench_record(int argc, char **argv)
+{
+	struct record_bench o = { .common.command = argv[0],
+				  .directory = ".",
+				  .rows = 200000,
+				  .rate = 50000,
+				  .seconds = 5 };
+	struct record_result fast, steady;
+	int status;
+
+	if (cli_parse(&argp, argc, argv, &o) != 0)
+		return CLI_USAGE;
+	status = measure(&o, 0, &fast);
+	if (status == CLI_OK)
+		status = measure(&o, o.rate, &steady);
+	if (status)
+		return status;
+	if (!o.common.json)
+		printf("%-8s %10s %9s %9s %12s %13s %7s\n", "part", "written", "dropped", "seconds",
+		       "a second", "CPU each", "bytes");
+	show(&o, "fastest", &fast);
+	show(&o, "steady", &steady);
+	return CLI_OK;
+}

@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Checks recordings by SQLite alone, without our own reader.
+
+check_recording.py CHECK FILE ARGUMENT...: status 0 when it holds, otherwise it says
+what does not.
+"""
+
+import json
+import pathlib
+import sqlite3
+import struct
+import sys
+
+
+def fail(text):
+    print(text)
+    sys.exit(1)
+
+
+def expect(name, found, wanted):
+    if found != wanted:
+        fail(f"{name}: expected {wanted!r}, found {found!r}")
+
+
+def one(db, sql, *values):
+    return db.execute(sql, values).fetchone()[0]
+
+
+def whole(db):
+    expect("integrity_check", one(db, "PRAGMA integrity_check"), "ok")
+    expect("application_id", one(db, "PRAGMA application_id"), 0x6D6C7372)
+    expect("user_version", one(db, "PRAGMA user_version"), 1)
+
+
+def counters(db, session):
+    rows = db.execute("SELECT name, value FROM counters WHERE session = ? ORDER BY time, rowid", (session,))
+    return dict(rows.fetchall())
+
+
+def counts(db, output, session=1):
+    """The file, its counters and what was printed say the same."""
+    whole(db)
+    session = int(session)
+    summary = json.loads(pathlib.Path(output).read_text().splitlines()[-1])
+    n = one(db, "SELECT count(*) FROM decisions WHERE session = ?", session)
+    c = counters(db, session)
+    expect("recording.written", c["recording.written"], n)
+    expect("decisions printed", summary["recording"]["decisions"], n)
+    expect("written + dropped", n + c["recording.dropped"], c["kernel.taken"])
+    expect(
+        "migrations",
+        c["kernel.taken"] + c["kernel.lost"] + c["kernel.same_cpu"] + c["kernel.closing"],
+        c["kernel.migrations"],
+    )
+    if n == 0:
+        fail("no decision was recorded")
+    if one(db, "SELECT ended IS NULL FROM sessions WHERE session = ?", session):
+        fail("the session has no end")
+    print(f"{n} decisions, {c['recording.dropped']} dropped, {c['kernel.lost']} lost")
+
+
+def load(db, comm, least):
+    """A load whose threads are moved by affinity: each of its moves was forced."""
+    rows = db.execute(
+        "SELECT d.features, d.src, d.flags, d.accepted, d.observed, d.wait, d.ran, k.name, w.name, r.name"
+        " FROM decisions d JOIN names k ON k.what = 'kind' AND k.value = d.kind"
+        " JOIN names w ON w.what = 'decider' AND w.value = d.decider"
+        " JOIN names r ON r.what = 'result' AND r.value = d.result WHERE d.comm = ? AND d.flags & 1",
+        (comm,),
+    ).fetchall()
+    if len(rows) < int(least):
+        fail(f"{len(rows)} forced moves of {comm}, at least {least} were made")
+    for features, src, flags, accepted, observed, wait, ran, kind, decider, result in rows:
+        values = struct.unpack("<10f", features)
+        expect("cpu among the features", values[0], float(src))
+        expect("accepted", accepted, 1)
+        expect("decider", decider, "hard rule")
+        expect("result", result, "moved")
+        if ran and not 0 < wait <= observed:
+            fail(f"waited {wait} ns of {observed}")
+    print(f"{len(rows)} forced moves of {comm}")
+
+
+def model(db, session, path):
+    """The model in charge, and its verdict on every migration."""
+    rows = db.execute("SELECT mode, engine, path, schema, checksum FROM models WHERE session = ?", (session,)).fetchall()
+    expect("models", len(rows), 1)
+    mode, engine, found, schema, checksum = rows[0]
+    expect("model", (mode, engine, found, schema), ("shadow", "native", path, "seed10"))
+    if checksum == 0:
+        fail("no checksum")
+    expect("session", one(db, "SELECT source FROM sessions WHERE session = ?", session), "shadow")
+    verdicts = db.execute("SELECT DISTINCT verdict, accepted FROM decisions WHERE session = ?", (session,)).fetchall()
+    expect("verdicts", verdicts, [(0, 1)])
+    if one(db, "SELECT count(*) FROM decisions WHERE session = ? AND logit > -4.9", session):
+        fail("a logit is not the model's")
+
+
+def killed(db):
+    """It has a session without an end, and rows one after the other."""
+    whole(db)
+    expect("sessions", one(db, "SELECT count(*) FROM sessions"), 1)
+    expect("ended", one(db, "SELECT ended FROM sessions"), None)
+    n, first, last = db.execute("SELECT count(*), min(id), max(id) FROM decisions").fetchone()
+    expect("rows", (first, last), (1, n))
+    print(f"{n} decisions")
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](sqlite3.connect(sys.argv[2]), *sys.argv[3:])

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Recordings of the kernel of this machine: what is in the file is what was counted, also
+# when whoever wrote it was killed.
+# Functions are called through check.
+# shellcheck disable=SC2317,SC2154
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib/tap.sh
+
+O=${O:-build}
+CC=${CC:-$(command -v clang-19 || echo gcc)}
+why=
+[ "$(id -u)" -eq 0 ] || why="needs root"
+[ -e /sys/kernel/btf/vmlinux ] || why="this kernel has no BTF"
+[ "$(getconf _NPROCESSORS_ONLN)" -ge 2 ] || why="needs two CPUs"
+if [ -n "$why" ]; then
+	skip "recordings of the running kernel" "$why"
+	finish
+fi
+check "the load builds" "$CC" -std=gnu11 -O2 -Wall -pthread -D_GNU_SOURCE -o "$tap_tmp/switcher" tests/live/switcher.c
+read -ra libs <<<"$(pkg-config --libs jansson libprotobuf-c)"
+check "a model builds" "$CC" -std=gnu11 -O2 -Wall -Iinclude -o "$tap_tmp/constant_model" tests/live/constant_model.c \
+	"$O/libmlsched.a" "${libs[@]}" -lm -pthread
+check "a model that always refuses is written" "$tap_tmp/constant_model" -5 "$tap_tmp/refuse"
+
+# begin NAME COMMAND...: runs it in the background until its first line is there; pid in $pid.
+begin() {
+	local name=$tap_tmp/$1 first
+	shift
+	mkfifo "$name.fifo" || return 1
+	"$@" >"$name.fifo" 2>"$name.err" &
+	pid=$!
+	exec 3<"$name.fifo"
+	read -r -u 3 first || { cat "$name.err"; return 1; }
+	cat <&3 >"$name.json" &
+	reader=$!
+	exec 3<&-
+	echo "$first" >"$name.first"
+}
+# ends NAME SIGNAL: and waits for all of its output.
+ends() {
+	kill -"$2" "$pid"
+	wait "$pid"
+	echo $? >"$tap_tmp/$1.status"
+	wait "$reader"
+	[ "$(cat "$tap_tmp/$1.status")" = "${3:-0}" ] || { cat "$tap_tmp/$1.err"; return 1; }
+}
+moves() { "$tap_tmp/switcher" 1 3 "${1:-300}" >/dev/null; }
+checks() { python3 tests/live/check_recording.py "$@"; }
+
+recorded() { begin record "$MLSCHED" record --json -o "$tap_tmp/record.db" && moves && ends record INT; }
+check "record runs until it is told to stop" recorded
+check "everything that was counted is in the file" checks counts "$tap_tmp/record.db" "$tap_tmp/record.json"
+check "the moves of a load are in it with their outcomes" checks load "$tap_tmp/record.db" switcher 250
+refuse "the file is not written over" "$MLSCHED" record -o "$tap_tmp/record.db" --duration 0.1
+appended() {
+	begin append "$MLSCHED" run --json --backend shadow --model "$tap_tmp/refuse" --record "$tap_tmp/record.db" --append &&
+		moves 100 && ends append TERM
+}
+check "run --backend shadow goes on behind it" appended
+check "its session has the model, and its verdicts" checks model "$tap_tmp/record.db" 2 "$tap_tmp/refuse"
+check "everything that it counted is in the file" checks counts "$tap_tmp/record.db" "$tap_tmp/append.json" 2
+
+# Killed while moves come; how much that may lose is tests/unit/test_recording.c.
+killed() {
+	local file=$tap_tmp/killed.db
+	begin killed "$MLSCHED" record --json -o "$file" || return 1
+	"$tap_tmp/switcher" 1 3 100000 >/dev/null &
+	load=$!
+	# Rows are there when the first transaction has been closed.
+	until [ "$(sqlite3_count "$file")" -gt 0 ]; do
+		kill -0 "$pid" || return 1
+	done
+	kill -KILL "$pid"
+	wait "$pid"
+	kill "$load"
+	wait "$reader"
+	checks killed "$file"
+}
+sqlite3_count() { python3 -c "
+import sqlite3, sys
+print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM decisions').fetchone()[0])" "$1"; }
+check "killed by SIGKILL it leaves a file that is whole" killed
+finish
