@@ -50,8 +50,8 @@ ARM64_SRC   := tests/lib/networks.c src/util/error.c src/util/crc32c.c \
 	       $(filter-out $(X86_ONLY),$(wildcard src/nn/forward_*.c src/nn/pack.c src/nn/model.c))
 ARM64_SRC_check_qnet := $(wildcard core/*.c tests/lib/qnet_*.c) src/util/random.c src/nn/qmodel.c \
 	       src/nn/qnet_scalar.c src/nn/qnet_neon.c src/nn/qnet_pack.c
-ARM64_SRC_check_train := $(addprefix src/nn/train/,train.c pool.c kernels_base.c) tests/lib/train_cases.c \
-	       src/util/random.c $(addprefix src/data/,dataset.c synthetic.c schema.c)
+ARM64_SRC_check_train := $(addprefix src/nn/train/,train.c kernels_base.c) tests/lib/train_cases.c \
+	       src/util/random.c src/util/pool.c $(addprefix src/data/,dataset.c synthetic.c schema.c)
 
 $(O)/tests/arm64/%: tests/arm64/%.c $(ARM64_SRC) $(ARM64_SRC_check_qnet) \
 		$(ARM64_SRC_check_train) $(wildcard core/*.h core/*.def src/nn/*.h src/nn/train/*.h src/data/*.h src/util/*.h include/mlsched/*.h tests/lib/*.h)

@@ -4,7 +4,7 @@
 #define MLS_NN_TRAIN_TRAINER_H
 
 #include "src/nn/train/kernels.h"
-#include "src/nn/train/pool.h"
+#include "src/util/pool.h"
 #include "src/nn/train/train.h"
 
 /* Chunks whose gradients are held before they are summed: bounds the memory of large batches. */

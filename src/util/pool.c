@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "src/nn/train/pool.h"
+#include "src/util/pool.h"
 
 struct worker {
 	struct mls_pool *pool;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* A few threads that share numbered jobs.  Which thread does which job must not matter. */
-#ifndef MLS_NN_TRAIN_POOL_H
-#define MLS_NN_TRAIN_POOL_H
+#ifndef MLS_UTIL_POOL_H
+#define MLS_UTIL_POOL_H
 
 #include <stdint.h>
 
@@ -25,4 +25,4 @@ void mls_pool_free(struct mls_pool *pool);
  */
 void mls_pool_run(struct mls_pool *pool, mls_pool_job *job, void *context, uint32_t n_jobs);
 
-#endif /* MLS_NN_TRAIN_POOL_H */
+#endif /* MLS_UTIL_POOL_H */
