@@ -89,11 +89,12 @@ PROTO_H   := $(PROTO_C:.c=.h)
 BPF_SRC   := $(wildcard bpf/*.bpf.c)
 SKELS     := $(BPF_SRC:bpf/%.bpf.c=$(O)/gen/bpf/%.skel.h)
 
-# Recordings need SQLite, which users of the library need not have.
+# Recordings need SQLite, which users of the library need not have; nor do they simulate.
 STORE_SRC := $(wildcard src/data/recording*.c src/data/label*.c)
+SIM_SRC   := $(wildcard src/sim/*.c)
 LIB_SRC   := $(filter-out $(FOREIGN) $(STORE_SRC),$(wildcard core/*.c src/util/*.c src/nn/*.c \
 	     src/nn/train/*.c src/formats/*.c src/data/*.c))
-HOST_SRC  := $(wildcard src/host/*.c) $(STORE_SRC)
+HOST_SRC  := $(wildcard src/host/*.c) $(STORE_SRC) $(SIM_SRC)
 CLI_SRC   := $(wildcard src/cli/*.c)
 BENCH_SRC := $(filter-out $(FOREIGN),$(wildcard bench/*.c))
 

@@ -55,6 +55,7 @@ int cli_model(int argc, char **argv);
 int cli_predict(int argc, char **argv);
 int cli_record(int argc, char **argv);
 int cli_run(int argc, char **argv);
+int cli_sim(int argc, char **argv);
 int cli_stats(int argc, char **argv);
 int cli_top(int argc, char **argv);
 int cli_train(int argc, char **argv);

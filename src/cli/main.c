@@ -23,6 +23,7 @@ static const struct cli_command commands[] = {
 	{ "predict", "outputs of a model for rows of numbers on standard input", cli_predict },
 	{ "record", "the kernel's migrations and what came of them, into a file", cli_record },
 	{ "run", "schedule with a model, or judge the kernel's own migrations by it", cli_run },
+	{ "sim", "schedulers side by side on simulated machines", cli_sim },
 	{ "stats", "counters of a running scheduler", cli_stats },
 	{ "top", "a live view of a running scheduler", cli_top },
 	{ "train", "from labelled rows to a model", cli_train },

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mlsched sim: schedulers side by side in a simulator, on machines that nobody has at
+ * hand, the same work for all.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/cli/cli.h"
+#include "src/cli/progress.h"
+#include "src/sim/sweep.h"
+#include "src/util/array.h"
+
+enum { OPTION_COSTS = 0x200, OPTION_SEED, OPTION_SEEDS, OPTION_LIMIT };
+
+#define MOST_NAMES 32
+
+struct names {
+	char *text; /* that the others point into */
+	const char *name[MOST_NAMES];
+	uint32_t n;
+};
+
+struct sim_cli_options {
+	struct cli_common common;
+	struct names machines, workloads, policies;
+	bool costs_of_load;
+	uint32_t seeds, threads;
+	uint64_t seed;
+	double limit; /* s */
+};
+
+static const struct argp_option options[] = {
+	{ "machine", 'm', "LIST", 0,
+	  "CPUs, last-level caches, nodes, threads of a core: 8c2l, 128c16l2n, 16c2l2t (8c2l)", 0 },
+	{ "workload", 'w', "LIST", 0, "make, message, mixed, imbalance (all of them)", 0 },
+	{ "policy", 'p', "LIST", 0,
+	  "eevdf, mlsched, accept, refuse, refuse-llc; the others are compared with the first "
+	  "one (eevdf,mlsched,refuse)",
+	  0 },
+	{ "costs", OPTION_COSTS, "NAME", 0,
+	  "Of moves: server, or load, as the load of the virtual machines has them (server)", 0 },
+	{ "seeds", OPTION_SEEDS, "N", 0, "So many runs of each (5)", 0 },
+	{ "seed", OPTION_SEED, "N", 0, "The first seed (1)", 0 },
+	{ "limit", OPTION_LIMIT, "S", 0, "Gives a run up after so much simulated time (600)", 0 },
+	{ "threads", 't', "N", 0, "Runs at a time; changes no number (one for each CPU)", 0 },
+	{ 0 },
+};
+
+static void split(struct argp_state *state, struct names *names, const char *text)
+{
+	char *rest, *name;
+
+	free(names->text);
+	names->n = 0;
+	names->text = strdup(text);
+	if (!names->text)
+		argp_failure(state, CLI_FAILURE, ENOMEM, "%s", text);
+	for (name = strtok_r(names->text, ", ", &rest); name; name = strtok_r(NULL, ", ", &rest)) {
+		if (names->n == MOST_NAMES)
+			argp_error(state, "%s: more than %d names", text, MOST_NAMES);
+		names->name[names->n++] = name;
+	}
+	if (!names->n)
+		argp_error(state, "\"%s\": no name", text);
+}
+
+static uint64_t number(struct argp_state *state, const char *what, const char *text, uint64_t least,
+		       uint64_t most)
+{
+	unsigned long long value;
+	char *end;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || value < least || value > most)
+		argp_error(state,
+			   "--%s: expected a number from %" PRIu64 " to %" PRIu64 ", got \"%s\"",
+			   what, least, most, text);
+	return value;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct sim_cli_options *o = state->input;
+	char *end;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->common;
+		return 0;
+	case 'm':
+		split(state, &o->machines, arg);
+		return 0;
+	case 'w':
+		split(state, &o->workloads, arg);
+		return 0;
+	case 'p':
+		split(state, &o->policies, arg);
+		return 0;
+	case OPTION_COSTS:
+		o->costs_of_load = strcmp(arg, "load") == 0;
+		if (!o->costs_of_load && strcmp(arg, "server") != 0)
+			argp_error(state, "--costs: expected server or load, got \"%s\"", arg);
+		return 0;
+	case OPTION_SEEDS:
+		o->seeds = (uint32_t)number(state, "seeds", arg, 1, 10000);
+		return 0;
+	case OPTION_SEED:
+		o->seed = number(state, "seed", arg, 0, UINT32_MAX);
+		return 0;
+	case OPTION_LIMIT:
+		o->limit = strtod(arg, &end);
+		if (end == arg || *end || !(o->limit > 0 && o->limit <= 1e6))
+			argp_error(state, "--limit: expected seconds up to 1000000, got \"%s\"",
+				   arg);
+		return 0;
+	case 't':
+		o->threads = (uint32_t)number(state, "threads", arg, 1, 1024);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "",
+	.doc = "Runs workloads on simulated machines under several schedulers, each of them with the "
+	       "same work, and compares time, moves and waits.\v"
+	       "All figures are of a simulation, the same to the bit for a seed.\n\n"
+	       "EXAMPLES\n  mlsched sim\n"
+	       "  mlsched sim -m 32c4l,128c16l2n -w make,message --seeds 10\n",
+	.children = children,
+};
+
+/* ---- figures ---------------------------------------------------------------------------- */
+
+/* Mean and standard deviation of one figure over the seeds. */
+struct figure {
+	double mean, deviation;
+};
+
+enum what {
+	MAKESPAN,
+	MOVES,
+	MOVES_LLC,
+	MOVES_NODE,
+	REFILL,
+	WAKEUP_P50,
+	WAKEUP_P99,
+	WAIT_P99,
+	LONGEST,
+	N_FIGURES
+};
+
+static const struct {
+	const char *name; /* in JSON */
+	const char *heading;
+} figures[N_FIGURES] = {
+	[MAKESPAN] = { "makespan_ms", "makespan ms" },
+	[MOVES] = { "moves", "moves" },
+	[MOVES_LLC] = { "moves_llc", "across LLCs" },
+	[MOVES_NODE] = { "moves_node", "nodes" },
+	[REFILL] = { "refill_ms", "refill ms" },
+	[WAKEUP_P50] = { "wakeup_p50_ms", "wake p50 ms" },
+	[WAKEUP_P99] = { "wakeup_p99_ms", "p99 ms" },
+	[WAIT_P99] = { "wait_p99_ms", "wait p99 ms" },
+	[LONGEST] = { "longest_ms", "longest ms" },
+};
+
+static double figure_of(const struct sim_results *r, enum what what)
+{
+	uint64_t longest;
+
+	switch (what) {
+	case MAKESPAN:
+		return (double)r->makespan / 1e6;
+	case MOVES:
+		return (double)sim_moves(&r->sum, SIM_NEAR);
+	case MOVES_LLC:
+		return (double)sim_moves(&r->sum, SIM_NODE);
+	case MOVES_NODE:
+		return (double)sim_moves(&r->sum, SIM_FAR);
+	case REFILL:
+		return (double)r->sum.refill / 1e6;
+	case WAKEUP_P50:
+		return (double)sim_durations_at(&r->wakeup, 0.5) / 1e6;
+	case WAKEUP_P99:
+		return (double)sim_durations_at(&r->wakeup, 0.99) / 1e6;
+	case WAIT_P99:
+		return (double)sim_durations_at(&r->wait, 0.99) / 1e6;
+	case LONGEST:
+		longest = r->wait.longest > r->wakeup.longest ? r->wait.longest : r->wakeup.longest;
+		return (double)longest / 1e6;
+	case N_FIGURES:
+		break;
+	}
+	return NAN;
+}
+
+static struct figure over_seeds(const struct sim_cell *cell, uint32_t n, enum what what)
+{
+	struct figure f = { 0, 0 };
+
+	for (uint32_t i = 0; i < n; i++)
+		f.mean += figure_of(&cell->results[i], what) / n;
+	for (uint32_t i = 0; i < n && n > 1; i++) {
+		double off = figure_of(&cell->results[i], what) - f.mean;
+
+		f.deviation += off * off / (n - 1);
+	}
+	f.deviation = sqrt(f.deviation);
+	return f;
+}
+
+/* Mean and deviation of the differences in makespan to another cell, seed by seed, in %. */
+static struct figure against(const struct sim_cell *cell, const struct sim_cell *base, uint32_t n)
+{
+	struct figure f = { 0, 0 };
+	double off;
+
+	for (uint32_t i = 0; i < n; i++)
+		f.mean += 100 *
+			  ((double)cell->results[i].makespan / (double)base->results[i].makespan -
+			   1) /
+			  n;
+	for (uint32_t i = 0; i < n && n > 1; i++) {
+		off = 100 * ((double)cell->results[i].makespan / (double)base->results[i].makespan -
+			     1) -
+		      f.mean;
+		f.deviation += off * off / (n - 1);
+	}
+	f.deviation = sqrt(f.deviation);
+	return f;
+}
+
+static void print_row(const struct sim_cell *cell, const struct sim_cell *base, uint32_t n)
+{
+	char text[64];
+
+	printf("%-12s", cell->contender->name);
+	for (enum what what = 0; what < N_FIGURES; what++) {
+		struct figure f = over_seeds(cell, n, what);
+
+		snprintf(text, sizeof(text),
+			 f.mean >= 100 ? "%.0f" :
+			 f.mean >= 10  ? "%.1f" :
+					 "%.2f",
+			 f.mean);
+		printf(" %11s", text);
+		if (what != MAKESPAN)
+			continue;
+		if (cell == base) {
+			printf(" %15s", "");
+			continue;
+		}
+		f = against(cell, base, n);
+		snprintf(text, sizeof(text), "%+.1f ± %.1f %%", f.mean, f.deviation);
+		printf(" %16s", text); /* one byte more than is seen */
+	}
+	putchar('\n');
+}
+
+static void print_table(const struct sim_sweep *sweep, uint32_t n_policies)
+{
+	for (uint32_t i = 0; i < sweep->n_cells; i += n_policies) {
+		const struct sim_cell *cells = &sweep->cells[i];
+
+		printf("%s%s on %s, %u seeds (simulation)\n%-12s", i ? "\n" : "", cells->workload,
+		       cells->machine->name, sweep->n_seeds, "");
+		for (enum what what = 0; what < N_FIGURES; what++) {
+			printf(" %11s", figures[what].heading);
+			if (what == MAKESPAN)
+				printf(" %15s", "against first");
+		}
+		putchar('\n');
+		for (uint32_t k = 0; k < n_policies; k++)
+			print_row(&cells[k], cells, sweep->n_seeds);
+	}
+}
+
+static void print_json(const struct sim_sweep *sweep, const char *costs)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < sweep->n_cells; i++) {
+		const struct sim_cell *cell = &sweep->cells[i];
+
+		for (uint32_t k = 0; k < sweep->n_seeds; k++) {
+			json_t *run = json_pack("{s:s, s:s, s:s, s:I}", "machine",
+						cell->machine->name, "workload", cell->workload,
+						"policy", cell->contender->name, "seed",
+						(json_int_t)(sweep->seed + k));
+
+			for (enum what what = 0; what < N_FIGURES; what++)
+				json_object_set_new(run, figures[what].name,
+						    json_real(figure_of(&cell->results[k], what)));
+			json_object_set_new(run, "events",
+					    json_integer((json_int_t)cell->results[k].events));
+			json_array_append_new(list, run);
+		}
+	}
+	cli_json(json_pack("{s:s, s:o}", "costs", costs, "runs", list));
+}
+
+/* ---- the sweep ----------------------------------------------------------------------------- */
+
+struct shown {
+	struct cli_progress progress;
+	uint32_t total;
+};
+
+static void show(void *context, uint32_t n_runs)
+{
+	struct shown *shown = context;
+
+	cli_progress_update(&shown->progress, n_runs, shown->total, "simulating", "");
+}
+
+static int run_sweep(const struct sim_cli_options *o, struct sim_sweep *sweep)
+{
+	struct shown shown = { .total = sweep->n_cells * sweep->n_seeds };
+	struct mls_pool *pool;
+	int ret;
+
+	ret = mls_pool_create(o->threads, &pool);
+	if (ret)
+		return cli_fail(&o->common, "%u threads: %s", o->threads, strerror(-ret));
+	cli_progress_init(&shown.progress, "runs", o->common.verbosity >= 0 && !o->common.json);
+	sweep->done = show;
+	sweep->context = &shown;
+	ret = sim_sweep_run(sweep, pool);
+	mls_pool_free(pool);
+	cli_progress_clear(&shown.progress);
+	if (ret)
+		return cli_fail(&o->common, "no memory for %u runs", shown.total);
+	for (uint32_t i = 0; i < sweep->n_cells; i++) {
+		const struct sim_cell *cell = &sweep->cells[i];
+
+		for (uint32_t k = 0; k < sweep->n_seeds; k++) {
+			if (cell->status[k] == 1)
+				continue;
+			return cli_fail(&o->common, "%s on %s, %s, seed %" PRIu64 ": %s",
+					cell->workload, cell->machine->name, cell->contender->name,
+					sweep->seed + k,
+					cell->status[k] == -ETIMEDOUT ?
+						"not done within the limit of simulated time" :
+						strerror(-cell->status[k]));
+		}
+	}
+	return CLI_OK;
+}
+
+static int make_cells(const struct sim_cli_options *o, struct sim_machine *machines,
+		      struct sim_contender *contenders, struct sim_sweep *sweep)
+{
+	struct mlsched_error err;
+	struct sim_workload *workload = malloc(sizeof(*workload));
+	struct sim_cell *cell = sweep->cells;
+	int ret = workload ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < o->machines.n && !ret; i++) {
+		ret = sim_machine_parse(&machines[i], o->machines.name[i], &err);
+		if (!ret && o->costs_of_load)
+			machines[i].costs = sim_costs_of_load();
+	}
+	for (uint32_t i = 0; i < o->policies.n && !ret; i++)
+		ret = sim_contender_find(&contenders[i], o->policies.name[i], &err);
+	for (uint32_t i = 0; i < o->workloads.n && !ret; i++)
+		ret = sim_workload_make(workload, o->workloads.name[i], 1, &err);
+	free(workload);
+	if (ret)
+		return cli_fail(&o->common, "%s", ret == -ENOMEM ? "no memory" : err.message);
+	for (uint32_t m = 0; m < o->machines.n; m++)
+		for (uint32_t w = 0; w < o->workloads.n; w++)
+			for (uint32_t p = 0; p < o->policies.n; p++)
+				*cell++ = (struct sim_cell){ .machine = &machines[m],
+							     .workload = o->workloads.name[w],
+							     .contender = &contenders[p] };
+	return CLI_OK;
+}
+
+static int sim(const struct sim_cli_options *o)
+{
+	struct sim_machine *machines = calloc(o->machines.n, sizeof(*machines));
+	struct sim_contender *contenders = calloc(o->policies.n, sizeof(*contenders));
+	struct sim_sweep sweep = { .n_cells = o->machines.n * o->workloads.n * o->policies.n,
+				   .n_seeds = o->seeds,
+				   .seed = o->seed,
+				   .limit = (uint64_t)(o->limit * 1e9) };
+	int status;
+
+	sweep.cells = calloc(sweep.n_cells, sizeof(*sweep.cells));
+	if (!machines || !contenders || !sweep.cells)
+		status = cli_fail(&o->common, "no memory");
+	else
+		status = make_cells(o, machines, contenders, &sweep);
+	if (status == CLI_OK)
+		status = run_sweep(o, &sweep);
+	if (status == CLI_OK && o->common.json)
+		print_json(&sweep, o->costs_of_load ? "load" : "server");
+	else if (status == CLI_OK)
+		print_table(&sweep, o->policies.n);
+	if (sweep.cells)
+		sim_sweep_clear(&sweep);
+	free(sweep.cells);
+	free(contenders);
+	free(machines);
+	return status;
+}
+
+int cli_sim(int argc, char **argv)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct sim_cli_options o = { .common.command = argv[0],
+				     .seeds = 5,
+				     .seed = 1,
+				     .limit = 600,
+				     .threads = cpus > 0 ? (uint32_t)cpus : 1 };
+	int status = CLI_FAILURE;
+
+	o.machines = (struct names){ NULL, { "8c2l" }, 1 };
+	o.workloads = (struct names){ NULL, { "make", "message", "mixed", "imbalance" }, 4 };
+	o.policies = (struct names){ NULL, { "eevdf", "mlsched", "refuse" }, 3 };
+	if (cli_parse(&argp, argc, argv, &o) != 0)
+		status = CLI_USAGE;
+	else
+		status = sim(&o);
+	free(o.machines.text);
+	free(o.workloads.text);
+	free(o.policies.text);
+	return status;
+}

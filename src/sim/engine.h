@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The simulator: tasks that run on CPUs, event by event, under a policy.
+ *
+ * All that changes lies in one block of memory without pointers, so that a copy of it is
+ * another world that goes on by itself (sim_clone()).  What does not change (machine,
+ * workload, policy, options) is shared, and outlives all of them.
+ *
+ * Times are ns; times of day begin at 0.  The same seed gives the same to the bit.
+ *
+ * Leaves to others: what tasks do (workload.h), who runs where (policy.h), figures and
+ * their tables (results.h).
+ */
+#ifndef MLS_SIM_ENGINE_H
+#define MLS_SIM_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mlsched/error.h>
+
+#include "core/load.h"
+#include "core/types.h"
+#include "src/sim/machine.h"
+#include "src/sim/results.h"
+#include "src/sim/workload.h"
+
+#define SIM_NONE  UINT32_MAX
+#define SIM_NEVER UINT64_MAX
+
+/* CONFIG_HZ=250, as distributions have it. */
+#define SIM_TICK (4 * SIM_MS)
+
+enum sim_state { SIM_FREE, SIM_BLOCKED, SIM_QUEUED, SIM_RUNNING };
+
+/* Why a task becomes runnable. */
+enum sim_why {
+	SIM_WOKEN,
+	SIM_FORKED,
+	SIM_PUT_BACK, /* it ran, and others are to have their turn */
+};
+
+/* What a policy knows of a task; each has its own.  Virtual times may wrap. */
+union sim_task_policy {
+	struct {
+		u64 own;
+		u64 waiting;
+		u64 ran; /* since it woke up */
+		u64 burst;
+		u32 queue;
+		u32 pulls;
+		u32 placed;
+		u32 went_on;
+	} mls;
+	struct {
+		u64 vruntime;
+		s64 lag;
+		u64 load; /* decaying average of running, as struct mls_load */
+		u32 recent; /* CPU that it used before */
+		u32 wakee; /* of the last one that it woke */
+		u32 flips;
+		u64 flips_at;
+		u32 lag_on; /* the CPU on which it had its lag */
+	} fair;
+};
+
+/**
+ * struct sim_task - one task; its number is its place in the array
+ * @who:     number in the workload, by which its chance is drawn
+ * @group:   that it sends messages in
+ * @pc:      next instruction
+ * @times:   of each loop
+ * @left:    ns of its burst that are still to do
+ * @debt:    ns of CPU time to refill caches; while there is some, half of the time pays it
+ * @extra:   ns of the kernel's work that it does before
+ * @since:   when it became runnable, was put back, or fell asleep
+ * @due:     when it should have run: for the latency of its waking up; 0: it was put back;
+ *           SIM_NEVER: nobody counts
+ * @cpu:     where it is queued, runs or ran last
+ * @ran_on:  where it ran last; SIM_NONE: nowhere
+ * @home:    node of its memory
+ * @cooled:  what had come into the caches of @ran_on, its core and its last level, by then
+ * @tied:    to a last-level cache and one; 0: not
+ * @parent:  whose child it is; SIM_NONE
+ * @children: that have not ended,
+ * @ended:   have ended and not been waited for
+ * @waits:   for one child (1) or all (2)
+ * @mail:    messages that it has not received
+ * @from:    last-level cache of the last one's sender; SIM_NONE
+ * @key:     by which queues are ordered
+ */
+struct sim_task {
+	u32 who;
+	u32 group;
+	u16 program;
+	u16 pc;
+	u32 times[SIM_LOOPS];
+	u8 state;
+	u8 waits;
+	bool in_begin;
+	bool receives;
+	u64 left;
+	u64 debt;
+	u64 extra;
+	u64 since;
+	u64 due;
+	u64 ran; /* in all */
+	u32 cpu;
+	u32 ran_on;
+	u32 home;
+	u32 tied;
+	u64 cooled[2];
+	u32 parent;
+	u32 children;
+	u32 ended;
+	u32 mail;
+	u32 hop;
+	u32 from;
+	u32 next, previous; /* in its queue; SIM_NONE */
+	u64 key;
+	u64 slept; /* average of its sleeps */
+	union sim_task_policy policy;
+};
+
+/* Tasks in the order of their keys, equal ones in the order in which they came. */
+struct sim_queue {
+	u32 first, last;
+	u32 n;
+};
+
+union sim_cpu_policy {
+	struct {
+		u64 clock;
+		u64 own, burst;
+		u64 idle_since, idle_mean;
+		u64 kept_since, kept_last;
+		u64 checked;
+		u64 turn, slice; /* began, and lasts so long */
+		u32 length;
+		u32 uneven;
+	} mls;
+	struct {
+		u64 zero; /* the average when there was somebody last */
+		__int128 weighted; /* sum over the queue of weight times virtual time */
+		u64 weight; /* of the queue */
+		u64 vruntime; /* of the running task when it began */
+		u64 balance_at[3]; /* next periodic balancing on each level */
+		u32 failed;
+		u64 idle_since, idle_mean;
+	} fair;
+};
+
+/**
+ * struct sim_cpu
+ * @current: task that runs; SIM_NONE: it is idle
+ * @began:   when its progress was last booked
+ * @picked:  when it was picked
+ * @loads:   how busy it was of late: core/load.h
+ * @cooled:  KiB that came into its caches so far
+ */
+struct sim_cpu {
+	u32 current;
+	bool resched;
+	bool moves; /* takes a task from another CPU just now: that costs */
+	u64 began;
+	u64 picked;
+	u64 loads;
+	u64 busy;
+	u64 cooled;
+	struct sim_queue queue;
+	struct sim_queue local; /* sched_ext's: before its own queue */
+	union sim_cpu_policy policy;
+};
+
+/**
+ * struct sim_group - tasks that send each other messages
+ * @first: of them, which are neighbours
+ * @n:     tasks
+ * @hops:  of messages, still to do
+ */
+struct sim_group {
+	u32 first;
+	u32 n;
+	u32 hops;
+};
+
+/* A move that is optional, and a model may refuse. */
+struct sim_decision {
+	u32 kind; /* enum mls_policy_kind */
+	u32 task;
+	u32 src, dst;
+};
+
+struct sim;
+
+/**
+ * struct sim_options - constant, and shared by all copies
+ * @decide:  the verdict on an optional move: 1 is yes; NULL: the heuristic's
+ * @context: for it
+ * @tick:    SIM_TICK
+ * @limit:   of simulated time, after which a run is given up
+ */
+struct sim_options {
+	int (*decide)(void *context, struct sim *s, const struct sim_decision *decision);
+	void *context;
+	u64 limit;
+};
+
+struct sim_policy;
+
+/**
+ * struct sim - the beginning of the block
+ * @salt:    of all draws from now on: another one is another future
+ * @alive:   tasks that are no daemons and have not ended
+ * @here:    have arrived at SIM_BEGIN,
+ * @started: when all had, and the measurement began; SIM_NEVER before
+ * @n_jobs:  numbers given out
+ * @sum:     what the policy is judged by: results.h
+ */
+struct sim {
+	const struct sim_machine *machine;
+	const struct sim_workload *workload;
+	const struct sim_policy *policy;
+	const struct sim_options *options;
+	struct sim_results *results; /* not copied with the rest; may be NULL */
+	size_t size;
+	u64 now;
+	u64 seed;
+	u64 salt;
+	u64 events;
+	u64 started, ended;
+	u32 alive;
+	u32 here, expected;
+	u32 n_jobs;
+	u32 most_tasks, n_tasks, free;
+	u32 n_dirty;
+	u32 turn, turn_from; /* of the policy's timer: its number, and the CPU at which it begins */
+	struct sim_sum sum;
+	struct mls_load_decay decay;
+	u64 llc_cooled[SIM_MAX_LLCS];
+	u64 idle[SIM_MAX_CPUS / 64];
+	u64 queued[SIM_MAX_CPUS / 64];
+	/* Behind it in the block; from here on the addresses differ from copy to copy. */
+	struct sim_cpu *cpus;
+	struct sim_task *tasks;
+	struct sim_group *groups;
+	u32 *dirty; /* CPUs that must choose anew */
+	u32 *heap; /* slots, the earliest first */
+	u32 *place; /* of each slot in the heap; SIM_NONE */
+	u64 *time; /* of each slot */
+	u32 n_heap;
+};
+
+/**
+ * sim_new() - a world at time 0
+ *
+ * Return: it, to be freed with sim_free(), or NULL without memory.
+ */
+struct sim *sim_new(const struct sim_machine *machine, const struct sim_workload *workload,
+		    const struct sim_policy *policy, const struct sim_options *options, u64 seed,
+		    struct sim_results *results);
+
+/** sim_clone() - another world in the same state, without results; NULL without memory */
+struct sim *sim_clone(const struct sim *s);
+
+/** sim_copy() - makes @to, a clone of the same beginning, as @from is */
+void sim_copy(struct sim *to, const struct sim *from);
+
+void sim_free(struct sim *s);
+
+/**
+ * sim_run() - goes on until the workload is done or the time has come
+ *
+ * Return: 1: the workload is done; 0: it is @until; -ETIMEDOUT: the limit was reached.
+ */
+int sim_run(struct sim *s, u64 until);
+
+/** sim_step() - the next event with all that follows from it; as sim_run() */
+int sim_step(struct sim *s);
+
+/* ---- for policies -------------------------------------------------------------------- */
+
+/** sim_resched() - the CPU chooses anew as soon as this event has been dealt with */
+void sim_resched(struct sim *s, u32 cpu);
+
+/** sim_waits() - somebody waits for a CPU that has not been told: the running task's turn ends */
+void sim_waits(struct sim *s, u32 cpu);
+
+/** sim_may_run() - affinity */
+static inline bool sim_may_run(const struct sim *s, const struct sim_task *t, u32 cpu)
+{
+	return !t->tied || s->machine->llc[cpu] == t->tied - 1;
+}
+
+/** sim_move() - the task, which does not run, goes to another CPU; @kind: enum sim_move_kind */
+void sim_move(struct sim *s, u32 task, u32 cpu, u32 kind);
+
+/** sim_decide() - is it taken? */
+bool sim_decide(struct sim *s, u32 kind, u32 task, u32 src, u32 dst);
+
+/** sim_ran() - ns for which a CPU's task has been running since it was picked */
+static inline u64 sim_ran(const struct sim *s, u32 cpu)
+{
+	return s->now - s->cpus[cpu].picked;
+}
+
+void sim_queue_insert(struct sim *s, struct sim_queue *q, u32 task, u64 key);
+void sim_queue_append(struct sim *s, struct sim_queue *q, u32 task);
+void sim_queue_remove(struct sim *s, struct sim_queue *q, u32 task);
+
+static inline struct sim_task *sim_task(const struct sim *s, u32 task)
+{
+	return &s->tasks[task];
+}
+
+static inline bool sim_is_idle(const struct sim *s, u32 cpu)
+{
+	return s->cpus[cpu].current == SIM_NONE;
+}
+
+#endif /* MLS_SIM_ENGINE_H */

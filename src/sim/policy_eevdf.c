@@ -1,0 +1,709 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kernel's own scheduler as of 6.18, as a baseline: what its documentation and
+ * kernel/sched/fair.c say of picking (EEVDF), waking up (wake_affine, idle siblings),
+ * forking and executing (the idlest CPU) and balancing (newly idle, periodic).
+ *
+ * What is left out: groups, bandwidth, capacity and energy, NUMA balancing, cores that
+ * are idle as a whole, misfits.
+ */
+#include <stddef.h>
+
+#include "core/policy.h"
+#include "src/sim/policy.h"
+
+#define LEVELS         3 /* of domains: a cache, a node, all */
+#define WEIGHT         1024 /* of nice 0 */
+#define MIGRATION_COST (500 * SIM_US) /* sysctl_sched_migration_cost */
+#define IDLE_MOST      (2 * MIGRATION_COST) /* of rq->avg_idle */
+#define IMBALANCE      117 /* sd->imbalance_pct */
+#define HOT_TRIES      1 /* sd->cache_nice_tries */
+#define BUSY_FACTOR    16 /* sd->busy_factor */
+#define FLIPS_PERIOD   SIM_S /* wakee_flips are halved */
+
+#define FAIR(t) (&(t)->policy.fair)
+
+static u32 weight_of(const struct sim *s, const struct sim_task *t)
+{
+	return s->workload->programs[t->program].weight * WEIGHT / 100;
+}
+
+static u64 virtual(u64 ns, u32 weight)
+{
+	return weight == WEIGHT ? ns : ns * WEIGHT / weight;
+}
+
+/* sysctl_sched_base_slice: 0.7 ms, scaled by one and the logarithm of up to 8 CPUs. */
+static u64 base_slice(const struct sim *s)
+{
+	u32 cpus = s->machine->n_cpus < 8 ? s->machine->n_cpus : 8;
+
+	return 700 * SIM_US * (32 - (u32)__builtin_clz(cpus));
+}
+
+static u32 n_running(const struct sim *s, u32 cpu)
+{
+	return s->cpus[cpu].queue.n + (s->cpus[cpu].current != SIM_NONE);
+}
+
+static u32 first_of(const struct sim_machine *m, u32 cpu, u32 level)
+{
+	u32 size = level == 0 ? m->n_cpus / m->n_llcs :
+		   level == 1 ? m->n_cpus / m->n_nodes :
+				m->n_cpus;
+
+	return cpu / size * size;
+}
+
+static u32 size_of(const struct sim_machine *m, u32 level)
+{
+	return level == 0 ? m->n_cpus / m->n_llcs : level == 1 ? m->n_cpus / m->n_nodes : m->n_cpus;
+}
+
+/* ---- virtual time ---------------------------------------------------------------------- */
+
+static s64 vruntime_of_current(const struct sim *s, u32 cpu)
+{
+	const struct sim_cpu *c = &s->cpus[cpu];
+
+	return (s64)(c->policy.fair.vruntime +
+		     virtual(sim_ran(s, cpu), weight_of(s, &s->tasks[c->current])));
+}
+
+/* avg_vruntime(): the running task takes part. */
+static s64 average(const struct sim *s, u32 cpu)
+{
+	const struct sim_cpu *c = &s->cpus[cpu];
+	__int128 sum = c->policy.fair.weighted;
+	s64 weight = (s64)c->policy.fair.weight;
+
+	if (c->current != SIM_NONE) {
+		u32 w = weight_of(s, &s->tasks[c->current]);
+
+		sum += (__int128)vruntime_of_current(s, cpu) * w;
+		weight += w;
+	}
+	if (!weight)
+		return (s64)c->policy.fair.zero;
+	/* Rounded down, as there. */
+	return (s64)(sum / weight);
+}
+
+static void put(struct sim *s, u32 cpu, u32 task, u64 deadline)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+	u32 weight = weight_of(s, &s->tasks[task]);
+
+	c->policy.fair.weighted += (__int128)(s64)FAIR(&s->tasks[task])->vruntime * weight;
+	c->policy.fair.weight += weight;
+	sim_queue_insert(s, &c->queue, task, deadline);
+	s->queued[cpu / 64] |= 1ull << (cpu % 64);
+}
+
+static void take(struct sim *s, u32 cpu, u32 task)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+	u32 weight = weight_of(s, &s->tasks[task]);
+
+	c->policy.fair.zero = (u64)average(s, cpu);
+	c->policy.fair.weighted -= (__int128)(s64)FAIR(&s->tasks[task])->vruntime * weight;
+	c->policy.fair.weight -= weight;
+	sim_queue_remove(s, &c->queue, task);
+	if (!c->queue.n)
+		s->queued[cpu / 64] &= ~(1ull << (cpu % 64));
+}
+
+/* update_entity_lag() */
+static s64 lag_of(const struct sim *s, u32 cpu, u32 task, s64 vruntime)
+{
+	s64 lag = average(s, cpu) - vruntime;
+	u64 most = 2 * base_slice(s) > SIM_TICK ? 2 * base_slice(s) : SIM_TICK;
+	s64 limit = (s64) virtual(most, weight_of(s, &s->tasks[task]));
+
+	return lag < -limit ? -limit : lag > limit ? limit : lag;
+}
+
+/* pick_eevdf(): the running task, which is not in the queue, if it should go on; @current: or SIM_NONE */
+static u32 best(const struct sim *s, u32 cpu, u32 current)
+{
+	const struct sim_cpu *c = &s->cpus[cpu];
+	s64 v = average(s, cpu);
+	u32 found = SIM_NONE;
+
+	if (current != SIM_NONE) {
+		s64 own = vruntime_of_current(s, cpu);
+
+		if (own > v && c->queue.n)
+			current = SIM_NONE;
+		else if (mls_policy_before((u64)own, s->tasks[current].key))
+			return current; /* RUN_TO_PARITY: until its deadline */
+	}
+	for (u32 task = c->queue.first; task != SIM_NONE; task = s->tasks[task].next) {
+		if ((s64)FAIR(&s->tasks[task])->vruntime <= v) {
+			found = task;
+			break;
+		}
+	}
+	if (found == SIM_NONE)
+		return current != SIM_NONE ? current : c->queue.first;
+	if (current != SIM_NONE && !mls_policy_before(s->tasks[found].key, s->tasks[current].key))
+		return current;
+	return found;
+}
+
+/* ---- waking up ------------------------------------------------------------------------------ */
+
+/* A CPU's load: what its tasks were runnable of late, in tasks of nice 0 by 1024. */
+static u64 load_of(const struct sim *s, u32 cpu)
+{
+	const struct sim_cpu *c = &s->cpus[cpu];
+	u64 load = 0;
+
+	if (c->current != SIM_NONE)
+		load += mls_load_at(FAIR(&s->tasks[c->current])->load, s->now, &s->decay);
+	for (u32 task = c->queue.first; task != SIM_NONE; task = s->tasks[task].next)
+		load += mls_load_at(FAIR(&s->tasks[task])->load, s->now, &s->decay);
+	return load >> (MLS_LOAD_BITS - 10);
+}
+
+static u64 task_load(const struct sim *s, const struct sim_task *t)
+{
+	return mls_load_at(FAIR(t)->load, s->now, &s->decay) >> (MLS_LOAD_BITS - 10);
+}
+
+/* wake_affine() */
+static u32 affine(const struct sim *s, u32 task, u32 this, u32 prev)
+{
+	u64 load = task_load(s, &s->tasks[task]), here, there;
+
+	if (sim_is_idle(s, this) && s->machine->llc[this] == s->machine->llc[prev])
+		return sim_is_idle(s, prev) ? prev : this;
+	if (sim_is_idle(s, prev))
+		return prev;
+	here = (load_of(s, this) + load) * 100;
+	there = load_of(s, prev);
+	there = (there > load ? there - load : 0) * (100 + (IMBALANCE - 100) / 2);
+	return here < there ? this : prev;
+}
+
+/* wake_wide(): a waker of many is not followed. */
+static bool is_wide(const struct sim *s, const struct sim_task *waker, const struct sim_task *t)
+{
+	u32 factor = s->machine->n_cpus / s->machine->n_llcs;
+	u32 master = FAIR(waker)->flips, slave = FAIR(t)->flips;
+
+	if (master < slave) {
+		u32 swap = master;
+
+		master = slave;
+		slave = swap;
+	}
+	return slave >= factor && master >= slave * factor;
+}
+
+static void record_wakee(struct sim *s, u32 waker, u32 task)
+{
+	struct sim_task *w = &s->tasks[waker];
+
+	if (s->now > FAIR(w)->flips_at + FLIPS_PERIOD) {
+		FAIR(w)->flips /= 2;
+		FAIR(w)->flips_at = s->now;
+	}
+	if (FAIR(w)->wakee != task) {
+		FAIR(w)->wakee = task;
+		FAIR(w)->flips++;
+	}
+}
+
+/* SIS_UTIL: a busy cache is not searched for long. */
+static u32 scan_of(const struct sim *s, u32 first, u32 size)
+{
+	u64 load = 0, x;
+
+	for (u32 cpu = first; cpu < first + size; cpu++)
+		load += mls_load_at(s->cpus[cpu].loads, s->now, &s->decay) >> (MLS_LOAD_BITS - 10);
+	x = load / size * IMBALANCE / 100;
+	return x >= 1024 ? 0 : (u32)((1024 * 1024 - x * x) * size >> 20);
+}
+
+/* select_idle_sibling() */
+static u32 idle_sibling(const struct sim *s, u32 task, u32 prev, u32 target)
+{
+	const struct sim_task *t = &s->tasks[task];
+	const struct sim_machine *m = s->machine;
+	u32 size = size_of(m, 0), first = first_of(m, target, 0), recent = FAIR(t)->recent;
+	u32 scan;
+
+	if (sim_is_idle(s, target) && sim_may_run(s, t, target))
+		return target;
+	if (prev != target && m->llc[prev] == m->llc[target] && sim_is_idle(s, prev) &&
+	    sim_may_run(s, t, prev))
+		return prev;
+	if (recent != prev && recent != target && m->llc[recent] == m->llc[target] &&
+	    sim_is_idle(s, recent) && sim_may_run(s, t, recent))
+		return recent;
+	scan = scan_of(s, first, size);
+	for (u32 k = 1; k < size && scan; k++, scan--) {
+		u32 cpu = first + (target - first + k) % size;
+
+		if (sim_is_idle(s, cpu) && sim_may_run(s, t, cpu))
+			return cpu;
+	}
+	return target;
+}
+
+struct group {
+	u32 n_idle;
+	u32 n_running;
+	u64 load;
+};
+
+static struct group group_of(const struct sim *s, const struct sim_task *t, u32 first, u32 size,
+			     u32 without)
+{
+	struct group g = { 0 };
+
+	for (u32 cpu = first; cpu < first + size; cpu++) {
+		u32 running = n_running(s, cpu);
+
+		if (!sim_may_run(s, t, cpu))
+			continue;
+		if (cpu == without)
+			running--;
+		g.n_idle += !running;
+		g.n_running += running;
+		g.load += load_of(s, cpu) - (cpu == without ? task_load(s, t) : 0);
+	}
+	return g;
+}
+
+/* Of the groups of one level below @level around @cpu; its own unless another is better. */
+static u32 idlest_group(const struct sim *s, const struct sim_task *t, u32 cpu, u32 level,
+			u32 without)
+{
+	const struct sim_machine *m = s->machine;
+	u32 first = first_of(m, cpu, level), size = size_of(m, level - 1);
+	u32 own = first_of(m, cpu, level - 1), found = own;
+	struct group local = group_of(s, t, own, size, without), least = local;
+
+	for (u32 at = first; at < first + size_of(m, level); at += size) {
+		struct group g;
+
+		if (at == own)
+			continue;
+		g = group_of(s, t, at, size, without);
+		if (t->tied && s->machine->llc[at] > t->tied - 1u)
+			continue;
+		if (g.n_idle || least.n_idle) {
+			if (g.n_idle <= least.n_idle)
+				continue;
+		} else if (g.load * IMBALANCE >= least.load * 100) {
+			continue;
+		}
+		least = g;
+		found = at;
+	}
+	return found;
+}
+
+/* find_idlest_cpu() */
+static u32 idlest(const struct sim *s, u32 task, u32 cpu, u32 without)
+{
+	const struct sim_task *t = &s->tasks[task];
+	const struct sim_machine *m = s->machine;
+	u32 at = cpu, first, found = SIM_NONE;
+	u64 least = ~0ull;
+
+	for (u32 level = LEVELS - 1; level > 0; level--) {
+		if (size_of(m, level) == size_of(m, level - 1))
+			continue;
+		first = idlest_group(s, t, at, level, without);
+		if (first != first_of(m, at, level - 1))
+			at = first;
+	}
+	first = first_of(m, at, 0);
+	for (u32 k = 0; k < size_of(m, 0); k++) {
+		u32 other = first + (at - first + k) % size_of(m, 0);
+		u64 load;
+
+		if (!sim_may_run(s, t, other))
+			continue;
+		/* Idle ones come before all others. */
+		load = load_of(s, other) - (other == without ? task_load(s, t) : 0);
+		if (n_running(s, other) == (other == without))
+			load = 0;
+		else
+			load++;
+		if (load < least) {
+			least = load;
+			found = other;
+		}
+	}
+	return found == SIM_NONE ? (t->tied - 1) * size_of(m, 0) : found;
+}
+
+/*
+ * DELAY_DEQUEUE: who owes something stays in the queue while it sleeps, until the average
+ * has come to where it is.
+ */
+static bool is_delayed(const struct sim *s, const struct sim_task *t)
+{
+	return FAIR(t)->lag < 0 && (s64)FAIR(t)->vruntime > average(s, FAIR(t)->lag_on);
+}
+
+static u32 select_cpu(struct sim *s, u32 task, enum sim_why why, u32 by)
+{
+	struct sim_task *t = &s->tasks[task];
+	u32 prev = t->cpu, target = prev, chosen;
+
+	if (why == SIM_FORKED)
+		return idlest(s, task, prev, SIM_NONE);
+	if (is_delayed(s, t) && sim_may_run(s, t, prev))
+		return prev;
+	if (s->cpus[by].current != SIM_NONE) {
+		struct sim_task *waker = &s->tasks[s->cpus[by].current];
+
+		record_wakee(s, s->cpus[by].current, task);
+		if (by != prev && sim_may_run(s, t, by) && !is_wide(s, waker, t))
+			target = affine(s, task, by, prev);
+	}
+	chosen = idle_sibling(s, task, prev, target);
+	FAIR(t)->recent = prev;
+	return sim_may_run(s, t, chosen) ? chosen : idlest(s, task, prev, SIM_NONE);
+}
+
+static u32 exec(struct sim *s, u32 task)
+{
+	u32 cpu = s->tasks[task].cpu;
+
+	if (n_running(s, cpu) == 1)
+		return cpu; /* nobody else is there: its own is the idlest */
+	return idlest(s, task, cpu, cpu);
+}
+
+/* place_entity() */
+static u64 place(struct sim *s, u32 task, u32 cpu, s64 lag, bool initial)
+{
+	struct sim_task *t = &s->tasks[task];
+	const struct sim_cpu *c = &s->cpus[cpu];
+	u32 weight = weight_of(s, t);
+	u64 slice = virtual(base_slice(s), weight);
+	s64 load = (s64)c->policy.fair.weight;
+
+	if (c->current != SIM_NONE)
+		load += weight_of(s, &s->tasks[c->current]);
+	/* Its coming draws the average after it: the lag is what is left of it then. */
+	if (load)
+		lag = lag * (load + weight) / load;
+	else
+		lag = 0;
+	FAIR(t)->vruntime = (u64)(average(s, cpu) - lag);
+	return FAIR(t)->vruntime + (initial ? slice / 2 : slice);
+}
+
+static void enqueue(struct sim *s, u32 task, enum sim_why why)
+{
+	struct sim_task *t = &s->tasks[task];
+	u32 cpu = t->cpu;
+	struct sim_cpu *c = &s->cpus[cpu];
+	s64 lag = FAIR(t)->lag;
+	u64 deadline;
+
+	if (why == SIM_PUT_BACK) {
+		put(s, cpu, task, t->key);
+		return;
+	}
+	FAIR(t)->load =
+		mls_load_change(FAIR(t)->load, MLS_LOAD_IDLE, MLS_LOAD_BUSY, s->now, &s->decay);
+	/* requeue_delayed_entity(): as if it had not slept. */
+	if (why == SIM_WOKEN && cpu == FAIR(t)->lag_on && is_delayed(s, t))
+		deadline = t->key;
+	else
+		deadline = place(s, task, cpu, lag > 0 || cpu != FAIR(t)->lag_on ? lag : 0,
+				 why == SIM_FORKED);
+	put(s, cpu, task, deadline);
+	/* check_preempt_wakeup_fair() */
+	if (c->current == SIM_NONE || best(s, cpu, c->current) == task)
+		sim_resched(s, cpu);
+}
+
+/* ---- balancing ------------------------------------------------------------------------------------ */
+
+/* can_migrate_task() */
+static bool may_migrate(const struct sim *s, const struct sim_task *t, u32 dst, u32 failed)
+{
+	if (!sim_may_run(s, t, dst))
+		return false;
+	return s->now - t->since >= MIGRATION_COST || failed > HOT_TRIES;
+}
+
+/* detach_tasks(), one of them; of the load that is to move. */
+static u32 detach(struct sim *s, u32 src, u32 dst, u64 imbalance, bool idle_cpu)
+{
+	struct sim_cpu *c = &s->cpus[src], *d = &s->cpus[dst];
+
+	for (u32 task = c->queue.last; task != SIM_NONE; task = s->tasks[task].previous) {
+		struct sim_task *t = &s->tasks[task];
+
+		if (!may_migrate(s, t, dst, d->policy.fair.failed))
+			continue;
+		if (!idle_cpu && (task_load(s, t) >> d->policy.fair.failed) > imbalance)
+			continue;
+		FAIR(t)->lag = lag_of(s, src, task, (s64)FAIR(t)->vruntime);
+		take(s, src, task);
+		return task;
+	}
+	return SIM_NONE;
+}
+
+/* The CPU of the level around @dst whose queue is the longest and can give something. */
+static u32 busiest(const struct sim *s, u32 dst, u32 level)
+{
+	const struct sim_machine *m = s->machine;
+	u32 first = first_of(m, dst, level), to = first + size_of(m, level), found = SIM_NONE;
+	u64 most = 0;
+
+	for (u32 word = first / 64; word <= (to - 1) / 64; word++) {
+		u64 bits = s->queued[word];
+
+		while (bits) {
+			u32 cpu = word * 64 + (u32)__builtin_ctzll(bits);
+			u64 load;
+
+			bits &= bits - 1;
+			if (cpu < first || cpu >= to || cpu == dst ||
+			    (level && cpu >= first_of(m, dst, level - 1) &&
+			     cpu < first_of(m, dst, level - 1) + size_of(m, level - 1)) ||
+			    s->cpus[cpu].current == SIM_NONE)
+				continue;
+			load = load_of(s, cpu);
+			if (load > most) {
+				most = load;
+				found = cpu;
+			}
+		}
+	}
+	return found;
+}
+
+/* The task is out of its queue: it comes here with what it was owed. */
+static void attach(struct sim *s, u32 task, u32 dst, enum sim_move_kind kind)
+{
+	struct sim_task *t = &s->tasks[task];
+	u64 left = t->key - FAIR(t)->vruntime; /* PLACE_REL_DEADLINE */
+
+	sim_move(s, task, dst, kind);
+	place(s, task, dst, FAIR(t)->lag, false);
+	put(s, dst, task, FAIR(t)->vruntime + left);
+	sim_waits(s, dst);
+}
+
+/* newidle_balance() */
+static bool newly_idle(struct sim *s, u32 cpu)
+{
+	u64 cost = 0;
+
+	for (u32 level = 0; level < LEVELS; level++) {
+		u32 src, task;
+
+		if (level && size_of(s->machine, level) == size_of(s->machine, level - 1))
+			continue;
+		cost += s->machine->costs.balance * (level + 1);
+		if (s->cpus[cpu].policy.fair.idle_mean < cost)
+			return false;
+		src = busiest(s, cpu, level);
+		if (src == SIM_NONE)
+			continue;
+		task = detach(s, src, cpu, 0, true);
+		if (task == SIM_NONE)
+			continue;
+		attach(s, task, cpu, SIM_MOVED_STEAL);
+		return true;
+	}
+	return false;
+}
+
+/* sched_balance_rq() for a CPU on one level; on levels above the first for its whole group. */
+static void balance(struct sim *s, u32 cpu, u32 level)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+	bool idle_cpu = c->current == SIM_NONE && !c->queue.n;
+	u32 src = busiest(s, cpu, level), task;
+	u64 most, least, imbalance = 0;
+
+	if (src == SIM_NONE)
+		return;
+	if (!idle_cpu) {
+		u32 size = level ? size_of(s->machine, level - 1) : 1;
+
+		if (level) {
+			u32 from = first_of(s->machine, src, level - 1);
+			u32 own = first_of(s->machine, cpu, level - 1);
+
+			most = least = 0;
+			for (u32 k = 0; k < size; k++) {
+				most += load_of(s, from + k);
+				least += load_of(s, own + k);
+			}
+		} else {
+			most = load_of(s, src);
+			least = load_of(s, cpu);
+		}
+		if (most * 100 <= least * IMBALANCE)
+			return;
+		imbalance = (most - least) / 2;
+	}
+	task = detach(s, src, cpu, imbalance, idle_cpu);
+	if (task == SIM_NONE) {
+		c->policy.fair.failed++;
+		return;
+	}
+	c->policy.fair.failed = 0;
+	attach(s, task, cpu, SIM_MOVED_BALANCE);
+	if (c->current == SIM_NONE || best(s, cpu, c->current) == task)
+		sim_resched(s, cpu);
+}
+
+/* Each tick: who is due? */
+static void timer(struct sim *s)
+{
+	bool any = false;
+
+	for (u32 word = 0; word < (s->machine->n_cpus + 63) / 64; word++)
+		any |= s->queued[word] != 0;
+	if (!any)
+		return;
+	for (u32 cpu = 0; cpu < s->machine->n_cpus; cpu++) {
+		struct sim_cpu *c = &s->cpus[cpu];
+		bool idle_cpu = c->current == SIM_NONE;
+
+		for (u32 level = 0; level < LEVELS; level++) {
+			u32 size = size_of(s->machine, level);
+
+			if (s->now < c->policy.fair.balance_at[level] || size == 1 ||
+			    (level && size == size_of(s->machine, level - 1)))
+				continue;
+			/* should_we_balance(): one CPU for its group, an idle one if there is one. */
+			if (level && !idle_cpu && cpu != first_of(s->machine, cpu, level - 1))
+				continue;
+			c->policy.fair.balance_at[level] =
+				s->now + size * SIM_MS * (idle_cpu ? 1 : BUSY_FACTOR);
+			balance(s, cpu, level);
+			idle_cpu = idle_cpu && !c->queue.n;
+		}
+	}
+}
+
+/* ---- running --------------------------------------------------------------------------------------- */
+
+static u32 pick(struct sim *s, u32 cpu, u32 runs)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+	u32 task;
+
+	/* update_deadline(): a new request. */
+	if (runs != SIM_NONE) {
+		s64 own = vruntime_of_current(s, cpu);
+
+		if (!mls_policy_before((u64)own, s->tasks[runs].key))
+			s->tasks[runs].key = (u64)own +
+					     virtual(base_slice(s), weight_of(s, &s->tasks[runs]));
+	}
+	if (!c->queue.n) {
+		if (runs != SIM_NONE)
+			return runs;
+		if (!newly_idle(s, cpu))
+			return SIM_NONE;
+	}
+	task = best(s, cpu, runs);
+	if (task != runs)
+		take(s, cpu, task);
+	return task;
+}
+
+static void running(struct sim *s, u32 cpu, u32 task)
+{
+	s->cpus[cpu].policy.fair.vruntime = FAIR(&s->tasks[task])->vruntime;
+}
+
+static void stopping(struct sim *s, u32 cpu, u32 task, u64 ran, bool runnable)
+{
+	struct sim_task *t = &s->tasks[task];
+	struct sim_cpu *c = &s->cpus[cpu];
+
+	if (!runnable) {
+		FAIR(t)->lag = lag_of(s, cpu, task, vruntime_of_current(s, cpu));
+		FAIR(t)->lag_on = cpu;
+		FAIR(t)->load = mls_load_change(FAIR(t)->load, MLS_LOAD_BUSY, MLS_LOAD_IDLE, s->now,
+						&s->decay);
+	}
+	c->policy.fair.zero = (u64)average(s, cpu);
+	FAIR(t)->vruntime = c->policy.fair.vruntime + virtual(ran, weight_of(s, t));
+}
+
+static u64 slice_end(struct sim *s, u32 cpu)
+{
+	const struct sim_cpu *c = &s->cpus[cpu];
+	const struct sim_task *t = &s->tasks[c->current];
+	s64 left = (s64)(t->key - (u64)vruntime_of_current(s, cpu));
+	u32 weight = weight_of(s, t);
+
+	if (left < 0)
+		left = 0;
+	/* A deadline that has passed while nobody waited has been set anew by each tick. */
+	if (!left)
+		return sim_tick_from(s->now + 1);
+	return sim_tick_from(s->now + (weight == WEIGHT ? (u64)left : (u64)left * weight / WEIGHT));
+}
+
+static void idle(struct sim *s, u32 cpu, bool is)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+
+	if (is) {
+		c->policy.fair.idle_since = s->now;
+		s->idle[cpu / 64] |= 1ull << (cpu % 64);
+	} else {
+		u64 was = s->now - c->policy.fair.idle_since;
+		u64 mean = c->policy.fair.idle_mean;
+
+		/* update_avg() */
+		mean = was > mean ? mean + (was - mean) / 8 : mean - (mean - was) / 8;
+		c->policy.fair.idle_mean = mean < IDLE_MOST ? mean : IDLE_MOST;
+		s->idle[cpu / 64] &= ~(1ull << (cpu % 64));
+	}
+}
+
+static void begin(struct sim *s)
+{
+	for (u32 cpu = 0; cpu < s->machine->n_cpus; cpu++) {
+		s->idle[cpu / 64] |= 1ull << (cpu % 64);
+		s->cpus[cpu].policy.fair.idle_mean = IDLE_MOST;
+	}
+}
+
+static void arrive(struct sim *s, u32 task)
+{
+	struct sim_task *t = &s->tasks[task];
+
+	/* init_entity_runnable_average(): taken to be busy. */
+	FAIR(t)->load = mls_load_word(MLS_LOAD_IDLE, s->now, MLS_LOAD_ONE);
+	FAIR(t)->recent = t->cpu;
+	FAIR(t)->wakee = SIM_NONE;
+}
+
+const struct sim_policy sim_policy_eevdf = {
+	.name = "eevdf",
+	.period = SIM_TICK,
+	.begin = begin,
+	.arrive = arrive,
+	.select = select_cpu,
+	.enqueue = enqueue,
+	.pick = pick,
+	.running = running,
+	.stopping = stopping,
+	.slice_end = slice_end,
+	.exec = exec,
+	.idle = idle,
+	.timer = timer,
+};

@@ -1,0 +1,651 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Our own scheduler: bpf/scheduler.bpf.c, function by function, on simulated CPUs.  What
+ * it decides by is the same code (core/policy.h); what is written twice is only how a
+ * kernel and a simulator reach tasks and queues.
+ */
+#include "core/policy.h"
+#include "src/sim/policy.h"
+
+#define LEVELS        MLS_POLICY_LEVELS
+#define EVERYWHERE    LEVELS /* for find() */
+#define STEAL_SOURCES 4
+#define STEAL_TASKS   4
+#define TIMER_SOURCES 16
+#define TIMER_TASKS   4
+#define OVERDUE_TASKS 32
+#define UNEVEN_TURNS  3
+#define SAMPLES       4
+#define PERIOD        (10 * SIM_MS)
+#define KEPT_PERIODS  4
+
+static const struct mls_policy policy = {
+	.slice = MLS_POLICY_SLICE,
+	.slice_min = MLS_POLICY_SLICE_MIN,
+	.credit = MLS_POLICY_CREDIT,
+	.granularity = MLS_POLICY_GRANULARITY,
+	.limit = MLS_POLICY_LIMIT,
+	.worth = { MLS_POLICY_WORTH_NEAR, MLS_POLICY_WORTH_NODE, MLS_POLICY_WORTH_FAR },
+};
+
+#define MLS(t) (&(t)->policy.mls)
+
+static u32 weight_of(const struct sim *s, const struct sim_task *t)
+{
+	return s->workload->programs[t->program].weight * MLS_POLICY_FINE;
+}
+
+/* ---- sets of CPUs --------------------------------------------------------------------- */
+
+static bool is_in(const u64 *set, u32 cpu)
+{
+	return set[cpu / 64] >> (cpu % 64) & 1;
+}
+
+static void put_in(u64 *set, u32 cpu)
+{
+	set[cpu / 64] |= 1ull << (cpu % 64);
+}
+
+static bool take_out(u64 *set, u32 cpu)
+{
+	bool was = is_in(set, cpu);
+
+	set[cpu / 64] &= ~(1ull << (cpu % 64));
+	return was;
+}
+
+/* CPUs of one level are neighbours by their numbers. */
+struct range {
+	u32 from, to;
+};
+
+static struct range range_of(const struct sim_machine *m, u32 cpu, u32 level)
+{
+	u32 size = level == MLS_POLICY_NEAR ? m->n_cpus / m->n_llcs :
+		   level == MLS_POLICY_NODE ? m->n_cpus / m->n_nodes :
+					      m->n_cpus;
+	u32 first = cpu / size * size;
+
+	return (struct range){ first, first + size };
+}
+
+/* The bits of a word that belong to CPUs of the range. */
+static u64 part_of(u32 word, struct range range)
+{
+	u32 first = word * 64;
+	u64 bits = ~0ull;
+
+	if (range.from >= first + 64 || range.to <= first)
+		return 0;
+	if (range.from > first)
+		bits &= ~0ull << (range.from - first);
+	if (range.to < first + 64)
+		bits &= ~0ull >> (first + 64 - range.to);
+	return bits;
+}
+
+/* A CPU of the set on one level around @cpu and not on the one before; @t may run there. */
+static u32 find(const struct sim *s, const u64 *set, u32 cpu, u32 level, u32 from,
+		const struct sim_task *t)
+{
+	const struct sim_machine *m = s->machine;
+	struct range row = range_of(m, cpu, level), skip = { 0, 0 }, may = { 0, m->n_cpus };
+	u32 n_words = (m->n_cpus + 63) / 64, first;
+
+	if (level && level < EVERYWHERE)
+		skip = range_of(m, cpu, level - 1);
+	if (t && t->tied)
+		may = range_of(m, (t->tied - 1) * (m->n_cpus / m->n_llcs), MLS_POLICY_NEAR);
+	if (from >= m->n_cpus)
+		from %= m->n_cpus;
+	first = from / 64;
+	for (u32 k = 0; k < n_words; k++) {
+		u32 i = first + k < n_words ? first + k : first + k - n_words;
+		u64 bits = set[i];
+
+		if (!bits)
+			continue;
+		bits &= part_of(i, row) & ~part_of(i, skip) & part_of(i, may);
+		if (bits)
+			return i * 64 + mls_policy_from(bits, from);
+	}
+	return SIM_NONE;
+}
+
+/* ---- waking up ---------------------------------------------------------------------------- */
+
+static u32 level_between(const struct sim *s, u32 a, u32 b)
+{
+	enum sim_distance far = sim_distance(s->machine, a, b);
+
+	return far <= SIM_NEAR ? MLS_POLICY_NEAR :
+	       far == SIM_NODE ? MLS_POLICY_NODE :
+				 MLS_POLICY_FAR;
+}
+
+static bool is_worth(const struct sim *s, u32 cpu, u32 level)
+{
+	const struct sim_cpu *c = &s->cpus[cpu];
+	u64 since = c->policy.mls.idle_since;
+
+	return mls_policy_is_worth(&policy, (enum mls_policy_level)level, c->policy.mls.idle_mean,
+				   since && since < s->now ? s->now - since : 0);
+}
+
+static bool run_at_once(struct sim *s, struct sim_task *t, u32 cpu)
+{
+	if (!take_out(s->idle, cpu))
+		return false;
+	MLS(t)->waiting = s->now;
+	MLS(t)->placed = 2;
+	return true;
+}
+
+static void call_idle(struct sim *s, u32 cpu)
+{
+	if (take_out(s->idle, cpu))
+		sim_resched(s, cpu);
+}
+
+static u64 kept_for(const struct sim *s, u32 cpu)
+{
+	const struct sim_cpu *c = &s->cpus[cpu];
+
+	if (s->now - c->policy.mls.kept_last > KEPT_PERIODS * PERIOD)
+		return 0;
+	return s->now - c->policy.mls.kept_since;
+}
+
+static void keep_from_work(struct sim *s, u32 cpu)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+
+	if (s->now - c->policy.mls.kept_last > KEPT_PERIODS * PERIOD)
+		c->policy.mls.kept_since = s->now;
+	c->policy.mls.kept_last = s->now;
+}
+
+static u64 waited(const struct sim *s, const struct sim_task *t)
+{
+	return MLS(t)->waiting && MLS(t)->waiting < s->now ? s->now - MLS(t)->waiting : 0;
+}
+
+struct shorter {
+	u32 cpu; /* SIM_NONE */
+	u32 others;
+};
+
+static struct shorter find_shorter(const struct sim *s, const struct sim_task *t, u32 src, u32 from)
+{
+	struct range domain = range_of(s->machine, src, MLS_POLICY_NEAR);
+	struct shorter best = { SIM_NONE, UINT32_MAX };
+
+	for (u32 level = 0; level < LEVELS; level++) {
+		u32 cpu = find(s, s->idle, src, level, from, t);
+
+		if (cpu != SIM_NONE)
+			return (struct shorter){ cpu, 0 };
+	}
+	for (u32 k = 0; k < 2 * SAMPLES; k++) {
+		u32 n = k < SAMPLES ? domain.to - domain.from : s->machine->n_cpus;
+		u32 cpu = (from + k) % n + (k < SAMPLES ? domain.from : 0);
+		u32 others;
+
+		if (cpu == src || !sim_may_run(s, t, cpu))
+			continue;
+		others = s->cpus[cpu].queue.n + 1;
+		if (others >= best.others)
+			continue;
+		best = (struct shorter){ cpu, others };
+	}
+	return best;
+}
+
+static u32 follow(struct sim *s, u32 task, u32 prev, u32 waker)
+{
+	struct sim_task *t = &s->tasks[task];
+
+	if (waker == prev || !sim_may_run(s, t, waker) ||
+	    !mls_policy_offers_pull((enum mls_policy_level)level_between(s, prev, waker),
+				    MLS(t)->pulls, s->cpus[prev].policy.mls.length,
+				    s->cpus[waker].policy.mls.length) ||
+	    !sim_decide(s, MLS_POLICY_WAKEUP, task, prev, waker))
+		return prev;
+	MLS(t)->pulls = 0;
+	return waker;
+}
+
+static u32 place_new(struct sim *s, u32 task, u32 parent)
+{
+	u32 length = s->cpus[parent].policy.mls.length;
+	struct shorter found;
+
+	if (!length)
+		return parent;
+	found = find_shorter(s, &s->tasks[task], parent, s->tasks[task].who);
+	if (found.cpu == SIM_NONE || found.others > length ||
+	    !sim_decide(s, MLS_POLICY_FORK, task, parent, found.cpu))
+		return parent;
+	return found.cpu;
+}
+
+static u32 select_cpu(struct sim *s, u32 task, enum sim_why why, u32 waker)
+{
+	u32 kind = why == SIM_FORKED ? MLS_POLICY_FORK : MLS_POLICY_WAKEUP;
+	struct sim_task *t = &s->tasks[task];
+	u32 prev = t->cpu;
+	const struct sim_cpu *c = &s->cpus[prev];
+	bool may_stay = sim_may_run(s, t, prev), refused = false;
+
+	MLS(t)->pulls = mls_policy_pulls(MLS(t)->pulls,
+					 (enum mls_policy_level)level_between(s, prev, waker));
+	if (may_stay && run_at_once(s, t, prev))
+		return prev;
+	for (u32 level = 0; level < LEVELS; level++) {
+		u32 cpu;
+
+		if (may_stay && kind == MLS_POLICY_WAKEUP &&
+		    !mls_policy_offers_wakeup(&policy, (enum mls_policy_level)level,
+					      c->policy.mls.length, c->policy.mls.burst))
+			break;
+		cpu = find(s, s->idle, prev, level, prev, t);
+		if (cpu == SIM_NONE ||
+		    (kind == MLS_POLICY_WAKEUP && may_stay && !is_worth(s, cpu, level)))
+			continue;
+		if (may_stay && !sim_decide(s, kind, task, prev, cpu)) {
+			refused = true;
+			continue;
+		}
+		if (run_at_once(s, t, cpu))
+			return cpu;
+	}
+	MLS(t)->placed = 1;
+	if (!may_stay)
+		return (t->tied - 1) * (s->machine->n_cpus / s->machine->n_llcs);
+	if (refused)
+		return prev;
+	return kind == MLS_POLICY_FORK ? place_new(s, task, prev) : follow(s, task, prev, waker);
+}
+
+static u64 running_deadline(const struct sim *s, u32 cpu)
+{
+	const struct sim_cpu *c = &s->cpus[cpu];
+	u32 weight = c->current == SIM_NONE ? MLS_POLICY_WEIGHT :
+					      weight_of(s, &s->tasks[c->current]);
+	u64 own = c->policy.mls.own + mls_policy_charge(sim_ran(s, cpu), weight);
+
+	return mls_policy_deadline(&policy, own, c->policy.mls.burst, weight);
+}
+
+static void after_enqueue(struct sim *s, struct sim_task *t, u32 cpu, u64 deadline,
+			  enum sim_why why)
+{
+	bool placed = MLS(t)->placed;
+
+	MLS(t)->placed = 0;
+	if (is_in(s->idle, cpu)) {
+		call_idle(s, cpu);
+		return;
+	}
+	if (!placed) {
+		for (u32 level = 0; level < LEVELS; level++) {
+			u32 other = find(s, s->idle, cpu, level, cpu, t);
+
+			if (other == SIM_NONE || !is_worth(s, other, level))
+				continue;
+			call_idle(s, other);
+			return;
+		}
+		if (why != SIM_WOKEN)
+			return;
+	}
+	if (mls_policy_preempts(policy.granularity, deadline, running_deadline(s, cpu)))
+		sim_resched(s, cpu);
+}
+
+static void enqueue(struct sim *s, u32 task, enum sim_why why)
+{
+	struct sim_task *t = &s->tasks[task];
+	u32 cpu = t->cpu, weight = weight_of(s, t);
+	struct sim_cpu *c = &s->cpus[cpu];
+	u64 deadline;
+
+	if (MLS(t)->placed == 2) {
+		MLS(t)->placed = 0;
+		sim_queue_append(s, &c->local, task);
+		sim_resched(s, cpu);
+		return;
+	}
+	MLS(t)->waiting = s->now;
+	if (cpu != MLS(t)->queue) {
+		MLS(t)->own = mls_policy_move(MLS(t)->own, s->cpus[MLS(t)->queue].policy.mls.clock,
+					      c->policy.mls.clock);
+		MLS(t)->queue = cpu;
+	}
+	MLS(t)->own = mls_policy_place(&policy, policy.credit, MLS(t)->own, c->policy.mls.clock,
+				       weight, (int)MLS(t)->went_on);
+	MLS(t)->went_on = 0;
+	deadline = mls_policy_deadline(&policy, MLS(t)->own, MLS(t)->burst, weight);
+	c->policy.mls.length = c->queue.n + 1;
+	sim_queue_insert(s, &c->queue, task, deadline);
+	put_in(s->queued, cpu);
+	after_enqueue(s, t, cpu, deadline, why);
+}
+
+/* ---- a CPU looks for work ------------------------------------------------------------------- */
+
+static u32 steal_from(struct sim *s, u32 src, u32 dst)
+{
+	struct sim_cpu *c = &s->cpus[src];
+	bool refused = false;
+	u32 seen = 0;
+
+	if (!c->queue.n ||
+	    !mls_policy_offers_steal(&policy, (enum mls_policy_level)level_between(s, src, dst),
+				     c->queue.n, !is_in(s->idle, src), c->policy.mls.burst))
+		return SIM_NONE;
+	for (u32 task = c->queue.first; task != SIM_NONE; task = s->tasks[task].next) {
+		struct sim_task *t = &s->tasks[task];
+		enum sim_move_kind kind = SIM_MOVED_STEAL;
+
+		if (++seen > STEAL_TASKS)
+			break;
+		switch (mls_policy_rule(&policy, sim_may_run(s, t, dst), sim_may_run(s, t, src),
+					waited(s, t), kept_for(s, dst))) {
+		case MLS_POLICY_FORBIDDEN:
+			continue;
+		case MLS_POLICY_FORCED:
+			kind = SIM_MOVED_FORCED;
+			break;
+		case MLS_POLICY_SAFETY:
+			break;
+		case MLS_POLICY_OPEN:
+			/* The features are the same for each task of a queue. */
+			if (refused)
+				continue;
+			if (!sim_decide(s, MLS_POLICY_STEAL, task, src, dst)) {
+				keep_from_work(s, dst);
+				refused = true;
+				continue;
+			}
+		}
+		sim_queue_remove(s, &c->queue, task);
+		sim_move(s, task, dst, kind);
+		return task;
+	}
+	return SIM_NONE;
+}
+
+static u32 steal_near(struct sim *s, u32 cpu, u32 level)
+{
+	u32 from = cpu + 1, first = SIM_NONE;
+
+	if (!is_worth(s, cpu, level))
+		return SIM_NONE;
+	for (u32 k = 0; k < (level ? STEAL_SOURCES / 2 : STEAL_SOURCES); k++) {
+		u32 src = find(s, s->queued, cpu, level, from, NULL), task;
+
+		if (src == SIM_NONE || src == first)
+			break;
+		if (first == SIM_NONE)
+			first = src;
+		from = src + 1;
+		if (src == cpu)
+			continue;
+		task = steal_from(s, src, cpu);
+		if (task != SIM_NONE)
+			return task;
+	}
+	return SIM_NONE;
+}
+
+static bool goes_on(const struct sim *s, u32 cpu)
+{
+	const struct sim_cpu *c = &s->cpus[cpu];
+	const struct sim_task *head = &s->tasks[c->queue.first];
+
+	return weight_of(s, head) < weight_of(s, &s->tasks[c->current]) &&
+	       !mls_policy_before(head->key, running_deadline(s, cpu));
+}
+
+static u32 take_overdue(struct sim *s, u32 cpu)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+	u64 limit = mls_policy_overdue(&policy, c->queue.n);
+	u32 seen = 0;
+
+	for (u32 task = c->queue.last; task != SIM_NONE; task = s->tasks[task].previous) {
+		if (++seen > OVERDUE_TASKS)
+			break;
+		if (waited(s, &s->tasks[task]) <= limit)
+			continue;
+		c->policy.mls.checked = 0;
+		return task;
+	}
+	c->policy.mls.checked = s->now;
+	return SIM_NONE;
+}
+
+static u32 serve_own(struct sim *s, u32 cpu, u32 runs)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+	u32 task = SIM_NONE;
+
+	c->policy.mls.slice = mls_policy_slice(&policy, c->queue.n - 1);
+	if (!c->policy.mls.checked) {
+		c->policy.mls.checked = s->now - mls_policy_look(&policy);
+	} else if (s->now - c->policy.mls.checked > mls_policy_look(&policy)) {
+		task = take_overdue(s, cpu);
+		if (task != SIM_NONE)
+			c->policy.mls.slice = policy.slice_min;
+	}
+	if (task == SIM_NONE && runs != SIM_NONE && goes_on(s, cpu))
+		return runs;
+	if (task == SIM_NONE)
+		task = c->queue.first;
+	sim_queue_remove(s, &c->queue, task);
+	return task;
+}
+
+static u32 pick(struct sim *s, u32 cpu, u32 runs)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+	u32 task;
+
+	c->policy.mls.turn = s->now;
+	if (c->local.n) {
+		task = c->local.first;
+		sim_queue_remove(s, &c->local, task);
+		c->policy.mls.slice = policy.slice;
+		return task;
+	}
+	if (c->queue.n) {
+		task = serve_own(s, cpu, runs);
+		c->policy.mls.length = c->queue.n;
+		if (!c->queue.n)
+			take_out(s->queued, cpu);
+		if (task == runs) {
+			MLS(&s->tasks[runs])->went_on = 1;
+			c->policy.mls.slice = mls_policy_slice(&policy, c->queue.n);
+		}
+		return task;
+	}
+	c->policy.mls.length = 0;
+	take_out(s->queued, cpu);
+	c->policy.mls.slice = policy.slice;
+	if (runs != SIM_NONE)
+		return runs;
+	for (u32 level = 0; level < LEVELS; level++) {
+		task = steal_near(s, cpu, level);
+		if (task != SIM_NONE)
+			return task;
+	}
+	put_in(s->idle, cpu);
+	return SIM_NONE;
+}
+
+/* ---- running ------------------------------------------------------------------------------------ */
+
+static void running(struct sim *s, u32 cpu, u32 task)
+{
+	struct sim_task *t = &s->tasks[task];
+	struct sim_cpu *c = &s->cpus[cpu];
+
+	take_out(s->idle, cpu);
+	MLS(t)->waiting = 0;
+	if (MLS(t)->queue != cpu) {
+		MLS(t)->own = mls_policy_move(MLS(t)->own, s->cpus[MLS(t)->queue].policy.mls.clock,
+					      c->policy.mls.clock);
+		MLS(t)->queue = cpu;
+	}
+	if (mls_policy_before(c->policy.mls.clock, MLS(t)->own))
+		c->policy.mls.clock = MLS(t)->own;
+	c->policy.mls.own = MLS(t)->own;
+	c->policy.mls.burst = MLS(t)->burst;
+}
+
+static void stopping(struct sim *s, u32 cpu, u32 task, u64 ran, bool runnable)
+{
+	struct sim_task *t = &s->tasks[task];
+	struct sim_cpu *c = &s->cpus[cpu];
+
+	MLS(t)->own += mls_policy_charge(ran, weight_of(s, t));
+	MLS(t)->ran += ran;
+	c->policy.mls.clock =
+		mls_policy_clock(c->policy.mls.clock, MLS(t)->own, ran, c->policy.mls.length);
+	if (runnable)
+		return;
+	MLS(t)->burst = mls_policy_burst(MLS(t)->burst, MLS(t)->ran);
+	MLS(t)->ran = 0;
+}
+
+static void idle(struct sim *s, u32 cpu, bool is)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+
+	if (is) {
+		if (!c->policy.mls.idle_since)
+			c->policy.mls.idle_since = s->now;
+		put_in(s->idle, cpu);
+		return;
+	}
+	if (c->policy.mls.idle_since)
+		c->policy.mls.idle_mean =
+			mls_policy_idle(c->policy.mls.idle_mean, s->now - c->policy.mls.idle_since);
+	c->policy.mls.idle_since = 0;
+	take_out(s->idle, cpu);
+}
+
+/* Turns that others did not want begin anew, each on a tick. */
+static u64 slice_end(struct sim *s, u32 cpu)
+{
+	const struct sim_cpu *c = &s->cpus[cpu];
+	u64 end = sim_tick_from(c->policy.mls.turn + c->policy.mls.slice);
+	u64 turn = sim_tick_from(c->policy.mls.slice);
+
+	if (end < s->now)
+		end += (s->now - end + turn - 1) / turn * turn;
+	return end;
+}
+
+/* ---- the timer --------------------------------------------------------------------------------------- */
+
+static void level_queue(struct sim *s, u32 src, u32 from)
+{
+	struct sim_cpu *c = &s->cpus[src];
+	u32 length = c->queue.n + !is_in(s->idle, src), seen = 0;
+	bool refused = false, uneven = false, moved = false;
+
+	for (u32 task = c->queue.first; task != SIM_NONE; task = s->tasks[task].next) {
+		struct sim_task *t = &s->tasks[task];
+		struct shorter to;
+		bool near;
+
+		if (++seen > TIMER_TASKS)
+			break;
+		to = find_shorter(s, t, src, from);
+		if (to.cpu == SIM_NONE)
+			continue;
+		near = level_between(s, src, to.cpu) == MLS_POLICY_NEAR;
+		if (mls_policy_rule(&policy, 1, sim_may_run(s, t, src), waited(s, t),
+				    to.others ? 0 : kept_for(s, to.cpu)) == MLS_POLICY_OPEN) {
+			if (refused || !mls_policy_offers_balance(length, to.others, near))
+				continue;
+			uneven = true;
+			if (c->policy.mls.uneven < UNEVEN_TURNS)
+				continue;
+			if (!sim_decide(s, MLS_POLICY_BALANCE, task, src, to.cpu)) {
+				if (!to.others)
+					keep_from_work(s, to.cpu);
+				refused = true;
+				continue;
+			}
+		} else if (length < to.others + 1) {
+			continue; /* it would wait there as well */
+		}
+		sim_queue_remove(s, &c->queue, task);
+		if (!c->queue.n)
+			take_out(s->queued, src);
+		sim_move(s, task, to.cpu, SIM_MOVED_BALANCE);
+		sim_queue_insert(s, &s->cpus[to.cpu].queue, task,
+				 s->cpus[to.cpu].policy.mls.clock - policy.credit);
+		moved = true;
+		put_in(s->queued, to.cpu);
+		call_idle(s, to.cpu);
+		sim_waits(s, to.cpu);
+		break;
+	}
+	c->policy.mls.uneven = uneven && !moved ? c->policy.mls.uneven + 1 : 0;
+}
+
+static void timer(struct sim *s)
+{
+	u32 from = s->turn_from, first = SIM_NONE;
+
+	for (u32 k = 0; k < TIMER_SOURCES; k++) {
+		u32 src = find(s, s->queued, 0, EVERYWHERE, from, NULL);
+
+		if (src == SIM_NONE || src == first)
+			break;
+		if (first == SIM_NONE)
+			first = src;
+		from = src + 1;
+		level_queue(s, src, s->turn + k);
+	}
+	s->turn_from = from < s->machine->n_cpus ? from : 0;
+	s->turn++;
+}
+
+static void begin(struct sim *s)
+{
+	for (u32 cpu = 0; cpu < s->machine->n_cpus; cpu++) {
+		put_in(s->idle, cpu);
+		/* Idle from the beginning; 0 would be: not idle. */
+		s->cpus[cpu].policy.mls.idle_since = 1;
+	}
+}
+
+static void arrive(struct sim *s, u32 task)
+{
+	struct sim_task *t = &s->tasks[task];
+
+	MLS(t)->queue = t->cpu;
+	MLS(t)->own = s->cpus[t->cpu].policy.mls.clock;
+	MLS(t)->burst = policy.slice;
+}
+
+const struct sim_policy sim_policy_mlsched = {
+	.name = "mlsched",
+	.period = PERIOD,
+	.begin = begin,
+	.arrive = arrive,
+	.select = select_cpu,
+	.enqueue = enqueue,
+	.pick = pick,
+	.running = running,
+	.stopping = stopping,
+	.slice_end = slice_end,
+	.idle = idle,
+	.timer = timer,
+};

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# mlsched sim: the same figures for a seed, whatever the number of threads, and clear errors.
+cd "$(dirname "$0")/../.." && . tests/lib/tap.sh
+
+sim() { "$MLSCHED" sim "$@"; }
+
+# of EXPRESSION: in Python, of the list of runs on standard input.
+of() {
+	python3 -c "
+import json, sys
+runs = json.load(sys.stdin)['runs']
+def ms(policy):
+    return [r['makespan_ms'] for r in runs if r['policy'] == policy and r['workload'] in ('message', 'imbalance')]
+def without(name):
+    return [{key: r[key] for key in r if key != name} for r in runs]
+print($1)"
+}
+
+one=$(sim --seeds 2 -t 1 -m 4c2l,8c2l2n --json)
+same "sim gives the same with other threads" "$one" "$(sim --seeds 2 -t 3 -m 4c2l,8c2l2n --json)"
+same "sim --json has a run for each machine, workload, policy and seed" 48 "$(of 'len(runs)' <<<"$one")"
+same "each policy is given the same seeds" "[1, 2]" "$(of \
+	"[r['seed'] for r in runs if (r['policy'], r['workload'], r['machine']) == ('refuse', 'make', '4c2l')]" <<<"$one")"
+same "a first seed is one of them" "$(of "[r for r in runs if r['seed'] == 2]" <<<"$one")" \
+	"$(sim --seeds 1 --seed 2 -m 4c2l,8c2l2n --json | of runs)"
+same "refusing all moves makes message and imbalance longer" True \
+	"$(of "all(x > y for x, y in zip(ms('refuse'), ms('mlsched')))" <<<"$one")"
+same "accepting all moves is the heuristic" "$(sim --seeds 1 -p mlsched --json | of "without('policy')")" \
+	"$(sim --seeds 1 -p accept --json | of "without('policy')")"
+same "the table has a row for each policy" 3 \
+	"$(sim --seeds 1 -w make -p eevdf,mlsched,refuse-llc | grep -cE '^(eevdf|mlsched|refuse-llc) ')"
+for option in "--machine 8c3l" "--workload nonsense" "--policy nonsense" "--limit 0.01"; do
+	# shellcheck disable=SC2086
+	sim --seeds 1 $option >/dev/null 2>"$tap_tmp/err"
+	same "sim $option exits 1" 1 $?
+	same "and says why in one line" 1 "$(wc -l <"$tap_tmp/err")"
+done
+for option in "--seeds 0" "--seed -1" "--costs nonsense" "--threads 0" "--limit 0" "--machine ,"; do
+	# shellcheck disable=SC2086
+	sim $option >/dev/null 2>&1
+	same "sim $option exits 2" 2 $?
+done
+finish
