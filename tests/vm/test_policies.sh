@@ -13,7 +13,7 @@ check "helpers build" build_helper policies
 for kernel in "${kernels[@]}"; do
 	out=$tap_tmp/$kernel
 	# In deterministic mode a busy host makes nobody late.
-	check "$kernel: tasks of each policy run" guest -d 1 -k "$kernel" -t 1x1x2 -o "$out" -p "$MLSCHED" -p "$tap_tmp/policies" \
+	check "$kernel: tasks of each policy run" guest -d "$seed" -k "$kernel" -t 1x1x2 -o "$out" -p "$MLSCHED" -p "$tap_tmp/policies" \
 		-f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_policies.sh -- guest_policies.sh
 	holds() {
 		check "$kernel: $1" python3 tests/vm/check_policies.py "$2" "$out"

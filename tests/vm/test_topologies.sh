@@ -20,10 +20,10 @@ for kernel in "${kernels[@]}"; do
 		# By instructions: with more CPUs than the host has cores, each of them would
 		# wait for one for so long that it says something of the host alone.  But QEMU
 		# takes CPUs in turn then, idle ones too: 64 had not come far after eight minutes.
-		clock=(-d 1) bursts=2
+		clock=(-d "$seed") bursts=2
 		[ $((${topology//x/*})) -le 16 ] || clock=(-m 2048) bursts=1
 		check "$kernel, $topology: it takes over, and the kernel's log is clean" \
-			guest "${clock[@]}" --limit 1500 -k "$kernel" -t "$topology" -o "$out" -p "$MLSCHED" -p "$O/vm/mls-workload" \
+			guest "${clock[@]}" -k "$kernel" -t "$topology" -o "$out" -p "$MLSCHED" -p "$O/vm/mls-workload" \
 			-f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_topology.sh -f "$tap_tmp/accept=/accept" -- guest_topology.sh $bursts
 		holds() {
 			check "$kernel, $topology: $1" python3 tests/vm/check_topology.py "$2" "$out" "$topology"

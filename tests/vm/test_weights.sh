@@ -11,7 +11,7 @@ skip_without_qemu "CPU time by weight"
 
 # In deterministic mode a busy host cannot change the shares.
 shares() {
-	guest -d 1 -k "${kernels[0]}" -t 1x1x2 -o "$tap_tmp/out" -p "$MLSCHED" -f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_weights.sh -p nice -p chrt -- \
+	guest -d "$seed" -k "${kernels[0]}" -t 1x1x2 -o "$tap_tmp/out" -p "$MLSCHED" -f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_weights.sh -p nice -p chrt -- \
 		guest_weights.sh 2 >"$tap_tmp/shares"
 }
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # What the tests in virtual machines share: source it after tests/lib/tap.sh.
 #   $kernels              the kernels to test (MLSCHED_VM_KERNELS: versions, or "all")
+#   $seed                 of guests in deterministic mode (MLSCHED_VM_SEED, 1): another one shows
+#                         by how much what is measured there may differ
 #   guest OPTION... -- COMMAND    runs a command in a guest; see scripts/vm/run --help
 #   build_helper NAME...  builds tests/live/NAME.c into $tap_tmp
 #   skip_without_qemu WHAT  ends the test, skipping WHAT, where no guest can be had
@@ -15,8 +17,11 @@ all) mapfile -t kernels < <(scripts/vm/run --list) ;;
 *) read -ra kernels <<<"$MLSCHED_VM_KERNELS" ;;
 esac
 
-# On a busy machine everything takes longer: only what hangs may reach the limit.
-guest() { scripts/vm/run --limit 600 "$@"; }
+seed=${MLSCHED_VM_SEED:-1}
+
+# On a busy machine everything takes longer, several times as long where time is counted:
+# only what hangs may reach the limit.
+guest() { scripts/vm/run --limit 1800 "$@"; }
 
 build_helper() {
 	local name libs
