@@ -36,11 +36,12 @@ run() {
 	inputs=("kernel=$kernel" "qemu=$qemu" "busybox=$(command -v busybox)" "load=$tap_tmp/bin/mls-workload"
 		"start_at=$tap_tmp/bin/start_at" guest=tests/vm/guest_golden.sh init=scripts/vm/guest-init
 		machine=scripts/vm/machine.sh initramfs=scripts/vm/initramfs.sh)
+	[ "$seed" = 1 ] || inputs+=("seed=$seed")
 	if [ $# -gt 0 ]; then
 		options=(-p "$tap_tmp/bin/mlsched" -f "$tap_tmp/never=/never")
 		inputs+=("mlsched=$tap_tmp/bin/mlsched" "libraries=$tap_tmp/libraries" "model=$tap_tmp/never")
 	fi
-	guest --limit 1800 -d 1 -k "$kernel" -t 1x2x2 -m 512 -o "$out" -p "$tap_tmp/bin/mls-workload" \
+	guest -d "$seed" -k "$kernel" -t 1x2x2 -m 512 -o "$out" -p "$tap_tmp/bin/mls-workload" \
 		-p "$tap_tmp/bin/start_at" -p tests/vm/guest_golden.sh "${options[@]}" -- guest_golden.sh "$@" || return
 	python3 tests/vm/golden_schedule.py collect "$name" "$out" "${inputs[@]}" >"$out.json"
 }
