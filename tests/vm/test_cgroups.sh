@@ -11,7 +11,8 @@ skip_without_qemu "CPU time by the weights of cgroups"
 
 # In deterministic mode a busy host cannot change the shares.
 shares() {
-	guest -d 1 -k "$1" -t 1x1x3 -o "$tap_tmp/$1" -p "$MLSCHED" -f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_cgroups.sh -p nice -p mountpoint -- \
+	guest -d "$seed" -k "$1" -t 1x1x3 -o "$tap_tmp/$1" -p "$MLSCHED" -f tests/vm/guest_common.sh=/guest_common.sh \
+		-f tests/vm/guest_hogs.sh=/guest_hogs.sh -p tests/vm/guest_cgroups.sh -p nice -p mountpoint -- \
 		guest_cgroups.sh 1 >"$tap_tmp/shares"
 }
 
@@ -51,6 +52,7 @@ for kernel in "${kernels[@]}"; do
 	check "$kernel: the counts are right after many have come, moved and gone" is churned 3
 	check "$kernel: and when the scheduler was attached anew as a CPU went and came" is replugged 3 1
 	check "$kernel: nobody waits for longer than the limit" waits "$kernel"
+	sed 's/^/# /' "$tap_out"
 	sed 's/^/# /' "$tap_tmp/shares"
 done
 finish
