@@ -35,20 +35,9 @@ def nothing_lost(directory):
     expect("said migrate", model["migrate"], s["accepted"])
     if not (model["slot_0"] and model["slot_1"] and s["refused"] and s["accepted"]):
         fail("both models should have decided something")
-    print(f"{model['slot_0']} in one slot, {model['slot_1']} in the other")
-
-
-def waits(directory):
-    """Changes make nobody wait: p99 is within the limit, or what it is without them.
-
-    Longer waits than the limit come from the host as soon as it is busy, so they
-    are shown beside those of a run without changes, not judged.
-    """
-    plain, swaps = (summary(directory, run)["wait_ns"] for run in ("plain", "swaps"))
-    for name, w in (("without", plain), ("with", swaps)):
-        print(f"{name} changes: {w['n']} waits, p99 {w['p99'] / 1e6:.1f} ms, longest {w['longest'] / 1e6:.1f} ms")
-    if swaps["p99"] > max(LIMIT_NS + SLICE_NS, 2 * plain["p99"]):
-        fail("p99 grew")
+    w = s["wait_ns"]
+    # How long these were a busy host has its part in: longest_wait() judges those that it has none in.
+    print(f"{model['slot_0']} in one slot, {model['slot_1']} in the other; {w['n']} waits, p99 {w['p99'] / 1e6:.1f} ms")
 
 
 def longest_wait(directory):

@@ -10,7 +10,7 @@ import pathlib
 import re
 import sys
 
-from check_scx import adds_up, ejected, expect, fail, summary, text
+from check_scx import adds_up, ejected, ended_by_itself, expect, fail, summary, text
 
 
 def document(directory, name):
@@ -19,8 +19,8 @@ def document(directory, name):
 
 def lived(directory, run):
     """It scheduled until it was told to end, and nothing that it counted is lost."""
+    ended_by_itself(directory, run)
     expect("state before the end", text(directory, f"{run}.still"), "enabled")
-    expect("status", text(directory, f"{run}.status"), "0")
     expect("state afterwards", text(directory, f"{run}.state"), "disabled")
     s = summary(directory, run)
     expect("ejected", s["ejected"], False)

@@ -104,8 +104,16 @@ def takes_over(directory, run):
     expect("waits seen", summary(directory, run)["wait_ns"]["n"] > 100, True)
 
 
+def ended_by_itself(directory, run):
+    """Status 0; if the kernel took it out, that is said with its reason."""
+    status = text(directory, f"{run}.status")
+    if status == "3":
+        fail(f"the kernel took it out: {summary(directory, run)['reason']}")
+    expect("status", status, "0")
+
+
 def ends_cleanly(directory, run):
-    expect("status", text(directory, f"{run}.status"), "0")
+    ended_by_itself(directory, run)
     expect("state afterwards", text(directory, f"{run}.state"), "disabled")
     expect("ejected", summary(directory, run)["ejected"], False)
     expect("documents of type ejected", [d for d in documents(directory, run) if d["type"] == "ejected"], [])
@@ -255,7 +263,7 @@ def sysrq(directory, run):
 
 def hotplug(directory, run):
     s = summary(directory, run)
-    expect("status", text(directory, f"{run}.status"), "0")
+    ended_by_itself(directory, run)
     if s["restarts"] < 2:
         fail(f"{s['restarts']} restarts")
     message = text(directory, f"{run}.stderr")

@@ -55,14 +55,6 @@ if [ "${1:-}" = waits ]; then
 	exit
 fi
 
-# The same without changes, to compare waits with: a host that is busy makes them long.
-begin plain --model /models/accept
-load &
-loading=$!
-sleep 10
-end_load
-end
-
 begin swaps --model /models/accept
 cat /sys/kernel/sched_ext/root/ops >/out/swaps.ops
 load &

@@ -27,14 +27,13 @@ for kernel in "${kernels[@]}"; do
 	}
 	holds "1,000 changes of the model, each read back and switched to" swapped
 	holds "no decision is lost, and all counters add up" nothing_lost
-	holds "p99 of the waits does not grow by them" waits
 	holds "a model on trial is asked beside the active one and compared" tried
 	holds "stats shows the domains, and the scheduler's name is mlsched" seen
 	holds "after a hot-plug the model and the mode are those of that moment" came_back
-	# What the host does has no part in it there.
+	# A busy host makes waits long: only where time goes by instructions they are the scheduler's.
 	out=$tap_tmp/waits-$kernel
 	check "$kernel: changes in time that goes by instructions" \
-		guest -d 1 --limit 1500 -k "$kernel" -t 1x2x2 -o "$out" -p "$MLSCHED" -p "$O/vm/mls-workload" \
+		guest -d "$seed" -k "$kernel" -t 1x2x2 -o "$out" -p "$MLSCHED" -p "$O/vm/mls-workload" \
 		-f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_control.sh -f "$tap_tmp/models=/models" -- guest_control.sh waits
 	holds "in 110 changes nothing waits longer than the safety limit and one slice" longest_wait
 	out=$tap_tmp/$kernel

@@ -51,7 +51,7 @@ for kernel in "${kernels[@]}"; do
 
 	# By instructions: on a host that is busy enough the guest's watchdog does not get to
 	# check in for 10 s while 5,000 tasks start and end, and that says nothing of us.
-	check "$kernel: crowds; the kernel's log is clean" steps crowds "$kernel" -d 1 --limit 1500 -- cpusets forks
+	check "$kernel: crowds; the kernel's log is clean" steps crowds "$kernel" -d "$seed" -- cpusets forks
 	holds "$kernel: 200 tasks whose cpusets change, and who change their cpuset" cpusets
 	holds "$kernel: 5,000 tasks: all end, and it goes on" forks
 
