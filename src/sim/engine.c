@@ -25,7 +25,7 @@ static size_t align(size_t size)
 /* Where the arrays are in this copy. */
 static void lay_out(struct sim *s, u32 n_cpus, u32 most_tasks, u32 n_groups)
 {
-	u32 slots = n_cpus + 1 + most_tasks;
+	u32 slots = 2 * n_cpus + 1 + most_tasks;
 	char *at = (char *)s + align(sizeof(*s));
 
 	s->cpus = (struct sim_cpu *)at;
@@ -198,6 +198,16 @@ void sim_waits(struct sim *s, u32 cpu)
 {
 	if (!s->cpus[cpu].resched)
 		set_event(s, cpu);
+}
+
+void sim_call(struct sim *s, u32 cpu, u64 time)
+{
+	event_set(s, slot_of_call(s, cpu), time);
+}
+
+bool sim_is_called(const struct sim *s, u32 cpu)
+{
+	return s->place[slot_of_call(s, cpu)] != SIM_NONE;
 }
 
 /* Another thread of its core has begun or ceased to run: they share it. */
@@ -671,6 +681,8 @@ static void end_task(struct sim *s, u32 task, u32 cpu)
 	struct sim_task *t = &s->tasks[task];
 	u32 parent = t->parent;
 
+	if (s->policy->depart)
+		s->policy->depart(s, task);
 	t->state = SIM_FREE;
 	t->next = s->free;
 	s->free = task;
@@ -737,11 +749,14 @@ int sim_step(struct sim *s)
 			burst_done(s, slot);
 		else
 			sim_resched(s, slot);
+	} else if (slot < slot_of_timer(s)) {
+		event_set(s, slot, SIM_NEVER);
+		s->policy->cpu_timer(s, slot - s->machine->n_cpus);
 	} else if (slot == slot_of_timer(s)) {
 		event_set(s, slot, s->now + s->policy->period);
 		s->policy->timer(s);
 	} else {
-		u32 task = slot - s->machine->n_cpus - 1;
+		u32 task = slot - slot_of_timer(s) - 1;
 
 		event_set(s, slot, SIM_NEVER);
 		wake(s, task, SIM_WOKEN, s->tasks[task].cpu, s->now);
@@ -829,7 +844,7 @@ struct sim *sim_new(const struct sim_machine *machine, const struct sim_workload
 	s->most_tasks = workload->most_tasks;
 	s->started = s->ended = SIM_NEVER;
 	lay_out(s, machine->n_cpus, workload->most_tasks, workload->n_groups);
-	for (u32 i = 0; i < machine->n_cpus + 1 + workload->most_tasks; i++)
+	for (u32 i = 0; i < 2 * machine->n_cpus + 1 + workload->most_tasks; i++)
 		s->place[i] = SIM_NONE;
 	for (u32 i = 0; i < workload->most_tasks; i++)
 		s->tasks[i].next = i + 1 < workload->most_tasks ? i + 1 : SIM_NONE;

@@ -20,6 +20,7 @@
 
 #include <mlsched/error.h>
 
+#include "core/features.h"
 #include "core/load.h"
 #include "core/types.h"
 #include "src/sim/machine.h"
@@ -48,6 +49,12 @@ union sim_task_policy {
 		u64 waiting;
 		u64 ran; /* since it woke up */
 		u64 burst;
+		u64 stopped; /* when it ran last; 0: never */
+		u64 sleep; /* average */
+		u64 slept; /* since when; 0: it does not */
+		u64 forked; /* ns of this run, and one, when it made a task */
+		struct mls_home home;
+		u32 blocks; /* mls_policy_blocks() */
 		u32 queue;
 		u32 pulls;
 		u32 placed;
@@ -137,6 +144,9 @@ union sim_cpu_policy {
 		u64 kept_since, kept_last;
 		u64 checked;
 		u64 turn, slice; /* began, and lasts so long */
+		u64 ran; /* of the running task since it woke up, when it began */
+		u64 left, left_sleep; /* when its owner did, and how long that sleeps */
+		u32 owner; /* task that ran last and sleeps, and one; 0: none */
 		u32 length;
 		u32 uneven;
 	} mls;
@@ -200,11 +210,13 @@ struct sim;
  * @context: for it
  * @tick:    SIM_TICK
  * @limit:   of simulated time, after which a run is given up
+ * @mechanisms: that our policy has: bits 1 << enum mls_policy_mechanism
  */
 struct sim_options {
 	int (*decide)(void *context, struct sim *s, const struct sim_decision *decision);
 	void *context;
 	u64 limit;
+	u32 mechanisms;
 };
 
 struct sim_policy;
@@ -229,6 +241,7 @@ struct sim {
 	u64 seed;
 	u64 salt;
 	u64 events;
+	u64 mechanisms[MLS_POLICY_MECHANISMS]; /* how often each was used */
 	u64 started, ended;
 	u32 alive;
 	u32 here, expected;
@@ -298,6 +311,12 @@ void sim_move(struct sim *s, u32 task, u32 cpu, u32 kind);
 
 /** sim_decide() - is it taken? */
 bool sim_decide(struct sim *s, u32 kind, u32 task, u32 src, u32 dst);
+
+/** sim_call() - the policy's cpu_timer() for this CPU at that time; SIM_NEVER: no more */
+void sim_call(struct sim *s, u32 cpu, u64 time);
+
+/** sim_is_called() - it will be */
+bool sim_is_called(const struct sim *s, u32 cpu);
 
 /** sim_ran() - ns for which a CPU's task has been running since it was picked */
 static inline u64 sim_ran(const struct sim *s, u32 cpu)

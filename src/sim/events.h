@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What happens next: a heap of slots, each of which has one time or none.  One slot for
- * each CPU (its task's burst or turn ends), one for the policy's timer, one for each task
- * (its sleep ends).  Two at the same time come in the order of their slots.
+ * What happens next: a heap of slots, each of which has one time or none.  Two slots for
+ * each CPU (its task's burst or turn ends; the policy wants to be called for it), one for
+ * the policy's timer, one for each task (its sleep ends).  Two at the same time come in the order of their slots.
  */
 #ifndef MLS_SIM_EVENTS_H
 #define MLS_SIM_EVENTS_H
@@ -17,14 +17,19 @@ static inline u32 slot_of_cpu(const struct sim *s, u32 cpu)
 	return cpu;
 }
 
+static inline u32 slot_of_call(const struct sim *s, u32 cpu)
+{
+	return s->machine->n_cpus + cpu;
+}
+
 static inline u32 slot_of_timer(const struct sim *s)
 {
-	return s->machine->n_cpus;
+	return 2 * s->machine->n_cpus;
 }
 
 static inline u32 slot_of_task(const struct sim *s, u32 task)
 {
-	return s->machine->n_cpus + 1 + task;
+	return slot_of_timer(s) + 1 + task;
 }
 
 static inline bool event_before(const struct sim *s, u32 a, u32 b)

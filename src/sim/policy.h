@@ -15,6 +15,7 @@
  * @period:   of its timer; 0: it has none
  * @begin:    the world has been made
  * @arrive:   a task has been made; its parent (or SIM_NONE) is where it says
+ * @depart:   a task has ended
  * @select:   where a task that becomes runnable goes; @by: the CPU from which it was woken
  * @enqueue:  it is there; the policy says whether that CPU, or another, is to choose anew
  * @pick:     the task that a CPU runs next, taken out of its queue; @runs: the one that ran
@@ -25,12 +26,14 @@
  * @exec:     where the running task, which becomes a new program, goes
  * @idle:     the CPU has nothing to do now, or has again
  * @timer:    each period
+ * @cpu_timer: what sim_call() asked for
  */
 struct sim_policy {
 	const char *name;
 	u64 period;
 	void (*begin)(struct sim *s);
 	void (*arrive)(struct sim *s, u32 task);
+	void (*depart)(struct sim *s, u32 task);
 	u32 (*select)(struct sim *s, u32 task, enum sim_why why, u32 by);
 	void (*enqueue)(struct sim *s, u32 task, enum sim_why why);
 	u32 (*pick)(struct sim *s, u32 cpu, u32 runs);
@@ -40,10 +43,18 @@ struct sim_policy {
 	u32 (*exec)(struct sim *s, u32 task);
 	void (*idle)(struct sim *s, u32 cpu, bool is);
 	void (*timer)(struct sim *s);
+	void (*cpu_timer)(struct sim *s, u32 cpu);
 };
 
 extern const struct sim_policy sim_policy_mlsched;
 extern const struct sim_policy sim_policy_eevdf;
+
+/**
+ * sim_facts() - what our scheduler knows of a move that it offers, as in the kernel
+ *
+ * Of sim_policy_mlsched only, and while the decision is being made.
+ */
+void sim_facts(const struct sim *s, const struct sim_decision *d, struct mls_move_facts *facts);
 
 /** sim_policy_find() - by its name; NULL: there is none */
 const struct sim_policy *sim_policy_find(const char *name);

@@ -113,6 +113,38 @@ static u32 find(const struct sim *s, const u64 *set, u32 cpu, u32 level, u32 fro
 	return SIM_NONE;
 }
 
+/* ---- mechanisms ----------------------------------------------------------------------- */
+
+/* Why a task is put into a queue without a search for an idle CPU. */
+enum placed { NOT_PLACED, PLACED, AT_ONCE, IN_PLACE, PREEMPTS };
+
+static bool has(const struct sim *s, enum mls_policy_mechanism which)
+{
+	return mls_policy_has(s->options->mechanisms, which);
+}
+
+static u32 length_of(const struct sim *s, u32 cpu)
+{
+	return s->cpus[cpu].queue.n + !is_in(s->idle, cpu);
+}
+
+static bool decide(struct sim *s, u32 kind, u32 task, u32 src, u32 dst)
+{
+	if (has(s, MLS_POLICY_LEVEL_LARGE) &&
+	    mls_policy_is_large(length_of(s, src), kind == MLS_POLICY_STEAL ? s->cpus[dst].queue.n :
+									      length_of(s, dst))) {
+		s->mechanisms[MLS_POLICY_LEVEL_LARGE]++;
+		return mls_policy_heuristic((enum mls_policy_kind)kind);
+	}
+	return sim_decide(s, kind, task, src, dst);
+}
+
+static void ask_again(struct sim *s, u32 cpu)
+{
+	if (has(s, MLS_POLICY_ASK_AGAIN) && !sim_is_called(s, cpu))
+		sim_call(s, cpu, s->now + MLS_POLICY_AGAIN);
+}
+
 /* ---- waking up ---------------------------------------------------------------------------- */
 
 static u32 level_between(const struct sim *s, u32 a, u32 b)
@@ -138,7 +170,7 @@ static bool run_at_once(struct sim *s, struct sim_task *t, u32 cpu)
 	if (!take_out(s->idle, cpu))
 		return false;
 	MLS(t)->waiting = s->now;
-	MLS(t)->placed = 2;
+	MLS(t)->placed = AT_ONCE;
 	return true;
 }
 
@@ -164,6 +196,7 @@ static void keep_from_work(struct sim *s, u32 cpu)
 	if (s->now - c->policy.mls.kept_last > KEPT_PERIODS * PERIOD)
 		c->policy.mls.kept_since = s->now;
 	c->policy.mls.kept_last = s->now;
+	ask_again(s, cpu);
 }
 
 static u64 waited(const struct sim *s, const struct sim_task *t)
@@ -210,7 +243,7 @@ static u32 follow(struct sim *s, u32 task, u32 prev, u32 waker)
 	    !mls_policy_offers_pull((enum mls_policy_level)level_between(s, prev, waker),
 				    MLS(t)->pulls, s->cpus[prev].policy.mls.length,
 				    s->cpus[waker].policy.mls.length) ||
-	    !sim_decide(s, MLS_POLICY_WAKEUP, task, prev, waker))
+	    !decide(s, MLS_POLICY_WAKEUP, task, prev, waker))
 		return prev;
 	MLS(t)->pulls = 0;
 	return waker;
@@ -225,47 +258,9 @@ static u32 place_new(struct sim *s, u32 task, u32 parent)
 		return parent;
 	found = find_shorter(s, &s->tasks[task], parent, s->tasks[task].who);
 	if (found.cpu == SIM_NONE || found.others > length ||
-	    !sim_decide(s, MLS_POLICY_FORK, task, parent, found.cpu))
+	    !decide(s, MLS_POLICY_FORK, task, parent, found.cpu))
 		return parent;
 	return found.cpu;
-}
-
-static u32 select_cpu(struct sim *s, u32 task, enum sim_why why, u32 waker)
-{
-	u32 kind = why == SIM_FORKED ? MLS_POLICY_FORK : MLS_POLICY_WAKEUP;
-	struct sim_task *t = &s->tasks[task];
-	u32 prev = t->cpu;
-	const struct sim_cpu *c = &s->cpus[prev];
-	bool may_stay = sim_may_run(s, t, prev), refused = false;
-
-	MLS(t)->pulls = mls_policy_pulls(MLS(t)->pulls,
-					 (enum mls_policy_level)level_between(s, prev, waker));
-	if (may_stay && run_at_once(s, t, prev))
-		return prev;
-	for (u32 level = 0; level < LEVELS; level++) {
-		u32 cpu;
-
-		if (may_stay && kind == MLS_POLICY_WAKEUP &&
-		    !mls_policy_offers_wakeup(&policy, (enum mls_policy_level)level,
-					      c->policy.mls.length, c->policy.mls.burst))
-			break;
-		cpu = find(s, s->idle, prev, level, prev, t);
-		if (cpu == SIM_NONE ||
-		    (kind == MLS_POLICY_WAKEUP && may_stay && !is_worth(s, cpu, level)))
-			continue;
-		if (may_stay && !sim_decide(s, kind, task, prev, cpu)) {
-			refused = true;
-			continue;
-		}
-		if (run_at_once(s, t, cpu))
-			return cpu;
-	}
-	MLS(t)->placed = 1;
-	if (!may_stay)
-		return (t->tied - 1) * (s->machine->n_cpus / s->machine->n_llcs);
-	if (refused)
-		return prev;
-	return kind == MLS_POLICY_FORK ? place_new(s, task, prev) : follow(s, task, prev, waker);
 }
 
 static u64 running_deadline(const struct sim *s, u32 cpu)
@@ -278,16 +273,123 @@ static u64 running_deadline(const struct sim *s, u32 cpu)
 	return mls_policy_deadline(&policy, own, c->policy.mls.burst, weight);
 }
 
+static void disown(struct sim *s, u32 task)
+{
+	struct sim_cpu *c = &s->cpus[s->tasks[task].cpu];
+
+	if (c->policy.mls.owner == task + 1)
+		c->policy.mls.owner = 0;
+}
+
+/* A task has woken up: how long did it sleep, and whose CPU was free meanwhile? */
+static void wakes(struct sim *s, u32 task)
+{
+	struct sim_task *t = &s->tasks[task];
+
+	if (!MLS(t)->slept)
+		return;
+	MLS(t)->sleep = mls_sleep_average(MLS(t)->sleep, s->now - MLS(t)->slept);
+	MLS(t)->slept = 0;
+	disown(s, task);
+}
+
+/* Who makes a task runs on its CPU just now: is it about to sleep? */
+static bool forks_in_place(struct sim *s, struct sim_task *t, u32 parent, u32 by)
+{
+	struct sim_task *maker;
+
+	if (s->cpus[by].current == SIM_NONE)
+		return false;
+	maker = &s->tasks[s->cpus[by].current];
+	if (MLS(maker)->forked)
+		MLS(maker)->blocks = mls_policy_blocks(MLS(maker)->blocks, 0);
+	MLS(maker)->forked = MLS(maker)->ran + sim_ran(s, by) + 1;
+	MLS(t)->blocks = MLS(maker)->blocks;
+	if (parent != by ||
+	    !mls_policy_forks_in_place(MLS(maker)->blocks, s->cpus[parent].policy.mls.length))
+		return false;
+	s->mechanisms[MLS_POLICY_FORK_IN_PLACE]++;
+	return true;
+}
+
+static bool preempts_short(const struct sim *s, const struct sim_task *t, u32 prev)
+{
+	const struct sim_cpu *c = &s->cpus[prev];
+	u32 weight = weight_of(s, t);
+	u64 own;
+
+	if (MLS(t)->queue != prev || is_in(s->idle, prev) ||
+	    find(s, s->idle, prev, MLS_POLICY_NEAR, prev, t) != SIM_NONE)
+		return false;
+	own = mls_policy_place(&policy, policy.credit, MLS(t)->own, c->policy.mls.clock, weight,
+			       (int)MLS(t)->went_on);
+	return mls_policy_preempts_short(0, 0, MLS(t)->burst, c->policy.mls.burst,
+					 mls_policy_deadline(&policy, own, MLS(t)->burst, weight),
+					 running_deadline(s, prev), policy.slice);
+}
+
+static u32 select_cpu(struct sim *s, u32 task, enum sim_why why, u32 waker)
+{
+	u32 kind = why == SIM_FORKED ? MLS_POLICY_FORK : MLS_POLICY_WAKEUP;
+	struct sim_task *t = &s->tasks[task];
+	u32 prev = t->cpu;
+	const struct sim_cpu *c = &s->cpus[prev];
+	bool may_stay = sim_may_run(s, t, prev), refused = false;
+
+	MLS(t)->pulls = mls_policy_pulls(MLS(t)->pulls,
+					 (enum mls_policy_level)level_between(s, prev, waker));
+	wakes(s, task);
+	if (may_stay && run_at_once(s, t, prev))
+		return prev;
+	if (has(s, MLS_POLICY_FORK_IN_PLACE) && kind == MLS_POLICY_FORK &&
+	    forks_in_place(s, t, prev, waker) && may_stay) {
+		MLS(t)->placed = IN_PLACE;
+		return prev;
+	}
+	if (has(s, MLS_POLICY_PREEMPT_SHORT) && kind == MLS_POLICY_WAKEUP && may_stay &&
+	    preempts_short(s, t, prev)) {
+		MLS(t)->placed = PREEMPTS;
+		return prev;
+	}
+	for (u32 level = 0; level < LEVELS; level++) {
+		u32 cpu;
+
+		if (may_stay && kind == MLS_POLICY_WAKEUP &&
+		    !mls_policy_offers_wakeup(&policy, (enum mls_policy_level)level,
+					      c->policy.mls.length, c->policy.mls.burst))
+			break;
+		cpu = find(s, s->idle, prev, level, prev, t);
+		if (cpu == SIM_NONE ||
+		    (kind == MLS_POLICY_WAKEUP && may_stay && !is_worth(s, cpu, level)))
+			continue;
+		if (may_stay && !decide(s, kind, task, prev, cpu)) {
+			refused = true;
+			continue;
+		}
+		if (run_at_once(s, t, cpu))
+			return cpu;
+	}
+	MLS(t)->placed = PLACED;
+	if (!may_stay)
+		return (t->tied - 1) * (s->machine->n_cpus / s->machine->n_llcs);
+	if (refused)
+		return prev;
+	return kind == MLS_POLICY_FORK ? place_new(s, task, prev) : follow(s, task, prev, waker);
+}
+
 static void after_enqueue(struct sim *s, struct sim_task *t, u32 cpu, u64 deadline,
 			  enum sim_why why)
 {
-	bool placed = MLS(t)->placed;
+	u32 placed = MLS(t)->placed;
 
-	MLS(t)->placed = 0;
+	MLS(t)->placed = NOT_PLACED;
 	if (is_in(s->idle, cpu)) {
 		call_idle(s, cpu);
 		return;
 	}
+	/* Its parent may go on until it sleeps. */
+	if (placed == IN_PLACE)
+		return;
 	if (!placed) {
 		for (u32 level = 0; level < LEVELS; level++) {
 			u32 other = find(s, s->idle, cpu, level, cpu, t);
@@ -311,8 +413,8 @@ static void enqueue(struct sim *s, u32 task, enum sim_why why)
 	struct sim_cpu *c = &s->cpus[cpu];
 	u64 deadline;
 
-	if (MLS(t)->placed == 2) {
-		MLS(t)->placed = 0;
+	if (MLS(t)->placed == AT_ONCE) {
+		MLS(t)->placed = NOT_PLACED;
 		sim_queue_append(s, &c->local, task);
 		sim_resched(s, cpu);
 		return;
@@ -326,6 +428,13 @@ static void enqueue(struct sim *s, u32 task, enum sim_why why)
 	MLS(t)->own = mls_policy_place(&policy, policy.credit, MLS(t)->own, c->policy.mls.clock,
 				       weight, (int)MLS(t)->went_on);
 	MLS(t)->went_on = 0;
+	if (MLS(t)->placed == PREEMPTS && !is_in(s->idle, cpu)) {
+		MLS(t)->placed = NOT_PLACED;
+		s->mechanisms[MLS_POLICY_PREEMPT_SHORT]++;
+		sim_queue_append(s, &c->local, task);
+		sim_resched(s, cpu);
+		return;
+	}
 	deadline = mls_policy_deadline(&policy, MLS(t)->own, MLS(t)->burst, weight);
 	c->policy.mls.length = c->queue.n + 1;
 	sim_queue_insert(s, &c->queue, task, deadline);
@@ -364,7 +473,7 @@ static u32 steal_from(struct sim *s, u32 src, u32 dst)
 			/* The features are the same for each task of a queue. */
 			if (refused)
 				continue;
-			if (!sim_decide(s, MLS_POLICY_STEAL, task, src, dst)) {
+			if (!decide(s, MLS_POLICY_STEAL, task, src, dst)) {
 				keep_from_work(s, dst);
 				refused = true;
 				continue;
@@ -503,6 +612,18 @@ static void running(struct sim *s, u32 cpu, u32 task)
 		c->policy.mls.clock = MLS(t)->own;
 	c->policy.mls.own = MLS(t)->own;
 	c->policy.mls.burst = MLS(t)->burst;
+	c->policy.mls.ran = MLS(t)->ran;
+}
+
+/* The parent of a new task has had the CPU since then: did it sleep soon? */
+static void judge_fork(struct sim_task *t, bool runnable)
+{
+	u64 since = MLS(t)->ran + 1 - MLS(t)->forked;
+
+	if (!MLS(t)->forked || (runnable && since <= MLS_POLICY_SOON))
+		return;
+	MLS(t)->blocks = mls_policy_blocks(MLS(t)->blocks, since <= MLS_POLICY_SOON);
+	MLS(t)->forked = 0;
 }
 
 static void stopping(struct sim *s, u32 cpu, u32 task, u64 ran, bool runnable)
@@ -514,10 +635,19 @@ static void stopping(struct sim *s, u32 cpu, u32 task, u64 ran, bool runnable)
 	MLS(t)->ran += ran;
 	c->policy.mls.clock =
 		mls_policy_clock(c->policy.mls.clock, MLS(t)->own, ran, c->policy.mls.length);
+	MLS(t)->stopped = s->now;
+	mls_home_ran(&MLS(t)->home, cpu, s->machine->llc[cpu] == s->machine->llc[MLS(t)->home.cpu],
+		     ran);
+	if (has(s, MLS_POLICY_FORK_IN_PLACE))
+		judge_fork(t, runnable);
 	if (runnable)
 		return;
 	MLS(t)->burst = mls_policy_burst(MLS(t)->burst, MLS(t)->ran);
 	MLS(t)->ran = 0;
+	MLS(t)->slept = s->now;
+	c->policy.mls.left = s->now;
+	c->policy.mls.left_sleep = MLS(t)->sleep;
+	c->policy.mls.owner = task + 1;
 }
 
 static void idle(struct sim *s, u32 cpu, bool is)
@@ -575,7 +705,7 @@ static void level_queue(struct sim *s, u32 src, u32 from)
 			uneven = true;
 			if (c->policy.mls.uneven < UNEVEN_TURNS)
 				continue;
-			if (!sim_decide(s, MLS_POLICY_BALANCE, task, src, to.cpu)) {
+			if (!decide(s, MLS_POLICY_BALANCE, task, src, to.cpu)) {
 				if (!to.others)
 					keep_from_work(s, to.cpu);
 				refused = true;
@@ -617,6 +747,15 @@ static void timer(struct sim *s)
 	s->turn++;
 }
 
+/* A CPU that was refused a task and has nothing to do asks again. */
+static void cpu_timer(struct sim *s, u32 cpu)
+{
+	if (!is_in(s->idle, cpu))
+		return;
+	s->mechanisms[MLS_POLICY_ASK_AGAIN]++;
+	call_idle(s, cpu);
+}
+
 static void begin(struct sim *s)
 {
 	for (u32 cpu = 0; cpu < s->machine->n_cpus; cpu++) {
@@ -635,11 +774,53 @@ static void arrive(struct sim *s, u32 task)
 	MLS(t)->burst = policy.slice;
 }
 
+/* ---- what a model is asked with ----------------------------------------------------------- */
+
+/* Mean load of the CPUs of a domain, Q16.16. */
+static u32 domain_load(const struct sim *s, u32 cpu)
+{
+	struct range domain = range_of(s->machine, cpu, MLS_POLICY_NEAR);
+	u64 sum = 0;
+
+	for (u32 i = domain.from; i < domain.to; i++)
+		sum += mls_load_at(s->cpus[i].loads, s->now, &s->decay);
+	return mls_load_q16((u32)(sum / (domain.to - domain.from)));
+}
+
+void sim_facts(const struct sim *s, const struct sim_decision *d, struct mls_move_facts *m)
+{
+	const struct sim_task *t = &s->tasks[d->task];
+	const struct sim_cpu *from = &s->cpus[d->src], *to = &s->cpus[d->dst];
+	bool idle_src = is_in(s->idle, d->src);
+	bool idle_dst = d->kind == MLS_POLICY_STEAL || is_in(s->idle, d->dst);
+	bool has_home = MLS(t)->home.weight;
+
+	m->kind = d->kind;
+	m->level = level_between(s, d->src, d->dst);
+	m->src_len = from->queue.n + !idle_src;
+	m->dst_len = to->queue.n + !idle_dst;
+	m->src_load = domain_load(s, d->src);
+	m->dst_load = m->level == MLS_POLICY_NEAR ? m->src_load : domain_load(s, d->dst);
+	m->home_src = has_home ? level_between(s, d->src, MLS(t)->home.cpu) : MLS_POLICY_NEAR;
+	m->home_dst = has_home ? level_between(s, d->dst, MLS(t)->home.cpu) : MLS_POLICY_NEAR;
+	m->since_run = MLS(t)->stopped ? s->now - MLS(t)->stopped : MLS_FEATURE_NEVER;
+	m->waited = waited(s, t);
+	m->src_stint = idle_src ? 0 : sim_ran(s, d->src);
+	m->src_ran = idle_src ? 0 : from->policy.mls.ran + m->src_stint;
+	m->src_burst = idle_src ? 0 : from->policy.mls.burst;
+	m->sleep = MLS(t)->sleep;
+	m->owner_eta = !idle_dst             ? 0 :
+		       !to->policy.mls.owner ? MLS_FEATURE_NEVER :
+					       mls_owner_eta(to->policy.mls.left_sleep,
+							     s->now - to->policy.mls.left);
+}
+
 const struct sim_policy sim_policy_mlsched = {
 	.name = "mlsched",
 	.period = PERIOD,
 	.begin = begin,
 	.arrive = arrive,
+	.depart = disown,
 	.select = select_cpu,
 	.enqueue = enqueue,
 	.pick = pick,
@@ -648,4 +829,5 @@ const struct sim_policy sim_policy_mlsched = {
 	.slice_end = slice_end,
 	.idle = idle,
 	.timer = timer,
+	.cpu_timer = cpu_timer,
 };

@@ -281,7 +281,7 @@ static void a_salt_changes_the_future_only(void **state)
 	assert_non_null(other);
 	other->salt = 12345;
 	assert_memory_equal(other->time, s->time,
-			    (machine.n_cpus + 1 + w.most_tasks) * sizeof(*s->time));
+			    (2 * machine.n_cpus + 1 + w.most_tasks) * sizeof(*s->time));
 	assert_int_equal(sim_run(s, SIM_NEVER - 1), 1);
 	assert_int_equal(sim_run(other, SIM_NEVER - 1), 1);
 	assert_int_not_equal(s->ended, other->ended);
