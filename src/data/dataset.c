@@ -67,7 +67,10 @@ uint32_t mls_dataset_checksum(const struct mls_dataset *data)
 	uint32_t crc = mls_crc32c(0, shape, sizeof(shape));
 
 	crc = mls_crc32c(crc, data->inputs, (size_t)data->n_rows * data->n_inputs * sizeof(float));
-	return mls_crc32c(crc, data->labels, (size_t)data->n_rows * sizeof(float));
+	crc = mls_crc32c(crc, data->labels, (size_t)data->n_rows * sizeof(float));
+	if (data->weights)
+		crc = mls_crc32c(crc, data->weights, (size_t)data->n_rows * sizeof(float));
+	return crc;
 }
 
 void mls_dataset_range(const struct mls_dataset *data, const uint32_t *rows, uint32_t n, float *min,

@@ -17,6 +17,7 @@
  * @n_inputs: numbers in a row
  * @inputs:   [n_rows][n_inputs]
  * @labels:   [n_rows], 1 for migrate, 0 for keep
+ * @weights:  [n_rows], factors of the rows' losses, or NULL: 1 each; the owner's
  * @schema:   what the inputs mean, or NULL
  */
 struct mls_dataset {
@@ -24,6 +25,7 @@ struct mls_dataset {
 	uint32_t n_inputs;
 	float *inputs;
 	float *labels;
+	const float *weights;
 	const struct mlsched_schema *schema;
 	uint32_t allocated; /* rows that there is room for */
 };
@@ -35,7 +37,7 @@ int mls_dataset_append(struct mls_dataset *data, const float *inputs, float labe
 /** mls_dataset_clear() - free the rows */
 void mls_dataset_clear(struct mls_dataset *data);
 
-/** mls_dataset_checksum() - CRC-32C of shape, inputs and labels */
+/** mls_dataset_checksum() - CRC-32C of shape, inputs, labels and, if there are any, weights */
 uint32_t mls_dataset_checksum(const struct mls_dataset *data);
 
 /** mls_dataset_range() - smallest and largest value of each input over [n] @rows (n > 0) */

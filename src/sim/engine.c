@@ -789,6 +789,14 @@ int sim_run(struct sim *s, u64 until)
 	return ret;
 }
 
+void sim_settle(struct sim *s, u64 until)
+{
+	s->now = until;
+	for (u32 cpu = 0; cpu < s->machine->n_cpus; cpu++)
+		if (s->cpus[cpu].current != SIM_NONE)
+			book(s, cpu);
+}
+
 static void start_tasks(struct sim *s)
 {
 	const struct sim_workload *w = s->workload;

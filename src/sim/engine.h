@@ -292,6 +292,9 @@ int sim_run(struct sim *s, u64 until);
 /** sim_step() - the next event with all that follows from it; as sim_run() */
 int sim_step(struct sim *s);
 
+/** sim_settle() - nothing more happens until then: books what the running tasks do by then */
+void sim_settle(struct sim *s, u64 until);
+
 /* ---- for policies -------------------------------------------------------------------- */
 
 /** sim_resched() - the CPU chooses anew as soon as this event has been dealt with */

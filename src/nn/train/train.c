@@ -377,6 +377,8 @@ static void gather(const struct mls_trainer *t, struct chunk *c)
 			to[i] = (to[i] - t->mean[i]) / t->deviation[i];
 		c->labels[r] = label;
 		c->weights[r] = (float)t->options.class_weight[label > 0.5f];
+		if (t->data->weights)
+			c->weights[r] *= t->data->weights[c->rows[r]];
 	}
 }
 
