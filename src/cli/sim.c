@@ -11,23 +11,19 @@
 #include <unistd.h>
 
 #include "src/cli/cli.h"
+#include "src/cli/names.h"
 #include "src/cli/progress.h"
+#include "src/sim/decider.h"
 #include "src/sim/sweep.h"
 #include "src/util/array.h"
+#include "src/util/error.h"
 
-enum { OPTION_COSTS = 0x200, OPTION_SEED, OPTION_SEEDS, OPTION_LIMIT };
-
-#define MOST_NAMES 32
-
-struct names {
-	char *text; /* that the others point into */
-	const char *name[MOST_NAMES];
-	uint32_t n;
-};
+enum { OPTION_MODEL = 0x200, OPTION_COSTS, OPTION_SEED, OPTION_SEEDS, OPTION_LIMIT };
 
 struct sim_cli_options {
 	struct cli_common common;
-	struct names machines, workloads, policies;
+	struct cli_names machines, workloads, policies;
+	const char *model;
 	bool costs_of_load;
 	uint32_t seeds, threads;
 	uint64_t seed;
@@ -39,9 +35,10 @@ static const struct argp_option options[] = {
 	  "CPUs, last-level caches, nodes, threads of a core: 8c2l, 128c16l2n, 16c2l2t (8c2l)", 0 },
 	{ "workload", 'w', "LIST", 0, "make, message, mixed, imbalance (all of them)", 0 },
 	{ "policy", 'p', "LIST", 0,
-	  "eevdf, mlsched, accept, refuse, refuse-llc; the others are compared with the first "
-	  "one (eevdf,mlsched,refuse)",
+	  "eevdf, mlsched, accept, refuse, refuse-llc, model; the others are compared with the "
+	  "first one (eevdf,mlsched,refuse)",
 	  0 },
+	{ "model", OPTION_MODEL, "DIR", 0, "Of the policy \"model\": ours, and this decides", 0 },
 	{ "costs", OPTION_COSTS, "NAME", 0,
 	  "Of moves: server, or load, as the load of the virtual machines has them (server)", 0 },
 	{ "seeds", OPTION_SEEDS, "N", 0, "So many runs of each (5)", 0 },
@@ -51,22 +48,17 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static void split(struct argp_state *state, struct names *names, const char *text)
+static void split(struct argp_state *state, struct cli_names *names, const char *text)
 {
-	char *rest, *name;
+	int ret;
 
-	free(names->text);
-	names->n = 0;
-	names->text = strdup(text);
-	if (!names->text)
+	cli_names_clear(names);
+	ret = cli_names_split(names, text);
+	if (ret == -ENOMEM)
 		argp_failure(state, CLI_FAILURE, ENOMEM, "%s", text);
-	for (name = strtok_r(names->text, ", ", &rest); name; name = strtok_r(NULL, ", ", &rest)) {
-		if (names->n == MOST_NAMES)
-			argp_error(state, "%s: more than %d names", text, MOST_NAMES);
-		names->name[names->n++] = name;
-	}
-	if (!names->n)
-		argp_error(state, "\"%s\": no name", text);
+	if (ret)
+		argp_error(state, "\"%s\": expected 1 to %d names between commas", text,
+			   CLI_MOST_NAMES);
 }
 
 static uint64_t number(struct argp_state *state, const char *what, const char *text, uint64_t least,
@@ -101,6 +93,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'p':
 		split(state, &o->policies, arg);
+		return 0;
+	case OPTION_MODEL:
+		o->model = arg;
 		return 0;
 	case OPTION_COSTS:
 		o->costs_of_load = strcmp(arg, "load") == 0;
@@ -358,8 +353,34 @@ static int run_sweep(const struct sim_cli_options *o, struct sim_sweep *sweep)
 	return CLI_OK;
 }
 
+static int find_contender(const struct sim_cli_options *o, const char *name,
+			  struct sim_decider *decider, struct sim_contender *c,
+			  struct mlsched_error *err)
+{
+	struct mlsched_model *model;
+	int ret;
+
+	if (strcmp(name, "model") != 0)
+		return sim_contender_find(c, name, err);
+	if (!o->model)
+		return mls_error(err, -EINVAL, "policy model: no --model DIR");
+	*c = (struct sim_contender){ .name = "model",
+				     .policy = &sim_policy_mlsched,
+				     .decide = sim_decider_decide,
+				     .context = decider };
+	if (decider->q)
+		return 0;
+	ret = mlsched_model_load(o->model, err, &model);
+	if (ret)
+		return ret;
+	ret = sim_decider_init(decider, model, err);
+	mlsched_model_free(model);
+	return ret ? mls_error_prefix(err, ret, "%s", o->model) : 0;
+}
+
 static int make_cells(const struct sim_cli_options *o, struct sim_machine *machines,
-		      struct sim_contender *contenders, struct sim_sweep *sweep)
+		      struct sim_contender *contenders, struct sim_decider *decider,
+		      struct sim_sweep *sweep)
 {
 	struct mlsched_error err;
 	struct sim_workload *workload = malloc(sizeof(*workload));
@@ -372,7 +393,7 @@ static int make_cells(const struct sim_cli_options *o, struct sim_machine *machi
 			machines[i].costs = sim_costs_of_load();
 	}
 	for (uint32_t i = 0; i < o->policies.n && !ret; i++)
-		ret = sim_contender_find(&contenders[i], o->policies.name[i], &err);
+		ret = find_contender(o, o->policies.name[i], decider, &contenders[i], &err);
 	for (uint32_t i = 0; i < o->workloads.n && !ret; i++)
 		ret = sim_workload_make(workload, o->workloads.name[i], 1, &err);
 	free(workload);
@@ -395,13 +416,14 @@ static int sim(const struct sim_cli_options *o)
 				   .n_seeds = o->seeds,
 				   .seed = o->seed,
 				   .limit = (uint64_t)(o->limit * 1e9) };
+	struct sim_decider decider = { 0 };
 	int status;
 
 	sweep.cells = calloc(sweep.n_cells, sizeof(*sweep.cells));
 	if (!machines || !contenders || !sweep.cells)
 		status = cli_fail(&o->common, "no memory");
 	else
-		status = make_cells(o, machines, contenders, &sweep);
+		status = make_cells(o, machines, contenders, &decider, &sweep);
 	if (status == CLI_OK)
 		status = run_sweep(o, &sweep);
 	if (status == CLI_OK && o->common.json)
@@ -411,6 +433,7 @@ static int sim(const struct sim_cli_options *o)
 	if (sweep.cells)
 		sim_sweep_clear(&sweep);
 	free(sweep.cells);
+	sim_decider_clear(&decider);
 	free(contenders);
 	free(machines);
 	return status;
@@ -426,15 +449,15 @@ int cli_sim(int argc, char **argv)
 				     .threads = cpus > 0 ? (uint32_t)cpus : 1 };
 	int status = CLI_FAILURE;
 
-	o.machines = (struct names){ NULL, { "8c2l" }, 1 };
-	o.workloads = (struct names){ NULL, { "make", "message", "mixed", "imbalance" }, 4 };
-	o.policies = (struct names){ NULL, { "eevdf", "mlsched", "refuse" }, 3 };
+	o.machines = (struct cli_names){ NULL, { "8c2l" }, 1 };
+	o.workloads = (struct cli_names){ NULL, { "make", "message", "mixed", "imbalance" }, 4 };
+	o.policies = (struct cli_names){ NULL, { "eevdf", "mlsched", "refuse" }, 3 };
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		status = CLI_USAGE;
 	else
 		status = sim(&o);
-	free(o.machines.text);
-	free(o.workloads.text);
-	free(o.policies.text);
+	cli_names_clear(&o.machines);
+	cli_names_clear(&o.workloads);
+	cli_names_clear(&o.policies);
 	return status;
 }

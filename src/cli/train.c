@@ -479,6 +479,8 @@ int cli_train(int argc, char **argv)
 
 	if (cli_train_parse(argc, argv, &o) != 0)
 		return CLI_USAGE;
+	if (o.from_sim)
+		return cli_train_from_sim(&o);
 	status = run_all(&run);
 	mls_trainer_free(run.trainer);
 	free(run.split.train);

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "src/cli/train_options.h"
 
@@ -36,12 +37,22 @@ enum {
 	OPTION_CHECKPOINT,
 	OPTION_CHECKPOINT_EVERY,
 	OPTION_RESUME,
+	OPTION_FROM,
+	OPTION_MACHINES,
+	OPTION_WORKLOADS,
+	OPTION_COSTS,
+	OPTION_RUNS,
+	OPTION_ROUNDS,
+	OPTION_FUTURES,
+	OPTION_MOVE_PRICE,
 };
 
 static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "Data:", 1 },
 	{ "synthetic", OPTION_SYNTHETIC, "SCHEMA", 0, "Make the rows from load patterns: seed10",
 	  1 },
+	{ "from", OPTION_FROM, "sim", 0,
+	  "Make the rows in the simulator, by both futures of each decision, in rounds", 1 },
 	{ "rows", OPTION_ROWS, "N", 0, "Synthetic rows (65536)", 1 },
 	{ "write-csv", OPTION_WRITE_CSV, "FILE", 0, "Write the rows as CSV too", 1 },
 	{ "schema", OPTION_SCHEMA, "NAME", 0, "Which columns are inputs (seed10)", 1 },
@@ -57,8 +68,8 @@ static const struct argp_option options[] = {
 	{ "logits", OPTION_LOGITS, NULL, 0, "The model's output is the logit, without sigmoid", 2 },
 	{ NULL, 0, NULL, 0, "Training:", 3 },
 	{ "epochs", OPTION_EPOCHS, "N", 0, "Passes over the training rows (20)", 3 },
-	{ "batch", OPTION_BATCH, "N", 0, "Rows between two steps (64)", 3 },
-	{ "rate", OPTION_RATE, "X", 0, "Learning rate (0.001)", 3 },
+	{ "batch", OPTION_BATCH, "N", 0, "Rows between two steps (64; from sim: 512)", 3 },
+	{ "rate", OPTION_RATE, "X", 0, "Learning rate (0.001; from sim: 0.002)", 3 },
 	{ "decay", OPTION_DECAY, "KIND", 0,
 	  "Of the rate: constant, cosine, exponential:FACTOR, step:EPOCHS:FACTOR (cosine)", 3 },
 	{ "l2", OPTION_L2, "X", 0, "Penalty on squared weights (0)", 3 },
@@ -70,7 +81,9 @@ static const struct argp_option options[] = {
 	  "Stop after N epochs without a better validation loss (0: never)", 3 },
 	{ "seed", OPTION_SEED, "N", 0, "Of rows, split, weights and order (1)", 3 },
 	{ "threads", OPTION_THREADS, "N", 0,
-	  "Threads (1); more help with batches above 128 and never change the model", 3 },
+	  "Threads (1; from sim: one for each CPU); more help with batches above 128 and never "
+	  "change the model",
+	  3 },
 	{ "threshold", OPTION_THRESHOLD, "P|auto", 0,
 	  "Migrate above this probability (0.5); auto: best balanced accuracy on validation", 3 },
 	{ NULL, 0, NULL, 0, "Files:", 4 },
@@ -78,6 +91,16 @@ static const struct argp_option options[] = {
 	{ "checkpoint", OPTION_CHECKPOINT, "FILE", 0, "Keep the state of training in FILE", 4 },
 	{ "checkpoint-every", OPTION_CHECKPOINT_EVERY, "N", 0, "Epochs between two (1)", 4 },
 	{ "resume", OPTION_RESUME, NULL, 0, "Go on from the checkpoint, if there is one", 4 },
+	{ NULL, 0, NULL, 0, "Simulation, with --from sim:", 5 },
+	{ "machines", OPTION_MACHINES, "LIST", 0, "As for mlsched sim (4c2l,8c2l,8c2l2n,16c4l2n)",
+	  5 },
+	{ "workloads", OPTION_WORKLOADS, "LIST", 0, "The same (make,message,mixed,imbalance)", 5 },
+	{ "costs", OPTION_COSTS, "NAME", 0, "The same (server)", 5 },
+	{ "runs", OPTION_RUNS, "N", 0, "Of each workload on each machine in a round (4)", 5 },
+	{ "rounds", OPTION_ROUNDS, "N", 0, "Each under the model of the one before (3)", 5 },
+	{ "futures", OPTION_FUTURES, "N", 0, "Of each answer to a decision (3)", 5 },
+	{ "move-price", OPTION_MOVE_PRICE, "US", 0,
+	  "Useful work that a move must win to be worth it; twice that across caches (800)", 5 },
 	{ 0 },
 };
 
@@ -212,8 +235,13 @@ static error_t check_together(struct argp_state *state, const struct cli_train_o
 {
 	if (o->data && o->synthetic)
 		argp_error(state, "both a file and --synthetic: %s and %s", o->data, o->synthetic);
-	if (!o->data && !o->synthetic)
-		argp_error(state, "no data: name a CSV file or --synthetic seed10");
+	if (o->from_sim && (o->data || o->synthetic))
+		argp_error(state, "both --from sim and %s", o->data ? o->data : "--synthetic");
+	if (o->from_sim && (o->checkpoint || o->write_csv))
+		argp_error(state, "--from sim has no %s",
+			   o->checkpoint ? "--checkpoint" : "--write-csv");
+	if (!o->from_sim && !o->data && !o->synthetic)
+		argp_error(state, "no data: name a CSV file, --synthetic seed10 or --from sim");
 	if (o->synthetic && strcmp(o->synthetic, "seed10") != 0)
 		argp_error(state, "--synthetic: there are patterns for seed10, not for \"%s\"",
 			   o->synthetic);
@@ -233,6 +261,11 @@ static error_t parse_data(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case OPTION_SYNTHETIC:
 		o->synthetic = arg;
+		return 0;
+	case OPTION_FROM:
+		o->from_sim = strcmp(arg, "sim") == 0;
+		if (!o->from_sim)
+			argp_error(state, "--from: expected sim, got \"%s\"", arg);
 		return 0;
 	case OPTION_ROWS:
 		o->n_rows = (uint32_t)parse_whole(state, "rows", arg, 2, 1u << 30);
@@ -333,6 +366,39 @@ static error_t parse_training(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static error_t parse_sim(int key, char *arg, struct argp_state *state)
+{
+	struct cli_train_sim *s = &((struct cli_train_options *)state->input)->sim;
+
+	switch (key) {
+	case OPTION_MACHINES:
+		s->machines = arg;
+		return 0;
+	case OPTION_WORKLOADS:
+		s->workloads = arg;
+		return 0;
+	case OPTION_COSTS:
+		s->costs_of_load = strcmp(arg, "load") == 0;
+		if (!s->costs_of_load && strcmp(arg, "server") != 0)
+			argp_error(state, "--costs: expected server or load, got \"%s\"", arg);
+		return 0;
+	case OPTION_RUNS:
+		s->runs = (uint32_t)parse_whole(state, "runs", arg, 1, 1000);
+		return 0;
+	case OPTION_ROUNDS:
+		s->rounds = (uint32_t)parse_whole(state, "rounds", arg, 1, 16);
+		return 0;
+	case OPTION_FUTURES:
+		s->futures = (uint32_t)parse_whole(state, "futures", arg, 1, 60);
+		return 0;
+	case OPTION_MOVE_PRICE:
+		s->move_price = parse_real(state, "move-price", arg, 0, 1e6);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct cli_train_options *o = state->input;
@@ -351,7 +417,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return check_together(state, o);
 	default:
 		ret = parse_data(key, arg, state);
-		return ret == ARGP_ERR_UNKNOWN ? parse_training(key, arg, state) : ret;
+		if (ret == ARGP_ERR_UNKNOWN)
+			ret = parse_training(key, arg, state);
+		return ret == ARGP_ERR_UNKNOWN ? parse_sim(key, arg, state) : ret;
 	}
 }
 
@@ -373,6 +441,13 @@ static const struct argp argp = {
 	.children = children,
 };
 
+static uint32_t online_cpus(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > MLS_TRAIN_MAX_THREADS ? MLS_TRAIN_MAX_THREADS : (uint32_t)n;
+}
+
 int cli_train_parse(int argc, char **argv, struct cli_train_options *o)
 {
 	*o = (struct cli_train_options){ .common.command = argv[0],
@@ -382,8 +457,16 @@ int cli_train_parse(int argc, char **argv, struct cli_train_options *o)
 					 .checkpoint_every = 1,
 					 .validation = 0.1,
 					 .threshold = 0.5f,
-					 .n_threads = 1 };
+					 .sim = { .machines = "4c2l,8c2l,8c2l2n,16c4l2n",
+						  .workloads = "make,message,mixed,imbalance",
+						  .runs = 4,
+						  .rounds = 3,
+						  .futures = 3,
+						  .move_price = 800 } };
 	mls_train_options_init(&o->train);
+	/* What is not said depends on where the rows come from. */
+	o->train.batch = 0;
+	o->train.rate = 0;
 	o->train.activation_penalty = 0.001;
 	for (uint32_t l = 0; l < MLSCHED_MAX_LAYERS - 1; l++) {
 		o->train.activation[l] = MLSCHED_RELU;
@@ -391,6 +474,12 @@ int cli_train_parse(int argc, char **argv, struct cli_train_options *o)
 	}
 	if (cli_parse(&argp, argc, argv, o) != 0)
 		return CLI_USAGE;
+	if (!o->train.batch)
+		o->train.batch = o->from_sim ? 512 : 64;
+	if (o->train.rate == 0)
+		o->train.rate = o->from_sim ? 2e-3 : 1e-3;
+	if (!o->n_threads)
+		o->n_threads = o->from_sim ? online_cpus() : 1;
 	for (uint32_t l = 0; l < MLSCHED_MAX_LAYERS - 1; l++) {
 		if (o->train.alpha[l] < 0)
 			o->train.alpha[l] = o->train.activation[l] == MLSCHED_ELU        ? 1 :

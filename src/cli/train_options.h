@@ -7,8 +7,21 @@
 #include "src/data/dataset.h"
 #include "src/nn/train/train.h"
 
+/* What `mlsched train --from sim` simulates; lists are of names between commas. */
+struct cli_train_sim {
+	const char *machines;
+	const char *workloads;
+	bool costs_of_load;
+	uint32_t runs; /* of each workload on each machine in a round */
+	uint32_t rounds;
+	uint32_t futures;
+	double move_price; /* us of useful work */
+};
+
 struct cli_train_options {
 	struct cli_common common;
+	bool from_sim;
+	struct cli_train_sim sim;
 	const char *data; /* CSV file, or NULL */
 	const char *synthetic; /* name of a schema, or NULL */
 	uint32_t n_rows; /* synthetic rows */
@@ -26,6 +39,9 @@ struct cli_train_options {
 	uint32_t n_threads;
 	struct mls_train_options train;
 };
+
+/** cli_train_from_sim() - all of it; returns an exit status */
+int cli_train_from_sim(const struct cli_train_options *o);
 
 /** cli_train_parse() - argv into @options; returns 0 or ends the process with a usage error */
 int cli_train_parse(int argc, char **argv, struct cli_train_options *options);

@@ -30,6 +30,30 @@ same "accepting all moves is the heuristic" "$(sim --seeds 1 -p mlsched --json |
 	"$(sim --seeds 1 -p accept --json | of "without('policy')")"
 same "the table has a row for each policy" 3 \
 	"$(sim --seeds 1 -w make -p eevdf,mlsched,refuse-llc | grep -cE '^(eevdf|mlsched|refuse-llc) ')"
+# A model from the simulator, and what it does there.
+learn() { "$MLSCHED" train --from sim --machines 8c2l --workloads make,message --runs 1 --rounds 2 --epochs 5 -q "$@"; }
+check "train --from sim makes a model" learn --threads 1 -o "$tap_tmp/one"
+check "and with more threads" learn --threads 3 -o "$tap_tmp/three"
+check "the same byte for byte" diff -r "$tap_tmp/one" "$tap_tmp/three"
+same "it says where it comes from" "simulation mig15" "$("$MLSCHED" inspect --json "$tap_tmp/one" | python3 -c '
+import json, sys
+model = json.load(sys.stdin)
+provenance = model["provenance"]
+provenance = json.loads(provenance) if isinstance(provenance, str) else provenance
+print(provenance["data"], model["schema"] if isinstance(model["schema"], str) else model["schema"]["name"])')"
+same "a model decides in sim, and moves less" True \
+	"$(sim --seeds 2 -w message -p mlsched,model --model "$tap_tmp/one" --json |
+		of "sum(r['moves'] for r in runs if r['policy'] == 'model') < sum(r['moves'] for r in runs if r['policy'] == 'mlsched')")"
+sim --seeds 1 -p model >/dev/null 2>"$tap_tmp/err"
+same "sim -p model wants a model" "1 mlsched sim: policy model: no --model DIR" "$? $(cat "$tap_tmp/err")"
+for option in "--from nonsense" "--from sim --synthetic seed10" "--from sim --checkpoint x" "--from sim --rounds 0"; do
+	# shellcheck disable=SC2086
+	"$MLSCHED" train $option -o "$tap_tmp/none" >/dev/null 2>&1
+	same "train $option exits 2" 2 $?
+done
+"$MLSCHED" train --from sim --machines 8c3l -o "$tap_tmp/none" >/dev/null 2>"$tap_tmp/err"
+same "train --from sim --machines 8c3l exits 1" 1 $?
+same "and says why in one line" 1 "$(wc -l <"$tap_tmp/err")"
 for option in "--machine 8c3l" "--workload nonsense" "--policy nonsense" "--limit 0.01"; do
 	# shellcheck disable=SC2086
 	sim --seeds 1 $option >/dev/null 2>"$tap_tmp/err"

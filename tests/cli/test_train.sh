@@ -174,7 +174,7 @@ fails "a seed that the provenance cannot hold" 2 \
 	train --synthetic seed10 -o x --seed 9223372036854775808
 fails "a negative seed behind a blank" 2 "mlsched train: --seed: $whole \" -1\"" \
 	train --synthetic seed10 -o x --seed " -1"
-fails "no data" 2 "mlsched train: no data: name a CSV file or --synthetic seed10" train -o x
+fails "no data" 2 "mlsched train: no data: name a CSV file, --synthetic seed10 or --from sim" train -o x
 fails "no output" 2 "mlsched train: no -o DIR for the model" train small.csv
 fails "no patterns for that" 2 \
 	'mlsched train: --synthetic: there are patterns for seed10, not for "mllb15"' \

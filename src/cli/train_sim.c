@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mlsched train --from sim: a model from what the simulator says of both futures of each
+ * decision, in rounds.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/cli/names.h"
+#include "src/cli/train_options.h"
+#include "src/formats/replace.h"
+#include "src/sim/learn.h"
+
+struct lessons {
+	struct cli_names machines, workloads;
+	struct sim_lesson *lesson;
+	uint32_t n;
+};
+
+static void clear_lessons(struct lessons *l)
+{
+	free(l->lesson);
+	cli_names_clear(&l->machines);
+	cli_names_clear(&l->workloads);
+}
+
+static int make_lessons(const struct cli_train_options *o, struct lessons *l)
+{
+	struct sim_workload *workload = malloc(sizeof(*workload));
+	struct mlsched_error err = { 0 };
+	int ret = workload ? cli_names_split(&l->machines, o->sim.machines) : -ENOMEM;
+
+	if (!ret)
+		ret = cli_names_split(&l->workloads, o->sim.workloads);
+	if (ret == -EINVAL)
+		snprintf(err.message, sizeof(err.message),
+			 "expected 1 to %d machines and workloads between commas", CLI_MOST_NAMES);
+	if (!ret) {
+		l->lesson = calloc((size_t)l->machines.n * l->workloads.n, sizeof(*l->lesson));
+		ret = l->lesson ? 0 : -ENOMEM;
+	}
+	for (uint32_t m = 0; !ret && m < l->machines.n; m++) {
+		for (uint32_t w = 0; !ret && w < l->workloads.n; w++) {
+			struct sim_lesson *lesson = &l->lesson[l->n++];
+
+			lesson->workload = l->workloads.name[w];
+			ret = sim_machine_parse(&lesson->machine, l->machines.name[m], &err);
+			if (!ret)
+				ret = sim_workload_make(workload, lesson->workload, 1, &err);
+			if (o->sim.costs_of_load)
+				lesson->machine.costs = sim_costs_of_load();
+		}
+	}
+	free(workload);
+	if (ret)
+		return cli_fail(&o->common, "%s", ret == -ENOMEM ? "no memory" : err.message);
+	return 0;
+}
+
+static void report(void *context, uint32_t number, const struct sim_learn_round *r)
+{
+	const struct cli_train_options *o = context;
+
+	cli_note(&o->common,
+		 "round %u of %u: %u rows (%.0f a second), %.0f %% better moved; on held-out seeds "
+		 "makespan %+.2f %%, moves %+.0f %%, p99 wait %+.1f %%%s",
+		 number + 1, o->sim.rounds, r->rows, r->label_s > 0 ? r->rows / r->label_s : 0,
+		 100 * r->moves, 100 * (r->time - 1), 100 * (r->moved - 1), 100 * (r->wait - 1),
+		 r->accepted ? "" : " (worse than before: not taken)");
+}
+
+/* What goes into the model is rounded: libm's last bits differ between machines. */
+static double rounded(double x)
+{
+	return round(x * 1e4) / 1e4;
+}
+
+static json_t *rounds_json(const struct sim_learn_round *rounds, uint32_t n, bool times)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct sim_learn_round *r = &rounds[i];
+		json_t *object = json_pack("{s:i, s:f, s:f, s:f, s:f, s:b}", "rows", (int)r->rows,
+					   "better_moved", rounded(r->moves), "makespan",
+					   rounded(r->time), "moves", rounded(r->moved), "wait_p99",
+					   rounded(r->wait), "accepted", r->accepted);
+
+		if (times) {
+			json_object_set_new(object, "label_seconds", json_real(r->label_s));
+			json_object_set_new(object, "train_seconds", json_real(r->train_s));
+		}
+		json_array_append_new(list, object);
+	}
+	return list;
+}
+
+/* Nothing in it differs between two trainings with the same options. */
+static char *provenance(const struct cli_train_options *o, const struct mls_dataset *data,
+			const struct sim_learn_round *rounds, uint32_t best)
+{
+	char checksum[9], *text;
+	json_t *object;
+
+	snprintf(checksum, sizeof(checksum), "%08x", mls_dataset_checksum(data));
+	object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:i, s:i, s:f, s:i, s:o}",
+			   "tool", "mlsched train --from sim", "version", mlsched_version(), "data",
+			   "simulation", "machines", o->sim.machines, "workloads", o->sim.workloads,
+			   "costs", o->sim.costs_of_load ? "load" : "server", "rows",
+			   (int)data->n_rows, "data_crc32c", checksum, "seed",
+			   (json_int_t)o->train.seed, "runs", (int)o->sim.runs, "futures",
+			   (int)o->sim.futures, "move_price_us", o->sim.move_price, "round",
+			   (int)best + 1, "rounds", rounds_json(rounds, o->sim.rounds, false));
+	text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
+	json_decref(object);
+	return text;
+}
+
+/* The same weights with what else the model says. */
+static int save(const struct cli_train_options *o, const struct mlsched_model *model, char *text)
+{
+	struct mlsched_meta meta = *mlsched_model_meta(model);
+	struct mlsched_layer layers[MLSCHED_MAX_LAYERS];
+	struct mlsched_model_desc desc = { .size = sizeof(desc),
+					   .n_layers = mlsched_model_layers(model),
+					   .layers = layers,
+					   .meta = &meta };
+	struct mlsched_model *complete = NULL;
+	struct mlsched_error err;
+	int ret;
+
+	mlsched_model_normalization(model, &desc.mean, &desc.deviation);
+	for (uint32_t i = 0; i < desc.n_layers; i++)
+		mlsched_model_layer(model, i, &layers[i]);
+	snprintf(meta.producer, sizeof(meta.producer), "mlsched %s", mlsched_version());
+	meta.provenance = text;
+	if (!isnan(o->threshold))
+		meta.threshold = o->threshold;
+	ret = mlsched_model_create(&desc, &err, &complete);
+	if (!ret)
+		ret = mlsched_model_save(complete, o->output, MLSCHED_SAVEDMODEL_VARIABLES, &err);
+	mlsched_model_free(complete);
+	return ret ? cli_fail(&o->common, "%s", err.message) : 0;
+}
+
+static void print_summary(const struct cli_train_options *o, const struct mls_dataset *data,
+			  const struct sim_learn_round *best, uint32_t number)
+{
+	printf("rows       %u, of %u rounds\n", data->n_rows, o->sim.rounds);
+	printf("round      %u; against the heuristic on held-out seeds (simulation):\n",
+	       number + 1);
+	printf("           makespan %+.2f %%, moves %+.0f %%, p99 wait %+.1f %%\n",
+	       100 * (best->time - 1), 100 * (best->moved - 1), 100 * (best->wait - 1));
+	printf("model      %s\n", o->output);
+}
+
+int cli_train_from_sim(const struct cli_train_options *o)
+{
+	struct lessons lessons = { 0 };
+	struct sim_learn_round rounds[SIM_MAX_ROUNDS];
+	struct sim_learn_options learn;
+	struct mls_dataset data = { 0 };
+	struct mlsched_model *model = NULL;
+	struct mlsched_error err;
+	char *text = NULL;
+	uint32_t best = 0;
+	int status;
+
+	if (mls_replace_check(o->output, &err) != 0)
+		return cli_fail(&o->common, "%s", err.message);
+	status = make_lessons(o, &lessons);
+	if (status)
+		goto out;
+	sim_learn_options_init(&learn);
+	learn.lessons = lessons.lesson;
+	learn.n_lessons = lessons.n;
+	learn.seeds = o->sim.runs;
+	learn.rounds = o->sim.rounds;
+	learn.label.futures = o->sim.futures;
+	learn.label.prices.move = (uint64_t)(o->sim.move_price * 1000);
+	learn.train = o->train;
+	learn.seed = o->train.seed;
+	learn.n_threads = o->n_threads;
+	learn.report = report;
+	learn.context = (void *)o;
+	if (sim_learn(&learn, rounds, &best, &data, &err, &model) != 0) {
+		status = cli_fail(&o->common, "%s", err.message);
+		goto out;
+	}
+	text = provenance(o, &data, rounds, best);
+	status = save(o, model, text);
+	if (status)
+		goto out;
+	if (o->common.json)
+		cli_json(json_pack("{s:s, s:i, s:i, s:o}", "model", o->output, "rows",
+				   (int)data.n_rows, "round", (int)best + 1, "rounds",
+				   rounds_json(rounds, o->sim.rounds, true)));
+	else if (o->common.verbosity >= 0)
+		print_summary(o, &data, &rounds[best], best);
+out:
+	free(text);
+	mlsched_model_free(model);
+	sim_learn_clear(&data);
+	clear_lessons(&lessons);
+	return status;
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+/* src/sim/label.c, src/sim/learn.c: what a move is worth, and what is learned of it. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "src/sim/decider.h"
+#include "src/sim/learn.h"
+
+static const struct sim_contender heuristic = { .name = "mlsched", .policy = &sim_policy_mlsched };
+
+struct means {
+	uint32_t n;
+	double benefit; /* ns, mean */
+	uint32_t positive;
+};
+
+/* Labels of one workload on a machine whose refills cost @times as much. */
+static struct means label(const char *workload, uint32_t times, uint64_t price, uint64_t sticky)
+{
+	struct sim_label_options o = sim_label_options_default();
+	struct sim_rows rows = { 0 };
+	struct means means = { 0 };
+	struct sim_machine machine;
+	struct sim_workload w;
+
+	o.prices.move = price;
+	o.sticky = sticky;
+	assert_int_equal(sim_machine_parse(&machine, "8c2l", NULL), 0);
+	for (uint32_t d = 0; d < SIM_DISTANCES; d++)
+		machine.costs.refill_per_kib[d] *= times;
+	assert_int_equal(sim_workload_make(&w, workload, 8, NULL), 0);
+	assert_int_equal(sim_label(&machine, &w, &heuristic, 0, 7, SIM_S, &o, &rows), 0);
+	for (uint32_t i = 0; i < rows.n; i++) {
+		means.benefit += (double)rows.row[i].benefit / rows.n;
+		means.positive += rows.row[i].benefit > 0;
+	}
+	means.n = rows.n;
+	sim_rows_clear(&rows);
+	return means;
+}
+
+static void work_for_idle_cpus_is_worth_a_move(void **state)
+{
+	struct means m = label("imbalance", 1, 0, 3 * SIM_MS);
+
+	(void)state;
+	assert_in_range(m.n, 20, 2000);
+	assert_true(m.benefit > 200e3);
+	assert_true(m.positive > m.n / 2);
+}
+
+/* The same decisions where a cache costs a hundred times as much, or a move has its price. */
+static void dear_moves_are_not_worth_it(void **state)
+{
+	struct means cheap = label("message", 1, 0, 3 * SIM_MS);
+	struct means dear = label("message", 100, 0, 3 * SIM_MS);
+	struct means priced = label("message", 1, 100 * SIM_MS, 3 * SIM_MS);
+
+	(void)state;
+	assert_true(cheap.benefit > 0);
+	assert_true(dear.benefit < cheap.benefit - 500e3);
+	assert_true((double)dear.positive / dear.n < (double)cheap.positive / cheap.n - 0.05);
+	/* What is refused may have to move later, and twice: not none. */
+	assert_int_equal(priced.n, cheap.n);
+	assert_true(priced.benefit < -10e6);
+	assert_true(priced.positive < cheap.positive / 2);
+}
+
+/*
+ * The trap of procrastination: where a refused task is taken a moment later, a refusal
+ * seems to cost little.
+ */
+static void a_refusal_that_lasts_costs_more(void **state)
+{
+	struct means lasting = label("imbalance", 1, 0, 3 * SIM_MS);
+	struct means brief = label("imbalance", 1, 0, 1);
+
+	(void)state;
+	assert_int_equal(lasting.n, brief.n);
+	assert_true(lasting.benefit > brief.benefit);
+}
+
+/* Labelling looks at a run and does not touch it: the same decisions are met without futures. */
+static void labelling_does_not_disturb_the_run(void **state)
+{
+	struct sim_label_options one = sim_label_options_default(), three = one;
+	struct sim_rows a = { 0 }, b = { 0 };
+	struct sim_machine machine;
+	struct sim_workload w;
+	uint32_t n = 0;
+
+	(void)state;
+	one.futures = 1;
+	one.horizon_least = one.horizon_most = SIM_MS;
+	assert_int_equal(sim_machine_parse(&machine, "8c2l2n", NULL), 0);
+	for (uint32_t k = 0; sim_workload_name(k); k++) {
+		assert_int_equal(sim_workload_make(&w, sim_workload_name(k), 8, NULL), 0);
+		assert_int_equal(sim_label(&machine, &w, &heuristic, 15, 3, SIM_S, &one, &a), 0);
+		assert_int_equal(sim_label(&machine, &w, &heuristic, 15, 3, SIM_S, &three, &b), 0);
+		assert_int_equal(a.n, b.n);
+		assert_int_equal(a.n, b.n);
+		n += a.n;
+		for (uint32_t i = 0; i < a.n; i++)
+			assert_memory_equal(a.row[i].features, b.row[i].features,
+					    sizeof(a.row[i].features));
+		a.n = b.n = 0;
+	}
+	assert_in_range(n, 100, UINT32_MAX);
+	sim_rows_clear(&a);
+	sim_rows_clear(&b);
+}
+
+static void learn(uint32_t n_threads, struct mlsched_model **model, struct sim_learn_round *rounds)
+{
+	struct sim_learn_options o;
+	struct sim_lesson lessons[2];
+	struct mls_dataset data;
+	struct mlsched_error err;
+	uint32_t best;
+
+	sim_learn_options_init(&o);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(sim_machine_parse(&lessons[i].machine, "8c2l", NULL), 0);
+		lessons[i].workload = i ? "message" : "make";
+	}
+	o.lessons = lessons;
+	o.n_lessons = 2;
+	o.rounds = 2;
+	o.limit = SIM_S / 2;
+	o.held_out = 2;
+	o.train.epochs = 10;
+	o.n_threads = n_threads;
+	assert_int_equal(sim_learn(&o, rounds, &best, &data, &err, model), 0);
+	assert_true(rounds[best].accepted);
+	sim_learn_clear(&data);
+}
+
+static void a_model_is_the_same_with_any_number_of_threads(void **state)
+{
+	struct sim_learn_round a[2], b[2];
+	struct mlsched_model *one, *many;
+
+	(void)state;
+	learn(1, &one, a);
+	learn(3, &many, b);
+	assert_int_equal(mlsched_model_checksum(one), mlsched_model_checksum(many));
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(a[i].rows, b[i].rows);
+		assert_true(a[i].score == b[i].score);
+	}
+	/* What it learns at the least: that message passing is moved too often. */
+	assert_true(a[0].moved < 0.95);
+	mlsched_model_free(one);
+	mlsched_model_free(many);
+}
+
+static void models_of_other_schemas_are_refused(void **state)
+{
+	const float weights[10] = { 0 }, bias[1] = { 0 };
+	const struct mlsched_layer layer = { .n_in = 10,
+					     .n_out = 1,
+					     .activation = MLSCHED_LINEAR,
+					     .weights = weights,
+					     .bias = bias };
+	const struct mlsched_meta meta = { .schema = "seed10", .threshold = 0.5f };
+	const struct mlsched_model_desc desc = {
+		.size = sizeof(desc), .n_layers = 1, .layers = &layer, .meta = &meta
+	};
+	struct sim_decider d = { 0 };
+	struct mlsched_model *model;
+	struct mlsched_error err;
+
+	(void)state;
+	assert_int_equal(mlsched_model_create(&desc, &err, &model), 0);
+	assert_int_equal(sim_decider_init(&d, model, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "seed10"));
+	mlsched_model_free(model);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(work_for_idle_cpus_is_worth_a_move),
+		cmocka_unit_test(dear_moves_are_not_worth_it),
+		cmocka_unit_test(a_refusal_that_lasts_costs_more),
+		cmocka_unit_test(labelling_does_not_disturb_the_run),
+		cmocka_unit_test(a_model_is_the_same_with_any_number_of_threads),
+		cmocka_unit_test(models_of_other_schemas_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
