@@ -116,10 +116,26 @@ static __always_inline u32 random_cpu(u64 random)
 
 static __always_inline u64 fill(struct qnet_scratch *s, u32 src, u32 dst)
 {
-	fill_features(s->features, src, dst);
+	fill_seed10(s->features, src, dst);
 	return (u64)s->features[1] + (u64)s->features[3] + (u64)s->features[4];
 }
 
+/* One that has run, slept, and waits: all for long, which costs as much as other times. */
+static struct task a_task = {
+	.stopped = 1,
+	.waiting = 1,
+	.sleep = 300000,
+	.home = { 0, 1000000 },
+};
+
+/* As for a task that waits at the one CPU and is offered to the other. */
+static __always_inline u64 fill15(struct qnet_scratch *s, u32 src, u32 dst)
+{
+	fill_mig15(&a_task, mls_verdict_move(MLS_POLICY_STEAL, src, dst), 2, 0);
+	return (u64)s->features[6] + (u64)s->features[9] + (u64)s->features[13];
+}
+
+BENCH(fill_15, fill15(s, random_cpu(random), random_cpu(random >> 16)))
 BENCH(cpus_only, random_cpu(random) + random_cpu(random >> 16))
 BENCH(fill, fill(s, random_cpu(random), random_cpu(random >> 16)))
 

@@ -28,6 +28,10 @@
  *   task is offered where it may not run.  Safety rules come last: a task that
  *   has waited longer than the limit moves whatever the network says.
  * - Tasks bound to one CPU by the kernel go straight there.
+ * - Mechanisms that make it cheap to stay, each only where it was asked for
+ *   (core/policy.h): a new task waits for a parent that is about to sleep, a short
+ *   task takes the place of a long one rather than leave its domain, a CPU that was
+ *   refused a task asks again, and of a queue that is far too long no model is asked.
  *
  * It does well where tasks have caches worth keeping.  Its known weakness:
  * what is not searched is not found: at most eight queues are looked at when
@@ -140,15 +144,6 @@ __noinline u64 find_shorter(u64 first_word, u64 mask, u32 src, u32 from)
 	return best;
 }
 
-static __always_inline u32 distance(u32 src, u32 dst)
-{
-	struct scheduler_cpu *a = cpu_at(src), *b = cpu_at(dst);
-
-	return a->domain == b->domain ? SCHEDULER_NEAR :
-	       a->node == b->node     ? SCHEDULER_NODE :
-					SCHEDULER_FAR;
-}
-
 /* Who is woken again and again from elsewhere may follow its waker. */
 static __always_inline s32 follow(struct task_struct *p, struct task *t, u32 prev, u32 waker)
 {
@@ -180,6 +175,61 @@ static __always_inline s32 place_new(struct task_struct *p, struct task *t, u32 
 	return (s32)dst;
 }
 
+/* A task has woken up: how long did it sleep, and whose CPU was free meanwhile? */
+static __always_inline void wakes(struct task *t, u64 now)
+{
+	struct scheduler_cpu *c = cpu_at(t->ran_on);
+
+	if (!t->slept)
+		return;
+	t->sleep = mls_sleep_average(t->sleep, passed(t->slept, now));
+	t->slept = 0;
+	if (c->owner == t->pid)
+		c->owner = 0;
+}
+
+/*
+ * Who makes a task runs on @parent just now: is it about to sleep?  What it does will
+ * be seen when it stops (mlsched_stopping), and one that makes the next before that did
+ * not sleep after the last.
+ */
+static __always_inline bool forks_in_place(struct task *t, u32 parent, u64 now)
+{
+	struct task *maker = task_of(bpf_get_current_task_btf());
+
+	if (!maker)
+		return false;
+	if (maker->forked)
+		maker->blocks = mls_policy_blocks(maker->blocks, 0);
+	maker->forked = maker->ran + passed(maker->began, now) + 1;
+	t->blocks = maker->blocks;
+	return parent == bpf_get_smp_processor_id() &&
+	       mls_policy_forks_in_place(maker->blocks, cpu_at(parent)->length);
+}
+
+/* What the running task's deadline is by now. */
+static __always_inline u64 running_deadline(struct scheduler_cpu *c, u64 now)
+{
+	u64 own = c->own + mls_policy_charge(now - c->began, c->weight);
+
+	return mls_policy_deadline(&policy, own, c->burst, c->weight);
+}
+
+/* Does a task that wakes up take the place of a longer one, because its domain has no idle CPU? */
+static __always_inline bool preempts_short(struct task_struct *p, struct task *t, u32 prev, u64 now)
+{
+	struct scheduler_cpu *c = cpu_at(prev);
+	u64 own;
+
+	if (t->queue != prev || is_in(&idle, prev) || find_idle(p, MLS_POLICY_NEAR, prev) >= 0)
+		return false;
+	own = mls_policy_place(&policy, apart(p, t, policy.credit), t->own, c->clock, t->weight,
+			       (int)t->went_on);
+	return mls_policy_preempts_short(p->policy, c->policy, t->burst, c->burst,
+					 mls_policy_deadline(&policy, own, t->burst, t->weight),
+					 running_deadline(c, now), apart(p, t, policy.slice));
+}
+
 SEC("struct_ops/mlsched_select_cpu")
 s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
@@ -193,10 +243,22 @@ s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_f
 
 	if (!t)
 		return prev_cpu;
+	wakes(t, now);
 	t->pulls = mls_policy_pulls(t->pulls, distance(prev, waker));
 	may_stay = may_run_on(p, prev);
 	if (may_stay && run_at_once(p, t, prev))
 		return prev_cpu;
+	if (has(MLS_POLICY_FORK_IN_PLACE) && kind == MLS_POLICY_FORK &&
+	    forks_in_place(t, prev, now) && may_stay) {
+		COUNT(mechanisms[MLS_POLICY_FORK_IN_PLACE]);
+		t->placed = SCHEDULER_IN_PLACE;
+		return prev_cpu;
+	}
+	if (has(MLS_POLICY_PREEMPT_SHORT) && kind == MLS_POLICY_WAKEUP && may_stay &&
+	    preempts_short(p, t, prev, now)) {
+		t->placed = SCHEDULER_PREEMPTS;
+		return prev_cpu;
+	}
 	for (u32 level = 0; level < LEVELS; level++) {
 		u32 cause = may_stay ? kind : SCHEDULER_BY_FORCE;
 		s32 cpu;
@@ -217,7 +279,7 @@ s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_f
 			return cpu;
 		take_back(t, cause);
 	}
-	t->placed = 1;
+	t->placed = SCHEDULER_PLACED;
 	if (!may_stay || refused)
 		return prev_cpu;
 	return kind == MLS_POLICY_FORK ? place_new(p, t, prev) : follow(p, t, prev, waker);
@@ -231,26 +293,21 @@ static __always_inline void call_idle(u32 cpu)
 	scx_bpf_kick_cpu((s32)cpu, SCX_VALUE(scx_kick_flags, SCX_KICK_IDLE));
 }
 
-/* What the running task's deadline is by now. */
-static __always_inline u64 running_deadline(struct scheduler_cpu *c, u64 now)
-{
-	u64 own = c->own + mls_policy_charge(now - c->began, c->weight);
-
-	return mls_policy_deadline(&policy, own, c->burst, c->weight);
-}
-
 static __always_inline void after_enqueue(struct task_struct *p, struct task *t, u32 cpu,
 					  u64 deadline, u64 enq_flags, u64 now)
 {
 	struct scheduler_cpu *c = cpu_at(cpu);
-	bool placed = t->placed;
+	u32 placed = t->placed;
 
-	t->placed = 0;
+	t->placed = SCHEDULER_NOT_PLACED;
 	/* An idle CPU comes for its own. */
 	if (is_in(&idle, cpu)) {
 		call_idle(cpu);
 		return;
 	}
+	/* Its parent may go on until it sleeps. */
+	if (placed == SCHEDULER_IN_PLACE)
+		return;
 	if (!placed) {
 		/* Nobody has looked for an idle CPU yet: let one come and look for work. */
 		for (u32 level = 0; level < LEVELS; level++) {
@@ -288,6 +345,7 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 	}
 	if (cpu != t->ran_on && t->cause == SCHEDULER_STAYS)
 		set_cause(t, may_run_on(p, t->ran_on) ? SCHEDULER_BY_KERNEL : SCHEDULER_BY_FORCE);
+	wakes(t, now);
 	weight = t->weight = weigh(p, t, now);
 	t->waiting = now;
 	if (cpu != t->queue) {
@@ -297,8 +355,17 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 	t->own = mls_policy_place(&policy, apart(p, t, policy.credit), t->own, c->clock, weight,
 				  (int)t->went_on);
 	t->went_on = 0;
+	if (has(MLS_POLICY_PREEMPT_SHORT) && t->placed == SCHEDULER_PREEMPTS &&
+	    !is_in(&idle, cpu)) {
+		t->placed = SCHEDULER_NOT_PLACED;
+		COUNT(mechanisms[MLS_POLICY_PREEMPT_SHORT]);
+		COUNT(preempted);
+		scx_bpf_dsq_insert(p, local, policy.slice,
+				   enq_flags | SCX_VALUE(scx_enq_flags, SCX_ENQ_PREEMPT));
+		return;
+	}
 	if (is_bound(p)) {
-		t->placed = 0;
+		t->placed = SCHEDULER_NOT_PLACED;
 		COUNT(bound);
 		/*
 		 * Put back because a real-time task came, there is nobody to preempt:
@@ -610,30 +677,52 @@ void BPF_PROG(mlsched_running, struct task_struct *p)
 	c->own = t->own;
 	c->began = now;
 	c->burst = t->burst;
+	c->ran = t->ran;
 	c->weight = t->weight = weigh(p, t, now);
 	c->policy = p->policy;
+}
+
+/* The parent of a new task has had the CPU since then: did it sleep soon? */
+static __always_inline void judge_fork(struct task *t, bool runnable)
+{
+	u64 since = t->ran + 1 - t->forked;
+
+	if (!t->forked || (runnable && since <= MLS_POLICY_SOON))
+		return;
+	t->blocks = mls_policy_blocks(t->blocks, since <= MLS_POLICY_SOON);
+	t->forked = 0;
 }
 
 SEC("struct_ops/mlsched_stopping")
 void BPF_PROG(mlsched_stopping, struct task_struct *p, bool runnable)
 {
+	u64 now = bpf_ktime_get_ns(), ran;
+	u32 cpu = (u32)scx_bpf_task_cpu(p);
+	struct scheduler_cpu *c = cpu_at(cpu);
 	struct task *t = task_of(p);
-	u64 ran;
 
 	if (!t)
 		return;
-	ran = bpf_ktime_get_ns() - t->began;
+	ran = now - t->began;
 	t->own += mls_policy_charge(ran, t->weight);
 	t->ran += ran;
+	t->stopped = now;
 	if (!is_bound(p)) {
-		struct scheduler_cpu *c = cpu_at((u32)scx_bpf_task_cpu(p));
-
 		c->clock = mls_policy_clock(c->clock, t->own, ran, c->length);
+		mls_home_ran(&t->home, cpu, distance(cpu, t->home.cpu) == MLS_POLICY_NEAR, ran);
 	}
+	if (has(MLS_POLICY_FORK_IN_PLACE))
+		judge_fork(t, runnable);
 	if (runnable)
 		return;
 	t->burst = mls_policy_burst(t->burst, t->ran);
 	t->ran = 0;
+	t->slept = now;
+	if (is_bound(p))
+		return;
+	c->left = now;
+	c->left_sleep = t->sleep;
+	c->owner = t->pid;
 }
 
 /*
@@ -739,6 +828,26 @@ static int on_timer(void *map, int *key, struct turn *turn)
 	return 0;
 }
 
+static int on_again(void *map, u32 *key, struct again *again)
+{
+	u32 cpu = *key;
+
+	__sync_lock_test_and_set(&again->armed, 0);
+	if (is_in(&idle, cpu)) {
+		COUNT(mechanisms[MLS_POLICY_ASK_AGAIN]);
+		call_idle(cpu);
+	}
+	return 0;
+}
+
+static __always_inline s32 prepare_again(u32 cpu)
+{
+	struct again *again = bpf_map_lookup_elem(&agains, &cpu);
+	s32 ret = again ? (s32)bpf_timer_init(&again->timer, &agains, 1 /* CLOCK_MONOTONIC */) : -1;
+
+	return ret ? ret : (s32)bpf_timer_set_callback(&again->timer, on_again);
+}
+
 static __always_inline s32 start_timer(void)
 {
 	u32 zero = 0;
@@ -782,6 +891,8 @@ void BPF_PROG(mlsched_exit_task, struct task_struct *p, struct scx_exit_task_arg
 	if (!t)
 		return;
 	leave_group(t);
+	if (cpu_at(t->ran_on)->owner == t->pid)
+		cpu_at(t->ran_on)->owner = 0;
 	count_failure(__sync_lock_test_and_set(&t->cause, SCHEDULER_STAYS), SCHEDULER_RETURNED);
 }
 
@@ -809,6 +920,8 @@ s32 BPF_PROG(mlsched_init)
 	bpf_for(cpu, 0, n_cpus) {
 		s32 ret = scx_bpf_create_dsq(cpu, -1);
 
+		if (!ret && has(MLS_POLICY_ASK_AGAIN))
+			ret = prepare_again(cpu);
 		if (ret)
 			return ret;
 	}

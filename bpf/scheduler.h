@@ -3,6 +3,7 @@
 #ifndef MLS_BPF_SCHEDULER_H
 #define MLS_BPF_SCHEDULER_H
 
+#include "core/features.h"
 #include "core/policy.h"
 #include "core/types.h"
 #include "core/verdict.h"
@@ -64,7 +65,17 @@ enum scheduler_request_end {
 };
 
 /* Of the ten inputs of seed10 those that are not always zero. */
-#define SCHEDULER_FEATURES 5
+#define SCHEDULER_SEED10 5
+/* Of the longest schema. */
+#define SCHEDULER_FEATURES MLS_FEATURES_MOST
+
+/* How far select_cpu() has got with a task that enqueue() is to deal with. */
+enum scheduler_placed {
+	SCHEDULER_NOT_PLACED,
+	SCHEDULER_PLACED, /* no idle CPU was found, or none is to be taken */
+	SCHEDULER_IN_PLACE, /* its parent is about to leave it the CPU */
+	SCHEDULER_PREEMPTS, /* it takes the place of the longer one that runs there */
+};
 
 /* Room for as many requests as there are answers; a header of the kernel's 8 bytes with each. */
 #define SCHEDULER_REQUESTS_SIZE (MLS_VERDICT_ANSWERS * (sizeof(struct scheduler_request) + 8))
@@ -73,7 +84,7 @@ enum scheduler_request_end {
  * struct scheduler_request - a question to the daemon
  * @id:       its answer is mls_verdict_answer(@id, ...) at mls_verdict_slot(@id)
  * @time:     when the features were taken, CLOCK_MONOTONIC in ns
- * @features: Q16.16
+ * @features: Q16.16, of the schema that the daemon's engines are of
  * @kind:     enum mls_policy_kind
  * @pid:      of the task; for people, nothing is looked up by it
  */
@@ -85,7 +96,7 @@ struct scheduler_request {
 	u32 src;
 	u32 dst;
 	u32 pid;
-	u32 pad;
+	u32 pad[7]; /* to a power of two with the ring buffer's header */
 };
 
 struct scheduler_row {
@@ -119,6 +130,7 @@ struct scheduler_row {
  * @bound:      tasks bound to a CPU, put there at once
  * @preempted:  running tasks that one which woke up took the place of
  * @kicked:     idle CPUs called to look for work
+ * @mechanisms: how often each of them acted, by enum mls_policy_mechanism
  * @wait_ns:    the longest wait for a CPU
  * @waited_ns:  sum of all waits
  * @waits:      all waits
@@ -145,6 +157,7 @@ struct scheduler_counts {
 	u64 bound;
 	u64 preempted;
 	u64 kicked;
+	u64 mechanisms[MLS_POLICY_MECHANISMS];
 	u64 wait_ns;
 	u64 waited_ns;
 	u64 waits[SCHEDULER_BUCKETS];
@@ -157,11 +170,15 @@ struct scheduler_counts {
  * @own:        virtual time of the running task when it began
  * @began:      when that was
  * @burst:      of the running task
+ * @ran:        ns for which the running task had run since it woke up, when it began
  * @kept_since: refusals keep it from work since then,
  * @kept_last:  and did so last at this time
  * @idle_since: when it became idle; 0: it is busy
  * @idle_mean:  average of its idle periods
  * @checked:    when its queue was last searched for overdue tasks
+ * @left:       when the task that ran last went to sleep,
+ * @left_sleep: its average sleep,
+ * @owner:      its pid; 0: it has come back, or is gone
  * @length:     of its queue when a task was last put in or taken out
  * @weight:     of the running task
  * @policy:     of the running task, the kernel's number
@@ -176,11 +193,15 @@ struct scheduler_cpu {
 	u64 own;
 	u64 began;
 	u64 burst;
+	u64 ran;
 	u64 kept_since;
 	u64 kept_last;
 	u64 idle_since;
 	u64 idle_mean;
 	u64 checked;
+	u64 left;
+	u64 left_sleep;
+	u32 owner;
 	u32 length;
 	u32 weight;
 	u32 policy;

@@ -12,20 +12,46 @@
 
 #define KEPT_PERIODS 4 /* of the timer */
 
-static __always_inline struct qnet_scratch *scratch_of(bool in_timer)
-{
-	u32 zero = 0;
+_Static_assert((MLS_POLICY_KINDS & (MLS_POLICY_KINDS - 1)) == 0, "for masks");
 
-	if (in_timer)
-		return bpf_map_lookup_elem(&timer_scratches, &zero);
-	/* Elsewhere a run queue or a task is locked, and nothing interrupts us. */
-	return qnet_scratch();
+/* Runnable tasks of a CPU, from its queue and what it is doing. */
+static __always_inline u32 length_of(u32 cpu, bool is_idle)
+{
+	s32 queue = scx_bpf_dsq_nr_queued(cpu);
+
+	return (queue > 0 ? (u32)queue : 0) + !is_idle;
+}
+
+/* Those of both ends of a move, the destination's above the source's. */
+static __noinline u64 lengths_of(u32 move)
+{
+	u32 src = mls_verdict_src(move), dst = mls_verdict_dst(move);
+	bool free = mls_verdict_kind(move) == MLS_POLICY_STEAL || is_in(&idle, dst);
+
+	return (u64)length_of(dst, free) << 32 | length_of(src, is_in(&idle, src));
 }
 
 /*
- * What the model in slot @number - 1 says: 1 or 0, or -1 when there is none.
- * A function of its own: the verifier looks at the network once.
+ * The features that the model in slot @number - 1 wants.  Functions of their own, this
+ * and the next: the verifier looks at each once, and none lies under the other on the
+ * stack.
  */
+__noinline int fill_features(u32 number, struct task *t, u32 move, u32 in_timer)
+{
+	struct qnet_scratch *scratch = scratch_of(in_timer);
+	u32 index = number - 1;
+	struct qnet_slot *slot = bpf_map_lookup_elem(&slots, &index);
+
+	if (!slot || !scratch)
+		return 0;
+	/* The loader takes models of these two schemas only. */
+	if (slot->n_features == MLS_MIG15_INPUTS)
+		return fill_mig15(t, move, lengths_of(move), in_timer);
+	fill_seed10(scratch->features, mls_verdict_src(move), mls_verdict_dst(move));
+	return 0;
+}
+
+/* What the model in slot @number - 1 says: 1 or 0, or -1 when there is none. */
 __noinline int ask_slot(u32 number, u32 in_timer)
 {
 	struct qnet_scratch *scratch = scratch_of(in_timer);
@@ -55,7 +81,10 @@ static __always_inline int ask_daemon(struct task *t, u32 kind, u32 src, u32 dst
 	scratch = scratch_of(in_timer);
 	if (!scratch)
 		return stands_in(SCHEDULER_FULL);
-	fill_features(scratch->features, src, dst);
+	if (asks_mig15)
+		fill_mig15(t, move, lengths_of(move), in_timer);
+	else
+		fill_seed10(scratch->features, src, dst);
 	return send_request(q, kind, src, dst, t->pid, scratch->features, now);
 }
 
@@ -93,27 +122,48 @@ static __always_inline void count_trial(int trial, int reference)
  * The exchanges are full barriers.  Either the loader, which switches first and
  * looks at @asking then, sees that we are here, or we see that it has switched.
  */
-static __always_inline int ask_models(u32 src, u32 dst, u32 how, int heuristic, bool in_timer)
+static __always_inline int ask_models(struct task *t, u32 move, u32 how, int heuristic,
+				      bool in_timer)
 {
 	u32 *asking = &cpu_at(bpf_get_smp_processor_id())->asking;
 	u32 outer = __sync_lock_test_and_set(asking, 1);
-	struct qnet_scratch *scratch = scratch_of(in_timer);
 	u32 number = how != MLS_POLICY_COLLECT ? *(volatile u32 *)&active : 0;
 	u32 on_trial = *(volatile u32 *)&candidate;
 	int model = -1, trial = -1;
 
-	if (scratch && (number || on_trial)) {
-		fill_features(scratch->features, src, dst);
-		if (number)
-			model = ask_slot(number, in_timer);
-		if (on_trial)
-			trial = ask_slot(on_trial, in_timer);
+	if (number) {
+		fill_features(number, t, move, in_timer);
+		model = ask_slot(number, in_timer);
+	}
+	if (on_trial) {
+		fill_features(on_trial, t, move, in_timer);
+		trial = ask_slot(on_trial, in_timer);
 	}
 	__sync_lock_test_and_set(asking, outer);
 	if (how != MLS_POLICY_COLLECT)
 		count_model(number, model, heuristic);
 	count_trial(trial, model >= 0 ? model : heuristic);
 	return model;
+}
+
+/* So many tasks are at the source that no model is asked. */
+static __always_inline bool is_large(u32 move)
+{
+	u64 lengths = lengths_of(move);
+
+	return mls_policy_is_large((u32)lengths, (u32)(lengths >> 32));
+}
+
+/* A CPU that was refused a task and has nothing to do is called soon, once for all refusals. */
+static __always_inline void ask_again(u32 cpu)
+{
+	struct again *again;
+
+	if (!has(MLS_POLICY_ASK_AGAIN))
+		return;
+	again = bpf_map_lookup_elem(&agains, &cpu);
+	if (again && !__sync_lock_test_and_set(&again->armed, 1))
+		bpf_timer_start(&again->timer, MLS_POLICY_AGAIN, 0);
 }
 
 /* May @t move from @src to @dst?  For optional moves only; a function of its own as above. */
@@ -125,18 +175,27 @@ __noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 	if (!t || kind >= MLS_POLICY_KINDS)
 		return 0;
 	heuristic = mls_policy_heuristic(kind);
-	if (engine == SCHEDULER_ASK_KERNEL) {
-		model = ask_models(src, dst, how, heuristic, in_timer);
+	if (has(MLS_POLICY_LEVEL_LARGE) && is_large(mls_verdict_move(kind, src, dst))) {
+		COUNT(mechanisms[MLS_POLICY_LEVEL_LARGE]);
+		how = MLS_POLICY_COLLECT;
+	} else if (engine == SCHEDULER_ASK_KERNEL) {
+		model = ask_models(t, mls_verdict_move(kind, src, dst), how, heuristic, in_timer);
 	} else if (how != MLS_POLICY_COLLECT) {
 		model = ask_daemon(t, kind, src, dst, in_timer);
 		count_model(0, model, heuristic);
 	}
 	verdict = mls_policy_verdict(how, model >= 0, model, heuristic);
+	/* The verifier forgets what was checked when the compiler puts it on the stack. */
+	MLS_FEATURE_OPAQUE(kind);
+	kind &= MLS_POLICY_KINDS - 1;
 	COUNT(asked[kind]);
-	if (verdict)
+	if (verdict) {
 		COUNT(accepted[kind]);
-	else
+	} else {
 		COUNT(refused[kind]);
+		if (kind == MLS_POLICY_STEAL || is_in(&idle, dst))
+			ask_again(dst);
+	}
 	return verdict;
 }
 
@@ -167,13 +226,6 @@ static __always_inline u64 kept_for(u32 cpu, u64 now)
 	if (now - c->kept_last > KEPT_PERIODS * period_ns)
 		return 0;
 	return now - c->kept_since;
-}
-
-static __always_inline u64 waited(struct task *t, u64 now)
-{
-	u64 since = t->waiting;
-
-	return since && since < now ? now - since : 0;
 }
 
 /* The task is about to run elsewhere, and this is why. */

@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the network is asked with: the features of schema seed10 at this moment.
- * Of bpf/scheduler.bpf.c, and of bpf/qnet_bench.bpf.c, which measures what they
- * cost.
+ * What the network is asked with: the features of schema seed10 or mig15 at this
+ * moment.  Of bpf/scheduler.bpf.c, and of bpf/qnet_bench.bpf.c, which measures what
+ * they cost.
+ *
+ * Leaves to others: what mig15 makes of what is known (core/features.h).
  */
 #ifndef MLS_BPF_SCHEDULER_FEATURES_H
 #define MLS_BPF_SCHEDULER_FEATURES_H
 
+#include "bpf/scheduler_sets.h"
 #include "bpf/scheduler_state.h"
+
+static __always_inline struct qnet_scratch *scratch_of(bool in_timer)
+{
+	u32 zero = 0;
+
+	if (in_timer)
+		return bpf_map_lookup_elem(&timer_scratches, &zero);
+	/* Elsewhere a run queue or a task is locked, and nothing interrupts us. */
+	return qnet_scratch();
+}
 
 /* Mean load of a domain's CPUs, Q16.16; a function of its own for the verifier. */
 __noinline u32 domain_load(u32 index, u64 now)
@@ -31,7 +44,7 @@ __noinline u32 domain_load(u32 index, u64 now)
 	return load;
 }
 
-static __always_inline void fill_features(s32 *features, u32 src, u32 dst)
+static __always_inline void fill_seed10(s32 *features, u32 src, u32 dst)
 {
 	u64 now = bpf_ktime_get_ns();
 	u32 free = 0, i;
@@ -47,7 +60,65 @@ static __always_inline void fill_features(s32 *features, u32 src, u32 dst)
 	features[2] = (s32)((n_online - free) << 16);
 	features[3] = (s32)domain_load(cpu_at(src)->domain, now);
 	features[4] = (s32)domain_load(cpu_at(dst)->domain, now);
-	/* The others of seed10 are zero, and nobody else writes them. */
+	/* Those of another schema may be there from the last time. */
+#pragma unroll
+	for (i = SCHEDULER_SEED10; i < MLS_SEED10_INPUTS; i++)
+		features[i] = 0;
 }
+
+/* Times of other CPUs may be a moment ahead. */
+static __always_inline u64 passed(u64 since, u64 now)
+{
+	return since < now ? now - since : 0;
+}
+
+/* A task goes from @src to @dst; @idle_dst: nothing runs there, @idle_src: nor there. */
+static __always_inline void gather(struct mls_move_facts *m, struct task *t, u32 src, u32 dst,
+				   bool idle_src, bool idle_dst, u64 now)
+{
+	struct scheduler_cpu *from = cpu_at(src), *to = cpu_at(dst);
+
+	m->level = distance(src, dst);
+	m->src_load = domain_load(from->domain, now);
+	m->dst_load = domain_load(to->domain, now);
+	/* One that has never run is at home everywhere. */
+	m->home_src = t->home.weight ? distance(src, t->home.cpu) : MLS_POLICY_NEAR;
+	m->home_dst = t->home.weight ? distance(dst, t->home.cpu) : MLS_POLICY_NEAR;
+	m->since_run = t->stopped ? passed(t->stopped, now) : MLS_FEATURE_NEVER;
+	m->waited = waited(t, now);
+	m->src_stint = idle_src ? 0 : passed(from->began, now);
+	m->src_ran = idle_src ? 0 : from->ran + m->src_stint;
+	m->src_burst = idle_src ? 0 : from->burst;
+	m->sleep = t->sleep;
+	m->owner_eta = !idle_dst  ? 0 :
+		       !to->owner ? MLS_FEATURE_NEVER :
+				    mls_owner_eta(to->left_sleep, passed(to->left, now));
+}
+
+/*
+ * A function of its own for the verifier.  @move: mls_verdict_move(); @lengths: runnable
+ * tasks of the source and, above them, of the destination.
+ */
+__noinline int fill_mig15(struct task *t, u32 move, u64 lengths, u32 in_timer)
+{
+	struct qnet_scratch *scratch = scratch_of(in_timer);
+	u32 kind = mls_verdict_kind(move), src = mls_verdict_src(move), dst = mls_verdict_dst(move);
+	struct mls_move_facts *m;
+
+	if (!t || !scratch)
+		return 0;
+	/* Where the network will add up: the stack is short. */
+	m = (struct mls_move_facts *)scratch->acc;
+	m->kind = kind;
+	m->src_len = (u32)lengths;
+	m->dst_len = (u32)(lengths >> 32);
+	gather(m, t, src, dst, is_in(&idle, src), kind == MLS_POLICY_STEAL || is_in(&idle, dst),
+	       bpf_ktime_get_ns());
+	mls_mig15(m, scratch->features);
+	return 0;
+}
+
+_Static_assert(sizeof(struct mls_move_facts) <= sizeof(((struct qnet_scratch *)0)->acc),
+	       "facts have room there");
 
 #endif /* MLS_BPF_SCHEDULER_FEATURES_H */

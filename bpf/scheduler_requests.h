@@ -55,12 +55,12 @@ static __always_inline int send_request(struct mls_question *q, u32 kind, u32 sr
 	request->time = now;
 #pragma unroll
 	for (u32 i = 0; i < SCHEDULER_FEATURES; i++)
-		request->features[i] = features[i];
+		request->features[i] = asks_mig15 || i < SCHEDULER_SEED10 ? features[i] : 0;
 	request->kind = kind;
 	request->src = src;
 	request->dst = dst;
 	request->pid = pid;
-	request->pad = 0;
+	__builtin_memset(request->pad, 0, sizeof(request->pad));
 	mls_verdict_put(q, mls_verdict_what(id, mls_verdict_move(kind, src, dst)), now);
 	bpf_ringbuf_submit(request, 0);
 	return stands_in(SCHEDULER_SENT);

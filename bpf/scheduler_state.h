@@ -9,6 +9,7 @@
 #include "bpf/scx_types.h"
 
 #include "bpf/scheduler.h"
+#include "core/features.h"
 #include "core/load.h"
 #include "core/qnet_bpf.h"
 
@@ -20,9 +21,11 @@ const volatile u32 n_cpus = 1;
 const volatile u32 n_words = 1;
 const volatile u32 n_online = 1;
 const volatile bool partial; /* ordinary tasks are the kernel's */
+const volatile u32 mechanisms; /* bits 1 << enum mls_policy_mechanism: what is off is not loaded */
 
 const volatile u32 engine; /* enum scheduler_engine */
 const volatile u64 verdict_age = MLS_VERDICT_AGE;
+const volatile bool asks_mig15; /* the daemon, instead of seed10 */
 
 /* Set by the loader before it attaches.  Not among the options above: copies of what is
  * volatile would cost stack in each function that hands it on. */
@@ -79,11 +82,17 @@ struct {
  * @began:   when it began to run
  * @ran:     ns since it woke up
  * @burst:   average of that
+ * @stopped: when it ran last; 0: it never has
+ * @slept:   since when it sleeps; 0: it does not
+ * @sleep:   average of that
+ * @home:    where it has run for most of the time
+ * @forked:  @ran and one, up to when it last made a task; 0: it has been judged by that
+ * @blocks:  mls_policy_blocks()
  * @cause:   of the move under way: a decision's kind or enum scheduler_cause
  * @queue:   CPU whose clock @own refers to
  * @ran_on:  CPU on which it ran last
  * @pulls:   by wakers in other domains: mls_policy_pulls()
- * @placed:  select_cpu() has just looked for an idle CPU, in vain
+ * @placed:  enum scheduler_placed
  * @went_on: its slice was over, and it was let go on before lighter tasks
  * @daemons: it is one of the daemon's own
  * @pid:     for people
@@ -98,6 +107,12 @@ struct task {
 	u64 began;
 	u64 ran;
 	u64 burst;
+	u64 stopped;
+	u64 slept;
+	u64 sleep;
+	struct mls_home home;
+	u64 forked;
+	u32 blocks;
 	u32 cause;
 	u32 queue;
 	u32 ran_on;
@@ -119,6 +134,19 @@ struct {
 	__type(value, struct task);
 } tasks SEC(".maps");
 
+/* For the mechanism of that name: a CPU that was refused a task is called again. */
+struct again {
+	struct bpf_timer timer;
+	u32 armed;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCHEDULER_MAX_CPUS);
+	__type(key, u32);
+	__type(value, struct again);
+} agains SEC(".maps");
+
 static __always_inline struct scheduler_cpu *cpu_at(u32 cpu)
 {
 	return &cpus[cpu & (SCHEDULER_MAX_CPUS - 1)];
@@ -135,6 +163,27 @@ static __always_inline struct scheduler_counts *counts(void)
 static __always_inline struct task *task_of(struct task_struct *p)
 {
 	return bpf_task_storage_get(&tasks, p, NULL, 0);
+}
+
+static __always_inline bool has(enum mls_policy_mechanism which)
+{
+	return mls_policy_has(mechanisms, which);
+}
+
+static __always_inline u32 distance(u32 src, u32 dst)
+{
+	struct scheduler_cpu *a = cpu_at(src), *b = cpu_at(dst);
+
+	return a->domain == b->domain ? SCHEDULER_NEAR :
+	       a->node == b->node     ? SCHEDULER_NODE :
+					SCHEDULER_FAR;
+}
+
+static __always_inline u64 waited(struct task *t, u64 now)
+{
+	u64 since = t->waiting;
+
+	return since && since < now ? now - since : 0;
 }
 
 #endif /* MLS_BPF_SCHEDULER_STATE_H */

@@ -71,6 +71,22 @@ static inline u32 mls_verdict_move(u32 kind, u32 src, u32 dst)
 	       (dst & mask);
 }
 
+/** mls_verdict_kind() - of a move that was made one number, like the next two */
+static inline u32 mls_verdict_kind(u32 move)
+{
+	return move >> 2 * MLS_VERDICT_CPU_BITS & 15;
+}
+
+static inline u32 mls_verdict_src(u32 move)
+{
+	return move >> MLS_VERDICT_CPU_BITS & ((1u << MLS_VERDICT_CPU_BITS) - 1);
+}
+
+static inline u32 mls_verdict_dst(u32 move)
+{
+	return move & ((1u << MLS_VERDICT_CPU_BITS) - 1);
+}
+
 /** mls_verdict_place() - where a task keeps its question about @move */
 static inline u32 mls_verdict_place(u32 move)
 {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "src/cli/run.h"
+#include "src/cli/snapshot.h"
 #include "src/host/prepare.h"
 #include "src/host/scx.h"
 
@@ -37,7 +38,8 @@ enum {
 	OPTION_TENSORFLOW,
 	OPTION_PARTIAL,
 	OPTION_RECORD,
-	OPTION_APPEND
+	OPTION_APPEND,
+	OPTION_MECHANISMS
 };
 
 static const char default_model[] = DEFAULT_MODEL;
@@ -94,6 +96,13 @@ static const struct argp_option options[] = {
 	{ "record", OPTION_RECORD, "FILE", 0,
 	  "Write each decision and what came of it to a recording, a SQLite file", 0 },
 	{ "append", OPTION_APPEND, NULL, 0, "Go on behind what is in the recording's file", 0 },
+	{ "mechanisms", OPTION_MECHANISMS, "LIST", 0,
+	  "What makes it cheap that a task stays, separated by commas (none; all; scx): "
+	  "fork-in-place (a new task stays with a parent that sleeps at once), preempt-short (a "
+	  "short task takes the place of a long one where no CPU of the domain is idle), ask-again "
+	  "(an idle CPU that was refused a task asks again after 300 us), level-large (no model is "
+	  "asked where one queue is far too long)",
+	  0 },
 	{ "no-sandbox", OPTION_NO_SANDBOX, NULL, 0,
 	  "Keep all privileges while it runs: for debuggers and sanitizers", 0 },
 	{ 0 },
@@ -120,6 +129,32 @@ static const char *one_of(struct argp_state *state, const char *option, const ch
 	}
 	argp_error(state, "--%s: \"%s\" is none of those that --help lists", option, text);
 	return text;
+}
+
+static uint32_t mechanism(struct argp_state *state, const char *name)
+{
+	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++) {
+		if (strcmp(name, snapshot_mechanism_names[m]) == 0)
+			return 1u << m;
+	}
+	argp_error(state, "--mechanisms: \"%s\" is none of those that --help lists", name);
+	return 0;
+}
+
+static uint32_t mechanisms(struct argp_state *state, const char *list)
+{
+	char *text = strdupa(list), *rest = NULL;
+	uint32_t set = 0;
+
+	if (strcmp(list, "none") == 0)
+		return 0;
+	if (strcmp(list, "all") == 0)
+		return (1u << MLS_POLICY_MECHANISMS) - 1;
+	if (!*list)
+		argp_error(state, "--mechanisms: expected names, none or all, got \"\"");
+	for (char *name = strtok_r(text, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
+		set |= mechanism(state, name);
+	return set;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -183,6 +218,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_PARTIAL:
 		o->partial = true;
+		return 0;
+	case OPTION_MECHANISMS:
+		o->mechanisms = mechanisms(state, arg);
 		return 0;
 	case OPTION_NO_SANDBOX:
 		o->no_sandbox = true;
@@ -521,7 +559,7 @@ static int get_model(const struct run_options *o, struct run_view *view,
 		ret = mls_model_with_threshold(model, o->threshold, &err);
 	/* Says what is wrong with the model's shape before anything else does. */
 	if (!ret)
-		ret = mlsched_decide(*model, NULL, 0, NULL, &err);
+		ret = mls_model_fits(*model, &err);
 	if (!ret && run_wants_kernel(o)) {
 		ret = mls_topology_read("/sys", o->n_domains, &topology, &err);
 		if (!ret)
@@ -545,6 +583,10 @@ static int check_backend(const struct run_options *o, const struct run_view *vie
 	if (o->partial)
 		return cli_fail(&o->common,
 				"--partial needs --backend scx, and the backend is shadow (%s)",
+				view->backend_why);
+	if (o->mechanisms)
+		return cli_fail(&o->common,
+				"--mechanisms needs --backend scx, and the backend is shadow (%s)",
 				view->backend_why);
 	if (!o->mode || strcmp(o->mode, "shadow") == 0)
 		return 0;

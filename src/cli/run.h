@@ -35,6 +35,7 @@ struct run_options {
 	bool no_sandbox;
 	bool partial;
 	struct run_record_options record;
+	uint32_t mechanisms; /* bits 1 << enum mls_policy_mechanism */
 	struct run_control_options control;
 };
 

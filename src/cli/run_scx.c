@@ -216,6 +216,7 @@ int run_scx(const struct run_options *o, struct run_view *view, int signals,
 		.limit = (uint64_t)(o->limit * 1e6),
 		.mode = r.mode,
 		.partial = o->partial,
+		.mechanisms = o->mechanisms,
 	};
 	void *slot;
 	int ret = make_slot(view->fixed, &slot, err);

@@ -10,6 +10,17 @@
 
 #define HEADER_EVERY 20
 
+static json_t *mechanisms_json(uint32_t mechanisms)
+{
+	json_t *list = json_array();
+
+	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++) {
+		if (mls_policy_has(mechanisms, (enum mls_policy_mechanism)m))
+			json_array_append_new(list, json_string(snapshot_mechanism_names[m]));
+	}
+	return list;
+}
+
 static void show_start_json(const struct scx_run *r, const struct utsname *uts)
 {
 	const struct mls_topology *t = mls_scx_topology(r->scx);
@@ -45,6 +56,7 @@ static void show_start_json(const struct scx_run *r, const struct utsname *uts)
 	json_object_set_new(document, "mode_why",
 			    view->mode_why ? json_string(view->mode_why) : json_null());
 	json_object_set_new(document, "partial", json_boolean(r->options->partial));
+	json_object_set_new(document, "mechanisms", mechanisms_json(r->options->mechanisms));
 	json_object_set_new(document, "control", run_control_json(r->control));
 	cli_json(document);
 }
@@ -59,6 +71,19 @@ static const char *mode_text(enum mls_policy_mode mode)
 	default:
 		return "active: the model decides each optional move, inside the rules";
 	}
+}
+
+static void show_mechanisms(uint32_t mechanisms)
+{
+	const char *before = "with      ";
+
+	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++) {
+		if (!mls_policy_has(mechanisms, (enum mls_policy_mechanism)m))
+			continue;
+		printf("%s%s", before, snapshot_mechanism_names[m]);
+		before = ", ";
+	}
+	putchar('\n');
 }
 
 void run_scx_show_start(const struct scx_run *r)
@@ -87,6 +112,8 @@ void run_scx_show_start(const struct scx_run *r)
 	printf("mode      %s\n", mode_text(r->mode));
 	if (view->mode_why)
 		printf("          %s\n", view->mode_why);
+	if (r->options->mechanisms)
+		show_mechanisms(r->options->mechanisms);
 	if (view->engine)
 		printf("engine    %s (%s): %s; a verdict counts for %g ms, the heuristic decides "
 		       "until it is there\n",
@@ -223,6 +250,10 @@ void run_scx_show_summary(const struct scx_run *r)
 	       "times\n",
 	       n.model, n.model_migrates, n.same);
 	run_show_verdicts(r->view, &n, r->requests ? &requests : NULL);
+	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++) {
+		if (mls_policy_has(r->options->mechanisms, (enum mls_policy_mechanism)m))
+			printf("%-14s %llu times\n", snapshot_mechanism_names[m], n.mechanisms[m]);
+	}
 	printf("waits      %llu: p50 %s, p99 %s, p99.9 %s, longest %s\n", mls_scx_sums(&n).waits,
 	       run_time_text(p50, mls_scx_wait_at(&n, 0.5)),
 	       run_time_text(p99, mls_scx_wait_at(&n, 0.99)),

@@ -42,6 +42,13 @@ const char *const snapshot_mode_names[MLS_POLICY_MODES] = {
 	[MLS_POLICY_ACTIVE] = "active",
 };
 
+const char *const snapshot_mechanism_names[MLS_POLICY_MECHANISMS] = {
+	[MLS_POLICY_FORK_IN_PLACE] = "fork-in-place",
+	[MLS_POLICY_PREEMPT_SHORT] = "preempt-short",
+	[MLS_POLICY_ASK_AGAIN] = "ask-again",
+	[MLS_POLICY_LEVEL_LARGE] = "level-large",
+};
+
 int snapshot_mode(const char *name, enum mls_policy_mode *mode)
 {
 	for (int i = 0; i < MLS_POLICY_MODES; i++) {
@@ -74,10 +81,15 @@ static const struct count {
 	COUNT(NULL, "bound", bound),
 	COUNT(NULL, "preempted", preempted),
 	COUNT(NULL, "kicked", kicked),
+	COUNT("mechanisms", "fork-in-place", mechanisms[MLS_POLICY_FORK_IN_PLACE]),
+	COUNT("mechanisms", "preempt-short", mechanisms[MLS_POLICY_PREEMPT_SHORT]),
+	COUNT("mechanisms", "ask-again", mechanisms[MLS_POLICY_ASK_AGAIN]),
+	COUNT("mechanisms", "level-large", mechanisms[MLS_POLICY_LEVEL_LARGE]),
 #undef COUNT
 };
 
 _Static_assert(SCHEDULER_SLOTS == 2, "the table has a line for each slot");
+_Static_assert(MLS_POLICY_MECHANISMS == 4, "the table has a line for each mechanism");
 
 static json_t *integer(unsigned long long n)
 {

@@ -59,6 +59,7 @@ extern const char *const snapshot_kind_names[MLS_POLICY_KINDS];
 extern const char *const snapshot_cause_names[SCHEDULER_CAUSES];
 extern const char *const snapshot_failure_names[SCHEDULER_FAILURES];
 extern const char *const snapshot_distance_names[SCHEDULER_DISTANCES];
+extern const char *const snapshot_mechanism_names[MLS_POLICY_MECHANISMS];
 extern const char *const snapshot_mode_names[MLS_POLICY_MODES];
 
 /** snapshot_mode() - a mode by its name; -EINVAL: there is none */

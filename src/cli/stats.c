@@ -187,6 +187,10 @@ static void print_all(const struct snapshot *s)
 	       run_time_text(longest, (double)n->wait_ns));
 	printf("besides    forbidden %llu, bound %llu, preempted %llu, kicked %llu\n", n->forbidden,
 	       n->bound, n->preempted, n->kicked);
+	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++) {
+		if (n->mechanisms[m])
+			printf("%-14s %llu times\n", snapshot_mechanism_names[m], n->mechanisms[m]);
+	}
 }
 
 static int show_once(const struct stats_options *o, const struct snapshot *s)

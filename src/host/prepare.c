@@ -12,6 +12,7 @@
 
 #include <mlsched/mlsched.h>
 
+#include "core/features.h"
 #include "src/host/prepare.h"
 #include "src/host/requests.h"
 #include "src/host/scx.h"
@@ -37,6 +38,37 @@ struct mls_prepare {
 	struct mlsched_error err;
 	struct mls_prepared prepared;
 };
+
+bool mls_model_is_mig15(const struct mlsched_model *model)
+{
+	return strcmp(mlsched_model_meta(model)->schema, "mig15") == 0;
+}
+
+int mls_model_fits(const struct mlsched_model *model, struct mlsched_error *err)
+{
+	const char *schema = mlsched_model_meta(model)->schema;
+	uint32_t n_in = mlsched_model_inputs(model);
+	float logit;
+
+	if (!mls_model_is_mig15(model)) {
+		if (n_in == MLS_SEED10_INPUTS)
+			return mlsched_decide(model, NULL, 0, NULL, err);
+		return mls_error(err, -EINVAL,
+				 "Expected shape [?, %d], got [?, %u]: decisions need a model of "
+				 "schema seed10 or mig15, this one's is \"%s\"",
+				 MLS_SEED10_INPUTS, n_in, schema);
+	}
+	if (n_in != MLS_MIG15_INPUTS)
+		return mls_error(err, -EINVAL,
+				 "Expected shape [?, %d], got [?, %u]: the model's schema is mig15",
+				 MLS_MIG15_INPUTS, n_in);
+	if (mlsched_model_logit(model, NULL, 0, &logit) != 0)
+		return mls_error(err, -EINVAL,
+				 "Expected shape [?, 1], got [?, %u]: the model's outputs have no "
+				 "single logit",
+				 mlsched_model_outputs(model));
+	return 0;
+}
 
 int mls_model_with_threshold(struct mlsched_model **model, double threshold,
 			     struct mlsched_error *err)
@@ -110,7 +142,7 @@ static int prepare(struct mls_prepare *p)
 		ret = mls_model_with_threshold(&model, p->threshold, &p->err);
 	/* Says what is wrong with its shape before anything else does. */
 	if (!ret)
-		ret = mlsched_decide(model, NULL, 0, NULL, &p->err);
+		ret = mls_model_fits(model, &p->err);
 	if (!ret)
 		p->prepared.source = mlsched_model_checksum(model);
 	if (!ret)

@@ -14,7 +14,7 @@
 
 #include <bpf/libbpf.h>
 
-#include "src/host/recorder.h"
+#include "src/host/prepare.h"
 #include "src/host/requests.h"
 #include "src/util/error.h"
 
@@ -30,6 +30,7 @@ enum event { EVENT_END, EVENT_REQUESTS };
  * @batch:   questions taken out of @ring
  */
 struct mls_requests {
+	uint32_t width;
 	uint64_t age;
 	pthread_t thread;
 	bool started;
@@ -54,10 +55,9 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
-static void fill_row(const struct scheduler_request *request, float row[MLS_SEED10_WIDTH])
+static void fill_row(const struct scheduler_request *request, float *row, uint32_t width)
 {
-	memset(row, 0, MLS_SEED10_WIDTH * sizeof(*row));
-	for (int i = 0; i < SCHEDULER_FEATURES; i++)
+	for (uint32_t i = 0; i < width; i++)
 		row[i] = (float)request->features[i] / 65536;
 }
 
@@ -81,13 +81,14 @@ size_t mls_requests_answer(struct mls_engine *engine, struct mls_engine *candida
 			   uint64_t *answers, struct mls_requests_counts *counts)
 {
 	struct mlsched_verdict verdicts[MLS_REQUESTS_BATCH];
-	float rows[MLS_REQUESTS_BATCH][MLS_SEED10_WIDTH];
+	float rows[MLS_REQUESTS_BATCH * SCHEDULER_FEATURES];
+	uint32_t width = mlsched_model_inputs(engine->model);
 	size_t fresh = 0;
 
 	counts->received += n;
 	for (size_t i = 0; i < n; i++) {
 		if (mls_verdict_is_fresh(batch[i].time, now, age)) {
-			fill_row(&batch[i], rows[fresh]);
+			fill_row(&batch[i], rows + fresh * width, width);
 			batch[fresh++] = batch[i];
 		}
 	}
@@ -95,7 +96,7 @@ size_t mls_requests_answer(struct mls_engine *engine, struct mls_engine *candida
 	if (!fresh)
 		return 0;
 	counts->batches++;
-	if (mls_engine_decide(engine, rows[0], fresh, verdicts, &counts->error) != 0) {
+	if (mls_engine_decide(engine, rows, fresh, verdicts, &counts->error) != 0) {
 		counts->failed += fresh;
 		return 0;
 	}
@@ -106,7 +107,7 @@ size_t mls_requests_answer(struct mls_engine *engine, struct mls_engine *candida
 	counts->answered += fresh;
 	/* When what is waited for is there. */
 	if (candidate)
-		try_candidate(candidate, rows[0], fresh, verdicts, counts);
+		try_candidate(candidate, rows, fresh, verdicts, counts);
 	return fresh;
 }
 
@@ -183,9 +184,9 @@ static int watch(struct mls_requests *r, int fd, enum event what)
 
 int mls_requests_fit(struct mls_engine *engine, struct mlsched_error *err)
 {
-	static const float row[MLS_SEED10_WIDTH];
+	static const float row[SCHEDULER_FEATURES];
 	struct mlsched_verdict verdict;
-	int ret = mlsched_model_expect_inputs(engine->model, MLS_SEED10_WIDTH, NULL, err);
+	int ret = mls_model_fits(engine->model, err);
 
 	return ret ? ret : mls_engine_decide(engine, row, 1, &verdict, err);
 }
@@ -203,6 +204,7 @@ int mls_requests_open(struct mls_engine *engine, uint64_t age, struct mlsched_er
 		return mls_error(err, -ENOMEM, "no memory for the scheduler's requests");
 	r->slots[0] = mls_engine_hold(engine);
 	r->candidate = MLS_REQUESTS_NO_SLOT;
+	r->width = mlsched_model_inputs(engine->model);
 	r->age = age;
 	pthread_mutex_init(&r->lock, NULL);
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -225,6 +227,11 @@ int mls_requests_start(struct mls_requests *r, struct mlsched_error *err)
 	return ret ? mls_error(err, ret, "a thread for the scheduler's requests: %s",
 			       strerror(-ret)) :
 		     0;
+}
+
+uint32_t mls_requests_width(const struct mls_requests *r)
+{
+	return r->width;
 }
 
 uint64_t mls_requests_age(const struct mls_requests *r)
@@ -275,6 +282,11 @@ int mls_requests_put(struct mls_requests *r, int index, struct mls_engine *engin
 
 	if (index == r->active || index == r->candidate)
 		return mls_error(err, -EBUSY, "slot %d is in use", index);
+	if (mlsched_model_inputs(engine->model) != r->width)
+		return mls_error(err, -EINVAL,
+				 "expected a model of %u inputs, got one of %u: the scheduler asks "
+				 "with those of the first model until it is started anew",
+				 r->width, mlsched_model_inputs(engine->model));
 	/* Nobody computes with what is in it: who does holds the lock, and uses the two others. */
 	pthread_mutex_lock(&r->lock);
 	old = r->slots[index];

@@ -58,8 +58,8 @@ struct mls_requests;
 
 /**
  * mls_requests_open() - make everything ready but the thread
- * @engine: of a model of schema seed10: the active one, in slot 0; held, and
- *          used by nobody else until mls_requests_close()
+ * @engine: of a model that mls_model_fits() is content with: the active one, in slot
+ *          0; held, and used by nobody else until mls_requests_close()
  * @age:    of the oldest question that is worth an answer, in ns
  *
  * Return: 0; -EINVAL when the engine has no verdict to give; -ENOMEM, -EMFILE.
@@ -75,6 +75,9 @@ int mls_requests_open(struct mls_engine *engine, uint64_t age, struct mlsched_er
  * Return: 0; -EAGAIN.
  */
 int mls_requests_start(struct mls_requests *requests, struct mlsched_error *err);
+
+/** mls_requests_width() - inputs of the engines: those of seed10 or of mig15 */
+uint32_t mls_requests_width(const struct mls_requests *requests);
 
 /** mls_requests_age() - as given to mls_requests_open() */
 uint64_t mls_requests_age(const struct mls_requests *requests);
@@ -104,7 +107,8 @@ int mls_requests_fit(struct mls_engine *engine, struct mlsched_error *err);
  * @index:  neither the active slot nor the candidate
  * @engine: that mls_requests_fit() is content with; held as long as it is there
  *
- * Return: 0; -EBUSY when the slot is in use.
+ * Return: 0; -EBUSY when the slot is in use; -EINVAL when it wants other inputs than
+ * the first one: the scheduler goes on asking with those.
  */
 int mls_requests_put(struct mls_requests *requests, int index, struct mls_engine *engine,
 		     struct mlsched_error *err);

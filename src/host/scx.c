@@ -153,11 +153,14 @@ static void configure(struct mls_scx *s)
 	s->skel->bss->active = (uint32_t)(s->active + 1);
 	s->skel->bss->candidate = (uint32_t)(s->candidate + 1);
 	rodata->partial = s->options.partial;
+	rodata->mechanisms = s->options.mechanisms;
 	rodata->engine = s->options.requests ? SCHEDULER_ASK_DAEMON : SCHEDULER_ASK_KERNEL;
-	if (s->options.requests)
+	if (s->options.requests) {
 		rodata->verdict_age = mls_requests_age(s->options.requests);
-	else /* nobody reads it: a page is the smallest there is */
+		rodata->asks_mig15 = mls_requests_width(s->options.requests) == MLS_MIG15_INPUTS;
+	} else { /* nobody reads it: a page is the smallest there is */
 		bpf_map__set_max_entries(s->skel->maps.requests, (uint32_t)getpagesize());
+	}
 }
 
 static struct bpf_map *ops_map(struct mls_scx *s)

@@ -34,6 +34,7 @@
  * @limit:     of the safety rules, in ns; default MLS_POLICY_LIMIT
  * @mode:      who decides
  * @partial:   only tasks that ask for the class (SCHED_EXT) are ours
+ * @mechanisms: bits 1 << enum mls_policy_mechanism
  * @slot:      the network, a struct qnet_slot of MLS_SCX_SLOT_WIDTH made by
  *             mls_qnet_pack(), or NULL: the heuristic decides; goes to slot
  *             0; copied
@@ -47,6 +48,7 @@ struct mls_scx_options {
 	uint64_t limit;
 	enum mls_policy_mode mode;
 	bool partial;
+	uint32_t mechanisms;
 	const void *slot;
 	struct mls_requests *requests;
 };

@@ -42,6 +42,18 @@ says "a mode of scx is no mode of shadow" 1 '^mlsched run: --mode active needs -
 	--mode active --model $models/tf221-keras3-savedmodel/model
 says "part of the tasks is nothing for shadow" 1 '^mlsched run: --partial needs --backend scx' --backend shadow \
 	--partial --model $models/tf221-keras3-savedmodel/model
+says "an unknown mechanism is a usage error" 2 '--mechanisms: "stay" is none of' --mechanisms fork-in-place,stay
+says "no mechanism at all is called none" 2 '--mechanisms: expected names, none or all' --mechanisms ""
+says "mechanisms are nothing for shadow" 1 '^mlsched run: --mechanisms needs --backend scx' --backend shadow \
+	--mechanisms ask-again --model $models/tf221-keras3-savedmodel/model
+read -ra libs <<<"$(pkg-config --libs jansson libprotobuf-c)"
+check "a model of schema mig15 is written" "${CC:-clang-19}" ${SANITIZE:+-fsanitize="$SANITIZE"} -std=gnu11 -O2 -pthread -D_GNU_SOURCE \
+	-Iinclude -o "$tap_tmp/constant_model" tests/live/constant_model.c "${O:-build}/libmlsched.a" "${libs[@]}" -lm
+"$tap_tmp/constant_model" 5 "$tap_tmp/mig15" 15 mig15
+"$tap_tmp/constant_model" 5 "$tap_tmp/mllb15" 15 mllb15
+says "shadow says what it cannot know" 1 'cannot ask a model of schema mig15: .*--backend scx' --backend shadow --model "$tap_tmp/mig15"
+says "a model of another schema is refused" 1 'of schema seed10 or mig15, this one.s is "mllb15"' --backend shadow \
+	--model "$tap_tmp/mllb15"
 if [ -e /sys/kernel/sched_ext ]; then
 	skip "without sched_ext the scx backend is refused, and says what works" "this kernel has it"
 	skip "without sched_ext auto is shadow, and a mode of scx says why it cannot be" "this kernel has it"

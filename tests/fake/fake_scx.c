@@ -62,7 +62,7 @@ static int ask(const struct mls_scx *s, int index, const s32 *features)
 {
 	const struct qnet_slot *slot = index < 0 ? NULL : s->slots[index];
 
-	return slot ? qnet_infer_128(slot, features, MLS_SEED10_WIDTH) > slot->threshold : -1;
+	return slot ? qnet_infer_128(slot, features, slot->n_features) > slot->threshold : -1;
 }
 
 /* A question, its answer, and what the kernel would find of it. */
@@ -99,7 +99,7 @@ static void decide(struct mls_scx *s)
 	struct scheduler_counts *n = &s->counts;
 	uint32_t kind = (uint32_t)(mls_random_next(&s->random) % MLS_POLICY_KINDS);
 	uint32_t busy = (uint32_t)(mls_random_next(&s->random) % (s->topology.n_online + 1));
-	s32 features[MLS_SEED10_WIDTH] = { 0 };
+	s32 features[SCHEDULER_FEATURES] = { 0 };
 	int model = -1, trial, verdict;
 
 	features[1] = (s32)(s->topology.n_online - busy) << 16;

@@ -7,13 +7,16 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <cmocka.h>
 
+#include "src/host/prepare.h"
 #include "src/host/requests.h"
+#include "src/util/array.h"
 
 #define AGE 1000ull
 
@@ -49,6 +52,29 @@ static struct scheduler_request question(u64 id, u64 time, double first)
 	};
 }
 
+/* Of a schema, with one output: what an engine can be asked with. */
+static struct mlsched_model *small_model(uint32_t n_in, const char *schema)
+{
+	static const float kernel[MLS_FEATURES_MOST], bias[1];
+	const struct mlsched_layer layer = {
+		.n_in = n_in,
+		.n_out = 1,
+		.activation = MLSCHED_SIGMOID,
+		.weights = kernel,
+		.bias = bias,
+	};
+	struct mlsched_meta meta = { .threshold = 0.5f };
+	const struct mlsched_model_desc desc = {
+		.size = sizeof(desc), .n_layers = 1, .layers = &layer, .meta = &meta
+	};
+	struct mlsched_error err;
+	struct mlsched_model *model;
+
+	snprintf(meta.schema, sizeof(meta.schema), "%s", schema);
+	assert_int_equal(mlsched_model_create(&desc, &err, &model), 0);
+	return model;
+}
+
 struct state {
 	struct fake fake;
 	struct mls_requests_counts counts;
@@ -60,12 +86,15 @@ static int setup(void **state)
 	struct state *s = calloc(1, sizeof(*s));
 
 	s->fake.engine.type = &fake_type;
+	s->fake.engine.owned = small_model(10, "seed10");
+	s->fake.engine.model = s->fake.engine.owned;
 	*state = s;
 	return 0;
 }
 
 static int teardown(void **state)
 {
+	mlsched_model_free(((struct state *)*state)->fake.engine.owned);
 	free(*state);
 	return 0;
 }
@@ -150,37 +179,21 @@ static int say_always(struct mls_engine *engine, const float *rows, size_t n,
 
 static const struct mls_engine_type constant_type = { "fake", NULL, say_always, fake_close };
 
-/* Ten inputs and one output: what an engine can be asked with. */
-static struct mlsched_model *small_model(void)
-{
-	static const float kernel[10], bias[1];
-	const struct mlsched_layer layer = {
-		.n_in = 10,
-		.n_out = 1,
-		.activation = MLSCHED_SIGMOID,
-		.weights = kernel,
-		.bias = bias,
-	};
-	const struct mlsched_model_desc desc = { .size = sizeof(desc),
-						 .n_layers = 1,
-						 .layers = &layer };
-	struct mlsched_error err;
-	struct mlsched_model *model;
-
-	assert_int_equal(mlsched_model_create(&desc, &err, &model), 0);
-	return model;
-}
-
-static struct mls_engine *constant(int verdict)
+static struct mls_engine *constant_of(int verdict, uint32_t n_in, const char *schema)
 {
 	struct fake *fake = calloc(1, sizeof(*fake));
 
 	fake->engine.type = &constant_type;
-	fake->engine.owned = small_model();
+	fake->engine.owned = small_model(n_in, schema);
 	fake->engine.model = fake->engine.owned;
 	fake->engine.users = 1;
 	fake->fails = verdict;
 	return &fake->engine;
+}
+
+static struct mls_engine *constant(int verdict)
+{
+	return constant_of(verdict, 10, "seed10");
 }
 
 /* Active: an engine that accepts. */
@@ -299,6 +312,70 @@ static void engines_are_kept_as_long_as_they_have_a_place(void **state)
 	assert_int_equal(closed, 3);
 }
 
+static int see_last_input(struct mls_engine *engine, const float *rows, size_t n,
+			  struct mlsched_verdict *verdicts, struct mlsched_error *err)
+{
+	(void)engine;
+	(void)err;
+	for (size_t i = 0; i < n; i++)
+		verdicts[i].migrate = rows[i * 15 + 14] > 0;
+	return 0;
+}
+
+static void fifteen_inputs_arrive_and_the_width_stays(void **state)
+{
+	static const struct mls_engine_type type = { "fake", NULL, see_last_input, fake_close };
+	struct mls_engine *mig15 = constant_of(0, 15, "mig15"), *seed10 = constant(0);
+	struct scheduler_request batch[2] = { question(1, now_ns(), 0), question(2, now_ns(), 0) };
+	struct state *s = *state;
+	struct mls_requests *requests;
+	struct mlsched_error err;
+
+	mig15->type = &type;
+	assert_int_equal(mls_requests_open(mig15, MLS_VERDICT_MAX_AGE, &err, &requests), 0);
+	assert_int_equal(mls_requests_width(requests), 15);
+	assert_int_equal(mls_requests_attach(requests, -1, s->answers, &err), 0);
+	batch[0].features[14] = 65536;
+	batch[1].features[14] = -65536;
+	assert_int_equal(mls_requests_answer_these(requests, batch, 2), 2);
+	assert_int_equal(s->answers[1], mls_verdict_answer(1, 1));
+	assert_int_equal(s->answers[2], mls_verdict_answer(2, 0));
+	/* The scheduler goes on asking with fifteen. */
+	assert_int_equal(mls_requests_put(requests, 1, seed10, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "expected a model of 15 inputs, got one of 10"));
+	assert_int_equal(mls_requests_put(requests, 1, mig15, &err), 0);
+	mls_engine_close(seed10);
+	mls_engine_close(mig15);
+	mls_requests_close(requests);
+}
+
+static void models_of_other_schemas_do_not_fit(void **state)
+{
+	static const struct {
+		uint32_t n_in;
+		const char *schema;
+		const char *message; /* NULL: it fits */
+	} cases[] = {
+		{ 10, "seed10", NULL },
+		{ 10, "", NULL },
+		{ 15, "mig15", NULL },
+		{ 10, "mig15", "Expected shape [?, 15], got [?, 10]" },
+		{ 15, "mllb15", "decisions need a model of schema seed10 or mig15" },
+		{ 15, "", "decisions need a model of schema seed10 or mig15" },
+	};
+	struct mlsched_error err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct mlsched_model *model = small_model(cases[i].n_in, cases[i].schema);
+
+		assert_int_equal(mls_model_fits(model, &err), cases[i].message ? -EINVAL : 0);
+		assert_true(!cases[i].message || strstr(err.message, cases[i].message));
+		assert_int_equal(mls_model_is_mig15(model), strcmp(cases[i].schema, "mig15") == 0);
+		mlsched_model_free(model);
+	}
+}
+
 /* The thread that asks, against whoever changes what it asks; for the sanitizers. */
 struct asking {
 	struct mls_requests *requests;
@@ -361,6 +438,9 @@ int main(void)
 			after_a_switch_no_verdict_of_the_engine_before_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(engines_are_kept_as_long_as_they_have_a_place,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(fifteen_inputs_arrive_and_the_width_stays, setup,
+						teardown),
+		cmocka_unit_test(models_of_other_schemas_do_not_fit),
 		cmocka_unit_test_setup_teardown(engines_change_while_they_are_asked, setup,
 						teardown),
 	};
