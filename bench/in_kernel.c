@@ -51,6 +51,20 @@ static void set_loads(struct qnet_bench_bpf__bss *bss, const struct mls_topology
 	}
 }
 
+/* What mig15 wants to know besides, of those that run and of those that have left. */
+static void set_history(struct qnet_bench_bpf__bss *bss, const struct mls_topology *t)
+{
+	uint64_t now = bench_now_ns();
+
+	for (uint32_t cpu = 0; cpu < t->n_cpus; cpu++) {
+		bss->cpus[cpu].began = now - 1000 * cpu;
+		bss->cpus[cpu].burst = 5000000;
+		bss->cpus[cpu].left = now - 3000 * cpu;
+		bss->cpus[cpu].left_sleep = 2000000;
+		bss->cpus[cpu].owner = cpu % 4;
+	}
+}
+
 /* As the loader of the scheduler does. */
 static void configure(struct qnet_bench_bpf *skel, const struct mls_topology *t)
 {
@@ -79,6 +93,7 @@ static void configure(struct qnet_bench_bpf *skel, const struct mls_topology *t)
 	rodata->n_words = (t->n_cpus + 63) / 64;
 	rodata->n_online = t->n_online;
 	set_loads(skel->bss, t, &decay);
+	set_history(skel->bss, t);
 }
 
 static int load(struct bench_object *object, const struct mls_topology *topology)
@@ -240,6 +255,8 @@ int bench_object_measure(struct bench_object *object, enum bench_in_kernel what,
 				  skel->progs.qnet_bench_features_only },
 		[BENCH_FEATURES] = { skel->progs.qnet_bench_fill,
 				     skel->progs.qnet_bench_cpus_only },
+		[BENCH_FEATURES_MIG15] = { skel->progs.qnet_bench_fill_15,
+					   skel->progs.qnet_bench_cpus_only },
 	};
 	struct timed timed = { object, all[what].program }, empty = { object, all[what].empty };
 

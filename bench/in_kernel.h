@@ -20,7 +20,8 @@
 enum bench_in_kernel {
 	BENCH_NETWORK, /* the network from converted inputs */
 	BENCH_INFER, /* from features: it converts them first */
-	BENCH_FEATURES, /* the features */
+	BENCH_FEATURES, /* the features of seed10 */
+	BENCH_FEATURES_MIG15, /* and of mig15, but for the lengths of queues: kernels tell these */
 };
 
 struct bench_object;

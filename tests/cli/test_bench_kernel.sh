@@ -29,6 +29,9 @@ assert goals == {("10-64-64-1", 0.5): 1400, ("10-64-64-1", 0.3): 1100, ("15-10-1
 features = report["features"]
 assert features[0]["this_machine"] and features[0]["cpus"] >= 1, features
 assert [(f["cpus"], f["domains"]) for f in features[1:]] == [(8, 2), (64, 8), (1024, 64)], features
+for f in features:
+    for cost in (f, f["mig15"]):
+        assert 0 < cost["cycles"] <= cost["cycles_worst_load"] and cost["ns"] > 0, f
 END
 
 "$MLSCHED" bench kernel --loads 0 >/dev/null 2>&1
