@@ -20,7 +20,8 @@ HEAD = """\
 # What the kernel's verifier has to do
 Instructions that the verifier processed for each BPF program (`verified_insns` of `bpf_prog_info`; it gives up at
 1,000,000), one column a kernel; `-`: that kernel does not load the object. `mlsched bench verifier` prints them
-for the running kernel. Objects are loaded as for the largest machine that there is room for, 1,024 CPUs in 64 domains.
+for the running kernel. Objects are loaded as for the largest machine that there is room for, 1,024 CPUs in 64 domains,
+the scheduler with all its mechanisms.
 
 Made by `make verifier-table`, in virtual machines. `make test` (the running kernel; the scheduler only where it has
 sched_ext) and `make vm-test` fail when a program costs more than 20 % above its figure here, when one is not here,

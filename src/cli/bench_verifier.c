@@ -58,7 +58,11 @@ struct loaded {
 
 static int open_scheduler(struct loaded *l, struct mlsched_error *err)
 {
-	struct mls_scx_options options = { .mode = MLS_POLICY_ACTIVE, .slot = l->slot };
+	struct mls_scx_options options = {
+		.mode = MLS_POLICY_ACTIVE,
+		.mechanisms = (1u << MLS_POLICY_MECHANISMS) - 1,
+		.slot = l->slot,
+	};
 	struct bpf_object *object = NULL;
 	struct mls_scx *scx = NULL;
 	int ret = mls_scx_load(&options, l->topology, err, &scx, &object);
