@@ -25,6 +25,8 @@
 
 #include "bpf/features_test.h"
 #include "bpf/features_test.skel.h"
+#include "src/host/shadow.h"
+#include "src/nn/qnet.h"
 #include "src/util/array.h"
 #include "src/util/random.h"
 #include "tests/lib/networks.h"
@@ -367,6 +369,53 @@ static void home_is_where_most_of_the_time_was_spent(void **state)
 	assert_int_equal(home.weight, MLS_HOME_MOST);
 }
 
+/* Random networks, quantised for situations as a scheduler meets them, and asked in others. */
+static void integers_of_a_model_decide_as_its_floats_do(void **state)
+{
+	static const uint32_t widths[] = { MLS_MIG15_INPUTS, 64, 64, 1 };
+	struct test_random random = { test_seed(15) };
+
+	(void)state;
+	for (int n = 0; n < 5; n++) {
+		struct mlsched_meta meta = { .schema = "mig15", .threshold = 0.5f };
+		struct mlsched_quantize_report report = { 0 };
+		struct mlsched_qmodel *fixed = NULL, *again = NULL;
+		struct mlsched_model *model = NULL;
+		struct test_network net;
+		uint32_t same = 0;
+
+		test_network_shape(&net, &random, 3, widths, MLSCHED_RELU, MLSCHED_SIGMOID);
+		net.desc.meta = &meta;
+		assert_int_equal(mlsched_model_create(&net.desc, NULL, &model), 0);
+		assert_int_equal(mls_shadow_quantize(model, NULL, &report, NULL, &fixed), 0);
+		assert_int_equal(report.n_live_inputs, MLS_MIG15_INPUTS);
+		/* The same on every machine and each time. */
+		assert_int_equal(mls_shadow_quantize(model, NULL, NULL, NULL, &again), 0);
+		assert_int_equal(mlsched_qmodel_checksum(fixed), mlsched_qmodel_checksum(again));
+		for (int k = 0; k < TRIALS / 10; k++) {
+			struct mls_move_facts m = any_facts(true);
+			s32 features[MLS_MIG15_INPUTS];
+			float row[MLS_MIG15_INPUTS], logit;
+			int64_t integer;
+
+			mls_mig15(&m, features);
+			for (int i = 0; i < MLS_MIG15_INPUTS; i++)
+				row[i] = (float)features[i] / 65536;
+			assert_int_equal(mlsched_model_logit(model, row, 1, &logit), 0);
+			mlsched_qmodel_logit(fixed, features, 1, &integer);
+			same += (logit > mlsched_model_threshold(model)) ==
+				(integer > mlsched_qmodel_threshold(fixed));
+		}
+		print_message("# %.2f %% of %d verdicts are those of float32\n",
+			      100.0 * same / (TRIALS / 10), TRIALS / 10);
+		assert_true(same > TRIALS / 10 * 0.98);
+		mlsched_qmodel_free(again);
+		mlsched_qmodel_free(fixed);
+		mlsched_model_free(model);
+		test_network_free(&net);
+	}
+}
+
 /* ---- in the running kernel ----------------------------------------------------------- */
 
 static const char *why_not(void)
@@ -435,6 +484,7 @@ int main(void)
 			an_owner_is_expected_after_its_sleep_and_not_if_it_is_long_overdue),
 		cmocka_unit_test(sleeps_are_averaged_and_long_ones_count_as_one_second),
 		cmocka_unit_test(home_is_where_most_of_the_time_was_spent),
+		cmocka_unit_test(integers_of_a_model_decide_as_its_floats_do),
 		cmocka_unit_test(the_kernel_computes_the_same_bits),
 	};
 
