@@ -87,6 +87,10 @@ guest -k "$kernel" -t 1x1x1 -- 'echo before; echo "Oops: int3: made by the test"
 	>"$tap_tmp/out" 2>&1
 same "a guest that dies of stale code, QEMU's fault, is a dead guest in the end" 126 $?
 same "after three tries" "3 2" "$(grep -c '^before' "$tap_tmp/out") $(grep -c 'stale code.*once more' "$tap_tmp/out")"
+stall='echo run; echo "sched_ext: BPF scheduler \"x\" disabled (runnable task stall)" >/dev/kmsg'
+same "a stall, which may be the host's, is tried three times" 3 "$(guest -k "$kernel" -t 1x1x1 -- "$stall" 3>/dev/null | grep -c '^run')"
+same "one that is meant once" 1 "$(stall_is_meant=1 guest -k "$kernel" -t 1x1x1 -- "$stall" | grep -c '^run')"
+same "one in counted time once" 1 "$(guest -d 1 -k "$kernel" -t 1x1x1 -- "$stall" | grep -c '^run')"
 ended() {	# a harness that is told to end takes its QEMU along
 	local pid initramfs status i
 	scripts/vm/run -v -k "$kernel" -t 1x1x1 -- 'echo up; sleep 1000' >"$tap_tmp/out" 2>"$tap_tmp/err" &
