@@ -51,4 +51,5 @@ asked with, in cycles net of the loop around it. Every logit is compared with us
 	"$program" bench kernel
 table "Loading" "All checks included: structure, shapes, checksums, finiteness. Peak memory is that of
 \`mlsched predict\` with one row, the whole process." "$program" bench load "${fixtures[@]}"
+table "Simulation" "Events a second on one core." "$program" bench sim
 table "Training" "Rows a second with the same rows, network, batch and optimiser." "$program" bench train

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from compare import guests, numbers, page, plot, results, schedulers, tables
+from compare import guests, numbers, page, plot, results, schedulers, simulation, tables
 
 PROFILES = ("make", "message", "mixed", "imbalance")
 CACHE = os.environ.get("MLSCHED_CACHE") or os.path.join(
@@ -195,6 +195,20 @@ def command_page(args):
 # ---- the command line -----------------------------------------------------------
 
 
+def command_simulation(args):
+    runs = [run for run in results.newest(results.read(args.file)) if not run["options"]]
+    if not runs:
+        fail(f"{args.file}: no results")
+    make(args.build, "mlsched")
+    rows = simulation.rows_of(args.build / "mlsched", runs)
+    if args.json:
+        print(json.dumps(rows))
+        return
+    print(simulation.summary(rows))
+    print()
+    print(simulation.table(rows))
+
+
 def parser():
     top = argparse.ArgumentParser(prog="vm-compare", description="Compares schedulers in virtual machines whose time "
                                   "goes by instructions: the same numbers on every host, to the bit.")
@@ -224,13 +238,17 @@ def parser():
     shown = (
         ("table", "show results as tables (markdown)", command_table),
         ("plot", "write results as an SVG", command_plot),
+        ("simulation", "the same loads simulated, beside results (markdown)", command_simulation),
         ("page", "write docs/comparison.md and its plot from results", command_page),
     )
     for name, text, function in shown:
         command = commands.add_parser(name, help=text)
         command.set_defaults(function=function)
         command.add_argument("file", metavar="FILE", help="of results")
-        if name == "table":
+        if name == "simulation":
+            command.add_argument("--build", type=pathlib.Path, default=guests.ROOT / "build", metavar="DIR",
+                                 help="(%(default)s)")
+        if name in ("table", "simulation"):
             command.add_argument("--json", action="store_true", help="one document")
         if name == "plot":
             command.add_argument("-o", "--output", metavar="FILE", help="instead of standard output")

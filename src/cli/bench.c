@@ -14,6 +14,7 @@ static const struct cli_command benchmarks[] = {
 	{ "kernel", "the network inside the running kernel, and its features", cli_bench_kernel },
 	{ "load", "time to load a model, peak memory of predict", cli_bench_load },
 	{ "record", "decisions a second that a recording takes", cli_bench_record },
+	{ "sim", "events a second of the simulator, on few and on many CPUs", cli_bench_sim },
 	{ "train", "rows a second of training, against Keras", cli_bench_train },
 	{ "verifier", "what the kernel's verifier does for each BPF program", cli_bench_verifier },
 };

@@ -46,6 +46,7 @@ int cli_bench_inference(int argc, char **argv);
 int cli_bench_kernel(int argc, char **argv);
 int cli_bench_load(int argc, char **argv);
 int cli_bench_record(int argc, char **argv);
+int cli_bench_sim(int argc, char **argv);
 int cli_bench_train(int argc, char **argv);
 int cli_bench_verifier(int argc, char **argv);
 int cli_convert(int argc, char **argv);

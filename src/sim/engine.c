@@ -34,12 +34,11 @@ static void lay_out(struct sim *s, u32 n_cpus, u32 most_tasks, u32 n_groups)
 	at += align(most_tasks * sizeof(*s->tasks));
 	s->groups = (struct sim_group *)at;
 	at += align(n_groups * sizeof(*s->groups));
-	s->time = (u64 *)at;
-	at += align(slots * sizeof(*s->time));
 	s->dirty = (u32 *)at;
 	at += align(n_cpus * sizeof(*s->dirty));
-	s->heap = (u32 *)at;
-	at += align(slots * sizeof(*s->heap));
+	/* The first one's children begin a line. */
+	s->heap = (struct sim_event *)(at + 64) - 1;
+	at += 64 + align(slots * sizeof(*s->heap));
 	s->place = (u32 *)at;
 	at += align(slots * sizeof(*s->place));
 	s->size = (size_t)(at - (char *)s);
@@ -736,8 +735,8 @@ int sim_step(struct sim *s)
 		return 1;
 	if (!s->n_heap)
 		abort(); /* tasks that wait for each other for ever */
-	slot = s->heap[0];
-	s->now = s->time[slot];
+	slot = s->heap[0].slot;
+	s->now = s->heap[0].time;
 	if (s->now > s->options->limit)
 		return -ETIMEDOUT;
 	s->events++;
@@ -782,7 +781,7 @@ int sim_run(struct sim *s, u64 until)
 {
 	int ret = 0;
 
-	while (!ret && (s->ended != SIM_NEVER || s->time[s->heap[0]] <= until))
+	while (!ret && (s->ended != SIM_NEVER || event_next(s) <= until))
 		ret = sim_step(s);
 	if (ret == 1)
 		finish(s);

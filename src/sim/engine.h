@@ -219,6 +219,12 @@ struct sim_options {
 	u32 mechanisms;
 };
 
+/* Something will happen: events.h. */
+struct sim_event {
+	u64 time;
+	u32 slot;
+};
+
 struct sim_policy;
 
 /**
@@ -259,9 +265,8 @@ struct sim {
 	struct sim_task *tasks;
 	struct sim_group *groups;
 	u32 *dirty; /* CPUs that must choose anew */
-	u32 *heap; /* slots, the earliest first */
+	struct sim_event *heap; /* the earliest first */
 	u32 *place; /* of each slot in the heap; SIM_NONE */
-	u64 *time; /* of each slot */
 	u32 n_heap;
 };
 

@@ -9,7 +9,7 @@
 
 #include "src/sim/engine.h"
 
-#define SIM_ARITY 4
+#define SIM_ARITY 4 /* children, which lie in one line of a cache */
 
 static inline u32 slot_of_cpu(const struct sim *s, u32 cpu)
 {
@@ -32,27 +32,31 @@ static inline u32 slot_of_task(const struct sim *s, u32 task)
 	return slot_of_timer(s) + 1 + task;
 }
 
-static inline bool event_before(const struct sim *s, u32 a, u32 b)
+static inline bool event_before(struct sim_event a, struct sim_event b)
 {
-	return s->time[a] != s->time[b] ? s->time[a] < s->time[b] : a < b;
+	return a.time != b.time ? a.time < b.time : a.slot < b.slot;
 }
 
-static inline void event_up(struct sim *s, u32 at, u32 slot)
+static inline void event_put(struct sim *s, u32 at, struct sim_event event)
+{
+	s->heap[at] = event;
+	s->place[event.slot] = at;
+}
+
+static inline void event_up(struct sim *s, u32 at, struct sim_event event)
 {
 	while (at) {
 		u32 parent = (at - 1) / SIM_ARITY;
 
-		if (!event_before(s, slot, s->heap[parent]))
+		if (!event_before(event, s->heap[parent]))
 			break;
-		s->heap[at] = s->heap[parent];
-		s->place[s->heap[at]] = at;
+		event_put(s, at, s->heap[parent]);
 		at = parent;
 	}
-	s->heap[at] = slot;
-	s->place[slot] = at;
+	event_put(s, at, event);
 }
 
-static inline void event_down(struct sim *s, u32 at, u32 slot)
+static inline void event_down(struct sim *s, u32 at, struct sim_event event)
 {
 	for (;;) {
 		u32 first = at * SIM_ARITY + 1, least = first;
@@ -60,49 +64,51 @@ static inline void event_down(struct sim *s, u32 at, u32 slot)
 		if (first >= s->n_heap)
 			break;
 		for (u32 i = first + 1; i < first + SIM_ARITY && i < s->n_heap; i++) {
-			if (event_before(s, s->heap[i], s->heap[least]))
+			if (event_before(s->heap[i], s->heap[least]))
 				least = i;
 		}
-		if (!event_before(s, s->heap[least], slot))
+		if (!event_before(s->heap[least], event))
 			break;
-		s->heap[at] = s->heap[least];
-		s->place[s->heap[at]] = at;
+		event_put(s, at, s->heap[least]);
 		at = least;
 	}
-	s->heap[at] = slot;
-	s->place[slot] = at;
+	event_put(s, at, event);
+}
+
+/** event_next() - time of the next one; SIM_NEVER */
+static inline u64 event_next(const struct sim *s)
+{
+	return s->n_heap ? s->heap[0].time : SIM_NEVER;
 }
 
 /** event_set() - when it happens; SIM_NEVER: it does not */
 static inline void event_set(struct sim *s, u32 slot, u64 time)
 {
+	struct sim_event event = { .time = time, .slot = slot };
 	u32 at = s->place[slot];
 	u64 before;
 
 	if (at == SIM_NONE) {
-		if (time == SIM_NEVER)
-			return;
-		s->time[slot] = time;
-		event_up(s, s->n_heap++, slot);
+		if (time != SIM_NEVER)
+			event_up(s, s->n_heap++, event);
 		return;
 	}
-	before = s->time[slot];
+	before = s->heap[at].time;
 	if (time == before)
 		return;
-	s->time[slot] = time;
 	if (time == SIM_NEVER) {
-		u32 last = s->heap[--s->n_heap];
+		struct sim_event last = s->heap[--s->n_heap];
 
 		s->place[slot] = SIM_NONE;
-		if (last == slot)
+		if (last.slot == slot)
 			return;
 		/* It may belong above or below where the other one was. */
 		event_up(s, at, last);
-		event_down(s, s->place[last], last);
+		event_down(s, s->place[last.slot], last);
 	} else if (time < before) {
-		event_up(s, at, slot);
+		event_up(s, at, event);
 	} else {
-		event_down(s, at, slot);
+		event_down(s, at, event);
 	}
 }
 

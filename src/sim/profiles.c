@@ -158,14 +158,33 @@ static void imbalance(struct sim_workload *w, uint32_t cpus)
 	w->most_tasks = 2 * cpus;
 }
 
+/* Requests that come and go: 25 tasks for each CPU, each of which wants a fortieth of one. */
+static void server(struct sim_workload *w, uint32_t cpus)
+{
+	begin(w, 0, "request", 256);
+	fixed(w, SIM_BEGIN, 0);
+	*around(w, SIM_SLEEP, 0, OF_PAUSE) = (struct sim_instruction){ .op = SIM_SLEEP,
+								       .vary = SIM_EXPONENTIAL,
+								       .stream = OF_PAUSE,
+								       .stride = 1,
+								       .mean = 20 * SIM_MS };
+	*around(w, SIM_RUN, 0, OF_BURST) = (struct sim_instruction){ .op = SIM_RUN,
+								     .vary = SIM_LOGNORMAL,
+								     .stream = OF_BURST,
+								     .stride = 1,
+								     .mean = 500 * SIM_US };
+	add(w, (struct sim_instruction){ .op = SIM_LOOP, .to = 1, .count = 200 });
+	end(w);
+	w->starts[w->n_starts++] = (struct sim_start){ .program = 0, .n = 25 * cpus };
+	w->most_tasks = 25 * cpus;
+}
+
 static const struct {
 	const char *name;
 	void (*make)(struct sim_workload *w, uint32_t cpus);
 } workloads[] = {
-	{ "make", make },
-	{ "message", message },
-	{ "mixed", mixed },
-	{ "imbalance", imbalance },
+	{ "make", make },           { "message", message }, { "mixed", mixed },
+	{ "imbalance", imbalance }, { "server", server },
 };
 #define N_WORKLOADS (sizeof(workloads) / sizeof(workloads[0]))
 

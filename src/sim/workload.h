@@ -115,7 +115,7 @@ struct sim_workload {
 
 /**
  * sim_workload_make() - one of the named workloads, as large as @cpus want
- * @name: make, message, mixed, imbalance (the loads of bench/vm)
+ * @name: make, message, mixed, imbalance (the loads of bench/vm), server
  *
  * Not copied: the programs point into it.  Return: 0, or -EINVAL.
  */

@@ -30,6 +30,10 @@ same "accepting all moves is the heuristic" "$(sim --seeds 1 -p mlsched --json |
 	"$(sim --seeds 1 -p accept --json | of "without('policy')")"
 same "the table has a row for each policy" 3 \
 	"$(sim --seeds 1 -w make -p eevdf,mlsched,refuse-llc | grep -cE '^(eevdf|mlsched|refuse-llc) ')"
+same "bench sim measures each policy on each machine" 6 "$("$MLSCHED" bench sim --json | python3 -c '
+import json, sys
+print(len([row for row in json.load(sys.stdin) if row["ns_per_event"] > 0]))')"
+
 # A model from the simulator, and what it does there.
 learn() { "$MLSCHED" train --from sim --machines 8c2l --workloads make,message --runs 1 --rounds 2 --epochs 5 -q "$@"; }
 check "train --from sim makes a model" learn --threads 1 -o "$tap_tmp/one"
