@@ -12,24 +12,53 @@
 #include "src/sim/sweep.h"
 #include "src/util/array.h"
 
+enum { OPTION_RUNS = 0x200, OPTION_SIMULATED };
+
 struct bench_sim_options {
 	struct cli_common common;
+	uint32_t runs;
+	uint32_t simulated; /* ms */
 };
+
+static const struct argp_option options[] = {
+	{ "runs", OPTION_RUNS, "N", 0, "Of which the best counts (5)", 0 },
+	{ "simulated", OPTION_SIMULATED, "MS", 0, "Time that is simulated in each (1000)", 0 },
+	{ 0 },
+};
+
+static uint32_t number(struct argp_state *state, const char *what, const char *text, long most)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || n < 1 || n > most)
+		argp_error(state, "--%s: expected a number from 1 to %ld, got \"%s\"", what, most,
+			   text);
+	return (uint32_t)n;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct bench_sim_options *o = state->input;
 
-	(void)arg;
-	if (key == ARGP_KEY_INIT) {
+	switch (key) {
+	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->common;
 		return 0;
+	case OPTION_RUNS:
+		o->runs = number(state, "runs", arg, 1000);
+		return 0;
+	case OPTION_SIMULATED:
+		o->simulated = number(state, "simulated", arg, 1000000);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
 	}
-	return ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, { 0 } };
 static const struct argp argp = {
+	.options = options,
 	.parser = parse,
 	.args_doc = "",
 	.doc = "Measures events a second of the simulator on one core: 25 tasks for each CPU that "
@@ -40,9 +69,6 @@ static const struct argp argp = {
 static const char *const machines[] = { "8c2l", "128c16l2n", "1024c64l16n" };
 static const struct sim_policy *const policies[] = { &sim_policy_eevdf, &sim_policy_mlsched };
 
-/* The best of a few runs: what else runs here only makes it slower. */
-#define RUNS 5
-
 static double now(void)
 {
 	struct timespec ts;
@@ -51,9 +77,11 @@ static double now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static int measure(const char *machine_name, const struct sim_policy *policy, double *ns)
+/* The best of a few runs: what else runs here only makes it slower. */
+static int measure(const struct bench_sim_options *o, const char *machine_name,
+		   const struct sim_policy *policy, double *ns)
 {
-	const struct sim_options options = { .limit = SIM_S };
+	const struct sim_options limit = { .limit = o->simulated * SIM_MS };
 	struct sim_workload *workload = malloc(sizeof(*workload));
 	struct sim_machine machine;
 	int ret = workload ? sim_machine_parse(&machine, machine_name, NULL) : -ENOMEM;
@@ -61,8 +89,8 @@ static int measure(const char *machine_name, const struct sim_policy *policy, do
 	*ns = 0;
 	if (!ret)
 		ret = sim_workload_make(workload, "server", machine.n_cpus, NULL);
-	for (int run = 0; run < RUNS && !ret; run++) {
-		struct sim *s = sim_new(&machine, workload, policy, &options, 1, NULL);
+	for (uint32_t run = 0; run < o->runs && !ret; run++) {
+		struct sim *s = sim_new(&machine, workload, policy, &limit, 1, NULL);
 		double begin, each;
 
 		if (!s) {
@@ -82,7 +110,7 @@ static int measure(const char *machine_name, const struct sim_policy *policy, do
 
 int cli_bench_sim(int argc, char **argv)
 {
-	struct bench_sim_options o = { .common.command = argv[0] };
+	struct bench_sim_options o = { .common.command = argv[0], .runs = 5, .simulated = 1000 };
 	json_t *list = json_array();
 
 	if (cli_parse(&argp, argc, argv, &o) != 0)
@@ -95,7 +123,7 @@ int cli_bench_sim(int argc, char **argv)
 			int tasks = 25 * atoi(machines[m]);
 			double ns;
 
-			if (measure(machines[m], policies[p], &ns) != 0) {
+			if (measure(&o, machines[m], policies[p], &ns) != 0) {
 				json_decref(list);
 				return cli_fail(&o.common, "no memory");
 			}

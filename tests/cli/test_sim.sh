@@ -30,7 +30,7 @@ same "accepting all moves is the heuristic" "$(sim --seeds 1 -p mlsched --json |
 	"$(sim --seeds 1 -p accept --json | of "without('policy')")"
 same "the table has a row for each policy" 3 \
 	"$(sim --seeds 1 -w make -p eevdf,mlsched,refuse-llc | grep -cE '^(eevdf|mlsched|refuse-llc) ')"
-same "bench sim measures each policy on each machine" 6 "$("$MLSCHED" bench sim --json | python3 -c '
+same "bench sim measures each policy on each machine" 6 "$("$MLSCHED" bench sim --runs 1 --simulated 20 --json | python3 -c '
 import json, sys
 print(len([row for row in json.load(sys.stdin) if row["ns_per_event"] > 0]))')"
 
