@@ -93,15 +93,17 @@ same "one that is meant once" 1 "$(stall_is_meant=1 guest -k "$kernel" -t 1x1x1 
 same "one in counted time once" 1 "$(guest -d 1 -k "$kernel" -t 1x1x1 -- "$stall" | grep -c '^run')"
 ended() {	# a harness that is told to end takes its QEMU along
 	local pid initramfs status i
-	scripts/vm/run -v -k "$kernel" -t 1x1x1 -- 'echo up; sleep 1000' >"$tap_tmp/out" 2>"$tap_tmp/err" &
+	# Not what is left of another one, before this one has begun to write.
+	: >"$tap_tmp/ended.out"
+	scripts/vm/run -v -k "$kernel" -t 1x1x1 -- 'echo up; sleep 1000' >"$tap_tmp/ended.out" 2>"$tap_tmp/ended.err" &
 	pid=$!
 	for ((i = 0; i < 1000; i++)); do
-		grep -q up "$tap_tmp/out" && break
+		grep -q up "$tap_tmp/ended.out" && break
 		kill -0 "$pid" || break
 		sleep 0.3
 	done
-	initramfs=$(grep -oE '/[^ ]*/initramfs' "$tap_tmp/err")
-	pgrep -f "$initramfs" >/dev/null || return 1
+	initramfs=$(grep -oE '/[^ ]*/initramfs' "$tap_tmp/ended.err")
+	[ -n "$initramfs" ] && pgrep -f "$initramfs" >/dev/null || return 1
 	kill -TERM "$pid"
 	wait "$pid"
 	status=$?
