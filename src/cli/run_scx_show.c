@@ -121,9 +121,10 @@ void run_scx_show_start(const struct scx_run *r)
 		       (double)mls_requests_age(r->requests) / 1e6);
 	if (view->fixed)
 		printf("engine    kernel (%s): fixed point in BPF, checksum %08x, agrees with "
-		       "float32 in %.2f %% of %zu verdicts on this machine's inputs\n",
+		       "float32 in %.2f %% of %zu verdicts on %s inputs\n",
 		       view->engine_why, mlsched_qmodel_checksum(view->fixed),
-		       view->report.agreement * 100, view->report.n_rows);
+		       view->report.agreement * 100, view->report.n_rows,
+		       view->report.rows_made ? "random" : "this machine's");
 	if (view->model) {
 		run_model_text(view, text, sizeof(text));
 		printf("model     %s\n", text);

@@ -8,15 +8,11 @@
 #include <string.h>
 #include <time.h>
 
-#include <mlsched/schema.h>
-
-#include "core/features.h"
 #include "src/host/prepare.h"
 #include "src/host/shadow.h"
 #include "src/nn/qnet.h"
 #include "src/nn/qnet_pack.h"
 #include "src/util/error.h"
-#include "src/util/random.h"
 
 #define CLOCK_TRIALS 64
 #define WARM_ROUNDS  16
@@ -25,8 +21,6 @@
 #define CPU_STEPS  32
 #define BUSY_STEPS 17
 #define LOAD_STEPS 5
-/* Of those for mig15. */
-#define MIG15_ROWS 16384
 
 struct mls_shadow {
 	struct mls_recorder *recorder;
@@ -94,72 +88,6 @@ static size_t calibration_rows(const struct mls_topology *t, float (*rows)[MLS_S
 	return n;
 }
 
-/* A time of any order of magnitude from 128 ns to 0.5 s; one in eight is none. */
-static u64 any_time(struct mls_random *random)
-{
-	u64 octave = 1ull << (7 + mls_random_below(random, 22));
-
-	return mls_random_below(random, 8) ? octave + mls_random_below(random, (u32)octave) : 0;
-}
-
-/* Short queues more often than long ones. */
-static u32 any_length(struct mls_random *random)
-{
-	return mls_random_below(random, 1 + mls_random_below(random, MLS_FEATURE_LENGTH_MOST));
-}
-
-/* Situations at random, always the same ones, as core/features.h sees them; two are the ends. */
-static size_t mig15_rows(float (*rows)[MLS_MIG15_INPUTS])
-{
-	const struct mlsched_schema *schema = mlsched_schema_find("mig15");
-	s32 features[MLS_MIG15_INPUTS];
-	struct mls_random random;
-
-	mls_random_seed(&random, 15, 0);
-	for (size_t r = 0; r < MIG15_ROWS; r++) {
-		struct mls_move_facts m = {
-			.kind = mls_random_below(&random, MLS_POLICY_KINDS),
-			.level = mls_random_below(&random, MLS_POLICY_LEVELS),
-			.src_len = any_length(&random),
-			.dst_len = any_length(&random),
-			.src_load = mls_random_below(&random, 65537),
-			.dst_load = mls_random_below(&random, 65537),
-			.home_src = mls_random_below(&random, MLS_POLICY_LEVELS),
-			.home_dst = mls_random_below(&random, MLS_POLICY_LEVELS),
-			.since_run = any_time(&random),
-			.waited = any_time(&random),
-			.src_burst = any_time(&random),
-			.src_ran = any_time(&random),
-			.src_stint = any_time(&random),
-			.sleep = any_time(&random),
-			.owner_eta = mls_random_below(&random, 4) ? any_time(&random) :
-								    MLS_FEATURE_NEVER,
-		};
-
-		mls_mig15(&m, features);
-		for (int i = 0; i < MLS_MIG15_INPUTS; i++)
-			rows[r][i] = (float)features[i] / 65536;
-	}
-	for (int i = 0; i < MLS_MIG15_INPUTS; i++) {
-		rows[0][i] = schema->features[i].min;
-		rows[1][i] = schema->features[i].max;
-	}
-	return MIG15_ROWS;
-}
-
-static int quantize_mig15(const struct mlsched_model *model, struct mlsched_quantize_report *report,
-			  struct mlsched_error *err, struct mlsched_qmodel **fixed)
-{
-	float(*rows)[MLS_MIG15_INPUTS] = calloc(MIG15_ROWS, sizeof(*rows));
-	int ret;
-
-	if (!rows)
-		return mls_error(err, -ENOMEM, "no memory for calibration rows");
-	ret = mlsched_quantize(model, rows[0], mig15_rows(rows), NULL, report, err, fixed);
-	free(rows);
-	return ret;
-}
-
 int mls_shadow_quantize(const struct mlsched_model *model, const struct mls_topology *topology,
 			struct mlsched_quantize_report *report, struct mlsched_error *err,
 			struct mlsched_qmodel **fixed)
@@ -168,8 +96,9 @@ int mls_shadow_quantize(const struct mlsched_model *model, const struct mls_topo
 	float(*rows)[MLS_SEED10_WIDTH];
 	int ret;
 
+	/* From what the model says of its inputs, as the simulator does: the same integers. */
 	if (mls_model_is_mig15(model))
-		return quantize_mig15(model, report, err, fixed);
+		return mlsched_quantize(model, NULL, 0, NULL, report, err, fixed);
 	rows = calloc(most, sizeof(*rows));
 	if (!rows)
 		return mls_error(err, -ENOMEM, "no memory for calibration rows");
