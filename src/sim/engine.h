@@ -154,7 +154,8 @@ union sim_cpu_policy {
 		u64 zero; /* the average when there was somebody last */
 		__int128 weighted; /* sum over the queue of weight times virtual time */
 		u64 weight; /* of the queue */
-		u64 vruntime; /* of the running task when it began */
+		u64 vruntime; /* of the running task when it began, */
+		u64 protected; /* and its deadline then */
 		u64 balance_at[3]; /* next periodic balancing on each level */
 		u32 failed;
 		u64 idle_since, idle_mean;

@@ -135,8 +135,8 @@ static u32 best(const struct sim *s, u32 cpu, u32 current)
 
 		if (own > v && c->queue.n)
 			current = SIM_NONE;
-		else if (mls_policy_before((u64)own, s->tasks[current].key))
-			return current; /* RUN_TO_PARITY: until its deadline */
+		else if (mls_policy_before((u64)own, c->policy.fair.protected))
+			return current; /* RUN_TO_PARITY: until the deadline that it was picked with */
 	}
 	for (u32 task = c->queue.first; task != SIM_NONE; task = s->tasks[task].next) {
 		if ((s64)FAIR(&s->tasks[task])->vruntime <= v) {
@@ -146,7 +146,7 @@ static u32 best(const struct sim *s, u32 cpu, u32 current)
 	}
 	if (found == SIM_NONE)
 		return current != SIM_NONE ? current : c->queue.first;
-	if (current != SIM_NONE && !mls_policy_before(s->tasks[found].key, s->tasks[current].key))
+	if (current != SIM_NONE && mls_policy_before(s->tasks[current].key, s->tasks[found].key))
 		return current;
 	return found;
 }
@@ -626,6 +626,7 @@ static u32 pick(struct sim *s, u32 cpu, u32 runs)
 static void running(struct sim *s, u32 cpu, u32 task)
 {
 	s->cpus[cpu].policy.fair.vruntime = FAIR(&s->tasks[task])->vruntime;
+	s->cpus[cpu].policy.fair.protected = s->tasks[task].key;
 }
 
 static void stopping(struct sim *s, u32 cpu, u32 task, u64 ran, bool runnable)
