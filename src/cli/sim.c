@@ -33,8 +33,8 @@ struct sim_cli_options {
 static const struct argp_option options[] = {
 	{ "machine", 'm', "LIST", 0,
 	  "CPUs, last-level caches, nodes, threads of a core: 8c2l, 128c16l2n, 16c2l2t (8c2l)", 0 },
-	{ "workload", 'w', "LIST", 0, "make, message, mixed, imbalance, server (the first four)",
-	  0 },
+	{ "workload", 'w', "LIST", 0,
+	  "make, message, mixed, imbalance, server, or rt-app's FILE.json (the first four)", 0 },
 	{ "policy", 'p', "LIST", 0,
 	  "eevdf, mlsched, accept, refuse, refuse-llc, model; the others are compared with the "
 	  "first one (eevdf,mlsched,refuse)",

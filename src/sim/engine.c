@@ -23,8 +23,10 @@ static size_t align(size_t size)
 }
 
 /* Where the arrays are in this copy. */
-static void lay_out(struct sim *s, u32 n_cpus, u32 most_tasks, u32 n_groups)
+static void lay_out(struct sim *s, const struct sim_machine *machine,
+		    const struct sim_workload *workload)
 {
+	u32 n_cpus = machine->n_cpus, most_tasks = workload->most_tasks;
 	u32 slots = 2 * n_cpus + 1 + most_tasks;
 	char *at = (char *)s + align(sizeof(*s));
 
@@ -33,7 +35,9 @@ static void lay_out(struct sim *s, u32 n_cpus, u32 most_tasks, u32 n_groups)
 	s->tasks = (struct sim_task *)at;
 	at += align(most_tasks * sizeof(*s->tasks));
 	s->groups = (struct sim_group *)at;
-	at += align(n_groups * sizeof(*s->groups));
+	at += align(workload->n_groups * sizeof(*s->groups));
+	s->objects = (struct sim_object *)at;
+	at += align(workload->n_objects * sizeof(*s->objects));
 	s->dirty = (u32 *)at;
 	at += align(n_cpus * sizeof(*s->dirty));
 	/* The first one's children begin a line. */
@@ -50,7 +54,7 @@ void sim_copy(struct sim *to, const struct sim *from)
 
 	memcpy(to, from, from->size);
 	to->results = results;
-	lay_out(to, to->machine->n_cpus, to->most_tasks, to->workload->n_groups);
+	lay_out(to, to->machine, to->workload);
 }
 
 struct sim *sim_clone(const struct sim *s)
@@ -592,6 +596,86 @@ static void send(struct sim *s, u32 task, const struct sim_instruction *i, u32 c
 	t->mail++;
 }
 
+/* ---- objects -------------------------------------------------------------------------------- */
+
+static void wake_first(struct sim *s, struct sim_object *o, u32 by)
+{
+	u32 task = o->waiting.first;
+
+	sim_queue_remove(s, &o->waiting, task);
+	wake(s, task, SIM_WOKEN, by, s->now);
+}
+
+static enum outcome wait_for(struct sim *s, struct sim_object *o, u32 task)
+{
+	sim_queue_append(s, &o->waiting, task);
+	return BLOCKS;
+}
+
+static enum outcome until_timer(struct sim *s, u32 task, const struct sim_instruction *i,
+				struct sim_object *o)
+{
+	/* The first time counts from the beginning. */
+	o->time += i->mean;
+	if (o->time > s->now) {
+		event_set(s, slot_of_task(s, task), o->time);
+		return BLOCKS;
+	}
+	if (!i->count)
+		o->time = s->now;
+	return RUNS;
+}
+
+static enum outcome use_object(struct sim *s, u32 task, const struct sim_instruction *i, u32 cpu)
+{
+	struct sim_object *o = &s->objects[i->to + s->tasks[task].instance * i->stride];
+
+	switch ((enum sim_op)i->op) {
+	case SIM_LOCK:
+		if (o->value)
+			return wait_for(s, o, task);
+		o->value = task + 1;
+		break;
+	case SIM_UNLOCK:
+		/* To the one that has waited longest, who need not ask again. */
+		o->value = o->waiting.n ? o->waiting.first + 1 : 0;
+		if (o->waiting.n)
+			wake_first(s, o, cpu);
+		break;
+	case SIM_BLOCK:
+		return wait_for(s, o, task);
+	case SIM_SIGNAL:
+		if (o->waiting.n)
+			wake_first(s, o, cpu);
+		break;
+	case SIM_BROADCAST:
+		while (o->waiting.n)
+			wake_first(s, o, cpu);
+		break;
+	case SIM_POST:
+		if (o->waiting.n)
+			wake_first(s, o, cpu);
+		else
+			o->value++;
+		break;
+	case SIM_TAKE:
+		if (!o->value)
+			return wait_for(s, o, task);
+		o->value--;
+		break;
+	case SIM_BARRIER:
+		if (++o->value < i->count)
+			return wait_for(s, o, task);
+		o->value = 0;
+		while (o->waiting.n)
+			wake_first(s, o, cpu);
+		break;
+	default:
+		return until_timer(s, task, i, o);
+	}
+	return RUNS;
+}
+
 /*
  * The running task does what takes no time until it has something to do that does.
  * Bursts of no length would be endless: the engine gives each at least 1 ns.
@@ -671,7 +755,26 @@ static enum outcome advance(struct sim *s, u32 task, u32 cpu)
 		case SIM_SEND:
 			send(s, task, i, cpu);
 			break;
+		case SIM_LOCK:
+		case SIM_UNLOCK:
+		case SIM_BLOCK:
+		case SIM_SIGNAL:
+		case SIM_BROADCAST:
+		case SIM_POST:
+		case SIM_TAKE:
+		case SIM_BARRIER:
+		case SIM_TIMER:
+			if (use_object(s, task, i, cpu) == BLOCKS)
+				return BLOCKS;
+			break;
 		}
+		/* A loop without work would be endless: it is given 1 us for each turn. */
+		if (i->op == SIM_LOOP && s->now == t->looped) {
+			t->left = SIM_US;
+			return RUNS;
+		}
+		if (i->op == SIM_LOOP)
+			t->looped = s->now;
 	}
 }
 
@@ -734,9 +837,14 @@ int sim_step(struct sim *s)
 	if (s->ended != SIM_NEVER)
 		return 1;
 	if (!s->n_heap)
-		abort(); /* tasks that wait for each other for ever */
+		return -EDEADLK;
 	slot = s->heap[0].slot;
 	s->now = s->heap[0].time;
+	if (s->workload->duration && s->now >= s->workload->duration) {
+		sim_settle(s, s->workload->duration);
+		s->ended = s->now;
+		return 1;
+	}
 	if (s->now > s->options->limit)
 		return -ETIMEDOUT;
 	s->events++;
@@ -810,6 +918,7 @@ static void start_tasks(struct sim *s)
 			struct sim_task *t = &s->tasks[task];
 
 			t->tied = start->tied;
+			t->instance = i;
 			if (start->groups) {
 				t->group = i / (start->n / start->groups);
 				if (!s->groups[t->group].n++)
@@ -836,7 +945,7 @@ struct sim *sim_new(const struct sim_machine *machine, const struct sim_workload
 {
 	struct sim layout, *s;
 
-	lay_out(&layout, machine->n_cpus, workload->most_tasks, workload->n_groups);
+	lay_out(&layout, machine, workload);
 	s = aligned_alloc(64, layout.size);
 	if (!s)
 		return NULL;
@@ -850,11 +959,13 @@ struct sim *sim_new(const struct sim_machine *machine, const struct sim_workload
 	s->decay = mls_load_decay_of(LOAD_HALF_LIFE);
 	s->most_tasks = workload->most_tasks;
 	s->started = s->ended = SIM_NEVER;
-	lay_out(s, machine->n_cpus, workload->most_tasks, workload->n_groups);
+	lay_out(s, machine, workload);
 	for (u32 i = 0; i < 2 * machine->n_cpus + 1 + workload->most_tasks; i++)
 		s->place[i] = SIM_NONE;
 	for (u32 i = 0; i < workload->most_tasks; i++)
 		s->tasks[i].next = i + 1 < workload->most_tasks ? i + 1 : SIM_NONE;
+	for (u32 i = 0; i < workload->n_objects; i++)
+		s->objects[i].waiting = (struct sim_queue){ SIM_NONE, SIM_NONE, 0 };
 	for (u32 cpu = 0; cpu < machine->n_cpus; cpu++) {
 		struct sim_cpu *c = &s->cpus[cpu];
 

@@ -76,6 +76,7 @@ union sim_task_policy {
  * struct sim_task - one task; its number is its place in the array
  * @who:     number in the workload, by which its chance is drawn
  * @group:   that it sends messages in
+ * @instance: among those that began with the same program
  * @pc:      next instruction
  * @times:   of each loop
  * @left:    ns of its burst that are still to do
@@ -100,6 +101,7 @@ union sim_task_policy {
 struct sim_task {
 	u32 who;
 	u32 group;
+	u32 instance;
 	u16 program;
 	u16 pc;
 	u32 times[SIM_LOOPS];
@@ -127,6 +129,7 @@ struct sim_task {
 	u32 next, previous; /* in its queue; SIM_NONE */
 	u64 key;
 	u64 slept; /* average of its sleeps */
+	u64 looped; /* when it went back last */
 	union sim_task_policy policy;
 };
 
@@ -194,6 +197,18 @@ struct sim_group {
 	u32 first;
 	u32 n;
 	u32 hops;
+};
+
+/**
+ * struct sim_object - what tasks wait for each other by
+ * @waiting: in the order in which they came
+ * @value:   of a semaphore; arrivals at a barrier; who holds a mutex, and one
+ * @time:    of a timer, when it was due last
+ */
+struct sim_object {
+	struct sim_queue waiting;
+	u32 value;
+	u64 time;
 };
 
 /* A move that is optional, and a model may refuse. */
@@ -265,6 +280,7 @@ struct sim {
 	struct sim_cpu *cpus;
 	struct sim_task *tasks;
 	struct sim_group *groups;
+	struct sim_object *objects;
 	u32 *dirty; /* CPUs that must choose anew */
 	struct sim_event *heap; /* the earliest first */
 	u32 *place; /* of each slot in the heap; SIM_NONE */
@@ -291,7 +307,8 @@ void sim_free(struct sim *s);
 /**
  * sim_run() - goes on until the workload is done or the time has come
  *
- * Return: 1: the workload is done; 0: it is @until; -ETIMEDOUT: the limit was reached.
+ * Return: 1: the workload is done; 0: it is @until; -ETIMEDOUT: the limit was reached;
+ * -EDEADLK: all tasks wait for each other.
  */
 int sim_run(struct sim *s, u64 until);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "src/sim/rtapp.h"
 #include "src/sim/workload.h"
 #include "src/util/error.h"
 
@@ -198,6 +199,8 @@ int sim_workload_make(struct sim_workload *w, const char *name, uint32_t cpus,
 {
 	char names[128] = "";
 
+	if (strlen(name) > 5 && strcmp(name + strlen(name) - 5, ".json") == 0)
+		return sim_rtapp_load(w, name, err);
 	memset(w, 0, sizeof(*w));
 	for (uint32_t i = 0; i < N_WORKLOADS; i++) {
 		if (strcmp(workloads[i].name, name) == 0) {
@@ -208,5 +211,7 @@ int sim_workload_make(struct sim_workload *w, const char *name, uint32_t cpus,
 		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
 			 i ? ", " : "", workloads[i].name);
 	}
-	return mls_error(err, -EINVAL, "workload %s: expected one of %s", name, names);
+	return mls_error(err, -EINVAL,
+			 "workload %s: expected one of %s, or a file of rt-app's, NAME.json", name,
+			 names);
 }

@@ -33,6 +33,16 @@ enum sim_op {
 	SIM_UNTIE, /* may run anywhere from now on */
 	SIM_RECEIVE, /* a message; goes to @to if its group has done all its hops */
 	SIM_SEND, /* to another task of its group */
+	/* With an object, number @to, of the task's instance @stride further: */
+	SIM_LOCK, /* a mutex */
+	SIM_UNLOCK,
+	SIM_BLOCK, /* until somebody signals */
+	SIM_SIGNAL, /* one that is blocked, if there is one */
+	SIM_BROADCAST, /* all of them */
+	SIM_POST, /* a semaphore */
+	SIM_TAKE,
+	SIM_BARRIER, /* until @count tasks are there */
+	SIM_TIMER, /* until @mean after the last time; @count: also if that is over already */
 };
 
 /* How the amounts of an instruction vary. */
@@ -96,8 +106,9 @@ struct sim_start {
 	uint32_t groups; /* among which they are divided; 0: none */
 };
 
-#define SIM_MAX_PROGRAMS 8
-#define SIM_MAX_STARTS   4
+#define SIM_MAX_PROGRAMS 64
+#define SIM_MAX_STARTS   64
+#define SIM_MAX_CODE     1024
 
 struct sim_workload {
 	char name[32];
@@ -108,16 +119,20 @@ struct sim_workload {
 	uint32_t n_groups;
 	uint32_t hops; /* of each group */
 	uint32_t messages; /* under way in each group from the beginning */
+	uint32_t n_objects; /* mutexes, conditions, semaphores, barriers, timers */
+	uint64_t duration; /* after which it ends; 0: when all tasks have ended */
 	uint32_t numbers; /* that SIM_SPAWN gives out: it skips to the end behind the last one */
-	struct sim_instruction code[48]; /* that the programs point into */
+	struct sim_instruction code[SIM_MAX_CODE]; /* that the programs point into */
 	uint32_t n_code;
 };
 
 /**
  * sim_workload_make() - one of the named workloads, as large as @cpus want
- * @name: make, message, mixed, imbalance (the loads of bench/vm), server
+ * @name: make, message, mixed, imbalance (the loads of bench/vm), server; or a file of
+ *        rt-app's, whose name ends with .json (rtapp.h)
  *
- * Not copied: the programs point into it.  Return: 0, or -EINVAL.
+ * Not copied: the programs point into it.  Return: 0, or -EINVAL; of a file what
+ * sim_rtapp_load() returns.
  */
 int sim_workload_make(struct sim_workload *w, const char *name, uint32_t cpus,
 		      struct mlsched_error *err);
