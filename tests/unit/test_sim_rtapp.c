@@ -172,14 +172,14 @@ static void loose_text_becomes_strict(void **state)
 				    "\"cpus\": [1, 2,],\n\"x\": \"a, \\\"b}\"}},\n}\n";
 	char *strict = rtapp_strict(loose, sizeof(loose) - 1);
 	json_error_t where;
-	json_t *root;
+	json_t *all, *root;
 
 	(void)state;
 	assert_non_null(strict);
-	root = json_loads(strict, JSON_REJECT_DUPLICATES, &where);
-	if (!root)
+	all = json_loads(strict, JSON_REJECT_DUPLICATES, &where);
+	if (!all)
 		fail_msg("%s, line %d: %s", where.text, where.line, strict);
-	root = json_object_get(json_object_get(root, "tasks"), "t");
+	root = json_object_get(json_object_get(all, "tasks"), "t");
 	assert_int_equal(json_integer_value(json_object_get(root, "run")), 1);
 	assert_int_equal(json_integer_value(json_object_get(root, "run~1")), 2);
 	assert_int_equal(json_integer_value(json_object_get(root, "run~2")), 3);
@@ -187,6 +187,7 @@ static void loose_text_becomes_strict(void **state)
 	assert_string_equal(json_string_value(json_object_get(root, "x")), "a, \"b}");
 	assert_int_equal(json_array_size(json_object_get(root, "cpus")), 2);
 	assert_int_equal(json_object_size(json_object_get(root, "phases")), 2);
+	json_decref(all);
 	free(strict);
 }
 
