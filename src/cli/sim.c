@@ -15,15 +15,17 @@
 #include "src/cli/progress.h"
 #include "src/sim/decider.h"
 #include "src/sim/sweep.h"
+#include "src/sim/trace.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
 
-enum { OPTION_MODEL = 0x200, OPTION_COSTS, OPTION_SEED, OPTION_SEEDS, OPTION_LIMIT };
+enum { OPTION_MODEL = 0x200, OPTION_TRACE, OPTION_COSTS, OPTION_SEED, OPTION_SEEDS, OPTION_LIMIT };
 
 struct sim_cli_options {
 	struct cli_common common;
 	struct cli_names machines, workloads, policies;
 	const char *model;
+	const char *trace;
 	bool costs_of_load;
 	uint32_t seeds, threads;
 	uint64_t seed;
@@ -45,6 +47,8 @@ static const struct argp_option options[] = {
 	{ "seeds", OPTION_SEEDS, "N", 0, "So many runs of each (5)", 0 },
 	{ "seed", OPTION_SEED, "N", 0, "The first seed (1)", 0 },
 	{ "limit", OPTION_LIMIT, "S", 0, "Gives a run up after so much simulated time (600)", 0 },
+	{ "trace", OPTION_TRACE, "FILE", 0,
+	  "Write down who ran where in the first run of the last policy, for ui.perfetto.dev", 0 },
 	{ "threads", 't', "N", 0, "Runs at a time; changes no number (one for each CPU)", 0 },
 	{ 0 },
 };
@@ -97,6 +101,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_MODEL:
 		o->model = arg;
+		return 0;
+	case OPTION_TRACE:
+		o->trace = arg;
 		return 0;
 	case OPTION_COSTS:
 		o->costs_of_load = strcmp(arg, "load") == 0;
@@ -409,6 +416,18 @@ static int make_cells(const struct sim_cli_options *o, struct sim_machine *machi
 	return CLI_OK;
 }
 
+static int trace(const struct sim_cli_options *o, const struct sim_cell *cell)
+{
+	struct mlsched_error err;
+
+	if (sim_trace(cell->machine, cell->workload, cell->contender, o->seed,
+		      (uint64_t)(o->limit * 1e9), o->trace, &err) != 0)
+		return cli_fail(&o->common, "%s", err.message);
+	cli_note(&o->common, "%s: %s on %s under %s, seed %" PRIu64, o->trace, cell->workload,
+		 cell->machine->name, cell->contender->name, o->seed);
+	return CLI_OK;
+}
+
 static int sim(const struct sim_cli_options *o)
 {
 	struct sim_machine *machines = calloc(o->machines.n, sizeof(*machines));
@@ -427,6 +446,8 @@ static int sim(const struct sim_cli_options *o)
 		status = make_cells(o, machines, contenders, &decider, &sweep);
 	if (status == CLI_OK)
 		status = run_sweep(o, &sweep);
+	if (status == CLI_OK && o->trace)
+		status = trace(o, &sweep.cells[o->policies.n - 1]);
 	if (status == CLI_OK && o->common.json)
 		print_json(&sweep, o->costs_of_load ? "load" : "server");
 	else if (status == CLI_OK)

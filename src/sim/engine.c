@@ -298,6 +298,8 @@ static void leave(struct sim *s, u32 cpu, bool runnable)
 	u64 ran = s->now - c->picked;
 
 	cool(s, cpu, t, ran);
+	if (s->options->ran && ran)
+		s->options->ran(s->options->context, s, cpu, c->current, c->picked);
 	s->policy->stopping(s, cpu, c->current, ran, runnable);
 }
 

@@ -223,13 +223,14 @@ struct sim;
 /**
  * struct sim_options - constant, and shared by all copies
  * @decide:  the verdict on an optional move: 1 is yes; NULL: the heuristic's
- * @context: for it
- * @tick:    SIM_TICK
+ * @context: for it and the next
  * @limit:   of simulated time, after which a run is given up
+ * @ran:     a task has run from then until now; may be NULL
  * @mechanisms: that our policy has: bits 1 << enum mls_policy_mechanism
  */
 struct sim_options {
 	int (*decide)(void *context, struct sim *s, const struct sim_decision *decision);
+	void (*ran)(void *context, const struct sim *s, u32 cpu, u32 task, u64 from);
 	void *context;
 	u64 limit;
 	u32 mechanisms;

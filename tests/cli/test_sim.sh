@@ -34,6 +34,20 @@ same "bench sim measures each policy on each machine" 6 "$("$MLSCHED" bench sim 
 import json, sys
 print(len([row for row in json.load(sys.stdin) if row["ns_per_event"] > 0]))')"
 
+# What a trace says of a run is what the run says of itself.
+sim --seeds 1 -m 4c2l -w imbalance -p mlsched --trace "$tap_tmp/trace" -q >/dev/null
+same "a trace has no two tasks on a CPU at a time, and marks moves" "4 True True" "$(python3 -c '
+import collections, json, sys
+events = json.load(open(sys.argv[1]))["traceEvents"]
+slices = collections.defaultdict(list)
+for e in events:
+    if e["ph"] == "X":
+        slices[e["tid"]].append((e["ts"], e["ts"] + e["dur"]))
+apart = all(a[1] <= b[0] + 0.002 for s in slices.values() for a, b in zip(sorted(s), sorted(s)[1:]))
+print(len(slices), apart, any(e["ph"] == "i" for e in events))' "$tap_tmp/trace")"
+sim --seeds 1 -w make -p mlsched --trace /nonexistent/trace >/dev/null 2>"$tap_tmp/err"
+same "a trace that cannot be written is said" "1 mlsched sim: /nonexistent/trace: No such file or directory" "$? $(cat "$tap_tmp/err")"
+
 # A model from the simulator, and what it does there.
 learn() { "$MLSCHED" train --from sim --machines 8c2l --workloads make,message --runs 1 --rounds 2 --epochs 5 -q "$@"; }
 check "train --from sim makes a model" learn --threads 1 -o "$tap_tmp/one"

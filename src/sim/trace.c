@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Traces in the JSON of Chrome's trace viewer, which Perfetto reads. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/sim/trace.h"
+#include "src/util/error.h"
+
+struct trace {
+	const struct sim_contender *contender;
+	FILE *file;
+	u32 *last; /* CPU on which each task ran, and one */
+};
+
+static int decide(void *context, struct sim *s, const struct sim_decision *d)
+{
+	struct trace *t = context;
+
+	return t->contender->decide ? t->contender->decide(t->contender->context, s, d) : 1;
+}
+
+/* Times are in us there; ours are exact to the ns. */
+static void print_us(FILE *file, const char *name, u64 ns)
+{
+	fprintf(file, ",\"%s\":%" PRIu64 ".%03u", name, (uint64_t)(ns / 1000), (u32)(ns % 1000));
+}
+
+static void ran(void *context, const struct sim *s, u32 cpu, u32 task, u64 from)
+{
+	static const char *const distances[SIM_DISTANCES] = { "", "to another CPU of its cache",
+							      "to another cache",
+							      "to another node" };
+	struct trace *t = context;
+	const struct sim_task *p = &s->tasks[task];
+	u32 last = t->last[task];
+
+	if (last && last != cpu + 1) {
+		fprintf(t->file,
+			",\n{\"name\":\"%s\",\"cat\":\"move\",\"ph\":\"i\",\"s\":\"t\",\"pid\":1,\"tid\":%u",
+			distances[sim_distance(s->machine, last - 1, cpu)], cpu + 1);
+		print_us(t->file, "ts", from);
+		fprintf(t->file, ",\"args\":{\"task\":%u,\"from\":%u}}", task, last - 1);
+	}
+	/* A slot is given to another task when this one has ended. */
+	t->last[task] = p->ran_on == SIM_NONE ? 0 : cpu + 1;
+	fprintf(t->file, ",\n{\"name\":\"%s %u\",\"cat\":\"run\",\"ph\":\"X\",\"pid\":1,\"tid\":%u",
+		s->workload->programs[p->program].name, p->who, cpu + 1);
+	print_us(t->file, "ts", from);
+	print_us(t->file, "dur", s->now - from);
+	fprintf(t->file, ",\"args\":{\"task\":%u}}", task);
+}
+
+static void print_names(FILE *file, const struct sim_machine *m, const char *title)
+{
+	fprintf(file,
+		"{\"traceEvents\":[\n{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":1,"
+		"\"args\":{\"name\":\"%s\"}}",
+		title);
+	for (u32 cpu = 0; cpu < m->n_cpus; cpu++)
+		fprintf(file,
+			",\n{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"args\":"
+			"{\"name\":\"CPU %u, cache %u, node %u\"}}",
+			cpu + 1, cpu, m->llc[cpu], m->node[cpu]);
+}
+
+static int run(struct trace *t, const struct sim_machine *machine,
+	       const struct sim_workload *workload, uint64_t seed, uint64_t limit)
+{
+	const struct sim_options options = {
+		.decide = decide, .ran = ran, .context = t, .limit = limit
+	};
+	char title[128];
+	struct sim *s;
+
+	snprintf(title, sizeof(title), "%s on %s under %s, seed %" PRIu64 " (simulation)",
+		 workload->name, machine->name, t->contender->name, seed);
+	print_names(t->file, machine, title);
+	t->last = calloc(workload->most_tasks, sizeof(*t->last));
+	s = t->last ? sim_new(machine, workload, t->contender->policy, &options, seed, NULL) : NULL;
+	if (s)
+		sim_run(s, limit);
+	fprintf(t->file, "\n],\"displayTimeUnit\":\"ms\"}\n");
+	sim_free(s);
+	free(t->last);
+	return s ? 0 : -ENOMEM;
+}
+
+int sim_trace(const struct sim_machine *machine, const char *workload_name,
+	      const struct sim_contender *contender, uint64_t seed, uint64_t limit,
+	      const char *path, struct mlsched_error *err)
+{
+	struct sim_workload *workload = malloc(sizeof(*workload));
+	struct trace t = { .contender = contender };
+	int ret;
+
+	if (!workload)
+		return mls_error(err, -ENOMEM, "no memory");
+	ret = sim_workload_make(workload, workload_name, machine->n_cpus, err);
+	if (ret)
+		goto out;
+	t.file = fopen(path, "we");
+	if (!t.file) {
+		ret = -errno;
+		mls_error(err, ret, "%s: %s", path, strerror(-ret));
+		goto out;
+	}
+	ret = run(&t, machine, workload, seed, limit);
+	if (ret)
+		mls_error(err, ret, "no memory");
+	if ((ferror(t.file) | fclose(t.file)) && !ret)
+		ret = mls_error(err, -EIO, "%s: cannot be written", path);
+out:
+	free(workload);
+	return ret;
+}
