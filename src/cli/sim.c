@@ -13,6 +13,7 @@
 #include "src/cli/cli.h"
 #include "src/cli/names.h"
 #include "src/cli/progress.h"
+#include "src/cli/sim.h"
 #include "src/sim/decider.h"
 #include "src/sim/sweep.h"
 #include "src/sim/trace.h"
@@ -26,7 +27,7 @@ struct sim_cli_options {
 	struct cli_names machines, workloads, policies;
 	const char *model;
 	const char *trace;
-	bool costs_of_load;
+	const char *costs;
 	uint32_t seeds, threads;
 	uint64_t seed;
 	double limit; /* s */
@@ -43,7 +44,9 @@ static const struct argp_option options[] = {
 	  0 },
 	{ "model", OPTION_MODEL, "DIR", 0, "Of the policy \"model\": ours, and this decides", 0 },
 	{ "costs", OPTION_COSTS, "NAME", 0,
-	  "Of moves: server, or load, as the load of the virtual machines has them (server)", 0 },
+	  "Of moves: server; load, as the load of the virtual machines has them; or a file of "
+	  "mlsched sim calibrate (server)",
+	  0 },
 	{ "seeds", OPTION_SEEDS, "N", 0, "So many runs of each (5)", 0 },
 	{ "seed", OPTION_SEED, "N", 0, "The first seed (1)", 0 },
 	{ "limit", OPTION_LIMIT, "S", 0, "Gives a run up after so much simulated time (600)", 0 },
@@ -106,9 +109,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->trace = arg;
 		return 0;
 	case OPTION_COSTS:
-		o->costs_of_load = strcmp(arg, "load") == 0;
-		if (!o->costs_of_load && strcmp(arg, "server") != 0)
-			argp_error(state, "--costs: expected server or load, got \"%s\"", arg);
+		o->costs = arg;
 		return 0;
 	case OPTION_SEEDS:
 		o->seeds = (uint32_t)number(state, "seeds", arg, 1, 10000);
@@ -138,6 +139,7 @@ static const struct argp argp = {
 	.doc = "Runs workloads on simulated machines under several schedulers, each of them with the "
 	       "same work, and compares time, moves and waits.\v"
 	       "All figures are of a simulation, the same to the bit for a seed.\n\n"
+	       "COMMANDS\n  calibrate  what moves cost on this machine (mlsched sim calibrate --help)\n\n"
 	       "EXAMPLES\n  mlsched sim\n"
 	       "  mlsched sim -m 32c4l,128c16l2n -w make,message --seeds 10\n",
 	.children = children,
@@ -393,12 +395,13 @@ static int make_cells(const struct sim_cli_options *o, struct sim_machine *machi
 	struct mlsched_error err;
 	struct sim_workload *workload = malloc(sizeof(*workload));
 	struct sim_cell *cell = sweep->cells;
-	int ret = workload ? 0 : -ENOMEM;
+	struct sim_costs costs;
+	int ret = workload ? cli_sim_costs(o->costs, &costs, &err) : -ENOMEM;
 
 	for (uint32_t i = 0; i < o->machines.n && !ret; i++) {
 		ret = sim_machine_parse(&machines[i], o->machines.name[i], &err);
-		if (!ret && o->costs_of_load)
-			machines[i].costs = sim_costs_of_load();
+		if (!ret)
+			machines[i].costs = costs;
 	}
 	for (uint32_t i = 0; i < o->policies.n && !ret; i++)
 		ret = find_contender(o, o->policies.name[i], decider, &contenders[i], &err);
@@ -449,7 +452,7 @@ static int sim(const struct sim_cli_options *o)
 	if (status == CLI_OK && o->trace)
 		status = trace(o, &sweep.cells[o->policies.n - 1]);
 	if (status == CLI_OK && o->common.json)
-		print_json(&sweep, o->costs_of_load ? "load" : "server");
+		print_json(&sweep, o->costs);
 	else if (status == CLI_OK)
 		print_table(&sweep, o->policies.n);
 	if (sweep.cells)
@@ -465,12 +468,20 @@ int cli_sim(int argc, char **argv)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct sim_cli_options o = { .common.command = argv[0],
+				     .costs = "server",
 				     .seeds = 5,
 				     .seed = 1,
 				     .limit = 600,
 				     .threads = cpus > 0 ? (uint32_t)cpus : 1 };
 	int status = CLI_FAILURE;
 
+	if (argc > 1 && strcmp(argv[1], "calibrate") == 0) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s calibrate", argv[0]);
+		argv[1] = name;
+		return cli_sim_calibrate(argc - 1, argv + 1);
+	}
 	o.machines = (struct cli_names){ NULL, { "8c2l" }, 1 };
 	o.workloads = (struct cli_names){ NULL, { "make", "message", "mixed", "imbalance" }, 4 };
 	o.policies = (struct cli_names){ NULL, { "eevdf", "mlsched", "refuse" }, 3 };

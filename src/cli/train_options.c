@@ -378,9 +378,7 @@ static error_t parse_sim(int key, char *arg, struct argp_state *state)
 		s->workloads = arg;
 		return 0;
 	case OPTION_COSTS:
-		s->costs_of_load = strcmp(arg, "load") == 0;
-		if (!s->costs_of_load && strcmp(arg, "server") != 0)
-			argp_error(state, "--costs: expected server or load, got \"%s\"", arg);
+		s->costs = arg;
 		return 0;
 	case OPTION_RUNS:
 		s->runs = (uint32_t)parse_whole(state, "runs", arg, 1, 1000);
@@ -459,6 +457,7 @@ int cli_train_parse(int argc, char **argv, struct cli_train_options *o)
 					 .threshold = 0.5f,
 					 .sim = { .machines = "4c2l,8c2l,8c2l2n,16c4l2n",
 						  .workloads = "make,message,mixed,imbalance",
+						  .costs = "server",
 						  .runs = 4,
 						  .rounds = 3,
 						  .futures = 3,

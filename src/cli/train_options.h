@@ -11,7 +11,7 @@
 struct cli_train_sim {
 	const char *machines;
 	const char *workloads;
-	bool costs_of_load;
+	const char *costs;
 	uint32_t runs; /* of each workload on each machine in a round */
 	uint32_t rounds;
 	uint32_t futures;

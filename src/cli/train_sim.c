@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "src/cli/names.h"
+#include "src/cli/sim.h"
 #include "src/cli/train_options.h"
 #include "src/formats/replace.h"
 #include "src/sim/learn.h"
@@ -30,8 +31,13 @@ static int make_lessons(const struct cli_train_options *o, struct lessons *l)
 {
 	struct sim_workload *workload = malloc(sizeof(*workload));
 	struct mlsched_error err = { 0 };
+	struct sim_costs costs;
 	int ret = workload ? cli_names_split(&l->machines, o->sim.machines) : -ENOMEM;
 
+	if (!ret && cli_sim_costs(o->sim.costs, &costs, &err) != 0) {
+		free(workload);
+		return cli_fail(&o->common, "%s", err.message);
+	}
 	if (!ret)
 		ret = cli_names_split(&l->workloads, o->sim.workloads);
 	if (ret == -EINVAL)
@@ -49,8 +55,7 @@ static int make_lessons(const struct cli_train_options *o, struct lessons *l)
 			ret = sim_machine_parse(&lesson->machine, l->machines.name[m], &err);
 			if (!ret)
 				ret = sim_workload_make(workload, lesson->workload, 1, &err);
-			if (o->sim.costs_of_load)
-				lesson->machine.costs = sim_costs_of_load();
+			lesson->machine.costs = costs;
 		}
 	}
 	free(workload);
@@ -97,6 +102,13 @@ static json_t *rounds_json(const struct sim_learn_round *rounds, uint32_t n, boo
 	return list;
 }
 
+static const char *file_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
 /* Nothing in it differs between two trainings with the same options. */
 static char *provenance(const struct cli_train_options *o, const struct mls_dataset *data,
 			const struct sim_learn_round *rounds, uint32_t best)
@@ -108,11 +120,11 @@ static char *provenance(const struct cli_train_options *o, const struct mls_data
 	object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:i, s:i, s:f, s:i, s:o}",
 			   "tool", "mlsched train --from sim", "version", mlsched_version(), "data",
 			   "simulation", "machines", o->sim.machines, "workloads", o->sim.workloads,
-			   "costs", o->sim.costs_of_load ? "load" : "server", "rows",
-			   (int)data->n_rows, "data_crc32c", checksum, "seed",
-			   (json_int_t)o->train.seed, "runs", (int)o->sim.runs, "futures",
-			   (int)o->sim.futures, "move_price_us", o->sim.move_price, "round",
-			   (int)best + 1, "rounds", rounds_json(rounds, o->sim.rounds, false));
+			   "costs", file_name(o->sim.costs), "rows", (int)data->n_rows,
+			   "data_crc32c", checksum, "seed", (json_int_t)o->train.seed, "runs",
+			   (int)o->sim.runs, "futures", (int)o->sim.futures, "move_price_us",
+			   o->sim.move_price, "round", (int)best + 1, "rounds",
+			   rounds_json(rounds, o->sim.rounds, false));
 	text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	json_decref(object);
 	return text;

@@ -48,6 +48,23 @@ print(len(slices), apart, any(e["ph"] == "i" for e in events))' "$tap_tmp/trace"
 sim --seeds 1 -w make -p mlsched --trace /nonexistent/trace >/dev/null 2>"$tap_tmp/err"
 same "a trace that cannot be written is said" "1 mlsched sim: /nonexistent/trace: No such file or directory" "$? $(cat "$tap_tmp/err")"
 
+# What moves cost here.  Threads of one core have the same caches: then there is nothing to measure.
+if "$MLSCHED" sim calibrate --rounds 3 --most 64 -o "$tap_tmp/costs" --json >"$tap_tmp/calibrated" 2>/dev/null; then
+	same "calibrate measures both walks, and sizes up to the largest" "True ['chase', 'stream'] [32, 64]" "$(python3 -c '
+import json, sys
+rows = json.load(sys.stdin)["measured"]
+print(all(r["warm_ns"] > 0 and r["moved_ns"] > 0 and r["refill_ns"] >= 0 for r in rows), sorted({r["walk"] for r in rows}),
+      sorted({r["kib"] for r in rows}))' <"$tap_tmp/calibrated")"
+	check "and sim takes its file" sim --seeds 1 -w make --costs "$tap_tmp/costs" -q
+	sed -i 's/"private_kib": [0-9]*/"private_kib": "x"/' "$tap_tmp/costs"
+	sim --seeds 1 --costs "$tap_tmp/costs" >/dev/null 2>"$tap_tmp/err"
+	same "a damaged file is said" "1 mlsched sim: $tap_tmp/costs: costs, private_kib: expected a number from 0 to 1000000000" \
+		"$? $(cat "$tap_tmp/err")"
+else
+	same "calibrate says why it cannot" "no other core is online: nothing can move" \
+		"$("$MLSCHED" sim calibrate --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["error"])')"
+fi
+
 # A model from the simulator, and what it does there.
 learn() { "$MLSCHED" train --from sim --machines 8c2l --workloads make,message --runs 1 --rounds 2 --epochs 5 -q "$@"; }
 check "train --from sim makes a model" learn --threads 1 -o "$tap_tmp/one"
@@ -72,13 +89,13 @@ done
 "$MLSCHED" train --from sim --machines 8c3l -o "$tap_tmp/none" >/dev/null 2>"$tap_tmp/err"
 same "train --from sim --machines 8c3l exits 1" 1 $?
 same "and says why in one line" 1 "$(wc -l <"$tap_tmp/err")"
-for option in "--machine 8c3l" "--workload nonsense" "--policy nonsense" "--limit 0.01"; do
+for option in "--machine 8c3l" "--workload nonsense" "--policy nonsense" "--costs nonsense" "--limit 0.01"; do
 	# shellcheck disable=SC2086
 	sim --seeds 1 $option >/dev/null 2>"$tap_tmp/err"
 	same "sim $option exits 1" 1 $?
 	same "and says why in one line" 1 "$(wc -l <"$tap_tmp/err")"
 done
-for option in "--seeds 0" "--seed -1" "--costs nonsense" "--threads 0" "--limit 0" "--machine ,"; do
+for option in "--seeds 0" "--seed -1" "--threads 0" "--limit 0" "--machine ,"; do
 	# shellcheck disable=SC2086
 	sim $option >/dev/null 2>&1
 	same "sim $option exits 2" 2 $?
