@@ -243,6 +243,7 @@ s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_f
 
 	if (!t)
 		return prev_cpu;
+	record_name(t, p);
 	wakes(t, now);
 	t->pulls = mls_policy_pulls(t->pulls, distance(prev, waker));
 	may_stay = may_run_on(p, prev);
@@ -274,6 +275,7 @@ s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_f
 			refused = true;
 			continue;
 		}
+		record_rule(t, mls_verdict_move(kind, prev, (u32)cpu), cause);
 		set_cause(t, cause);
 		if (run_at_once(p, t, (u32)cpu))
 			return cpu;
@@ -343,6 +345,7 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 		scx_bpf_dsq_insert(p, local, policy.slice, enq_flags);
 		return;
 	}
+	record_name(t, p);
 	if (cpu != t->ran_on && t->cause == SCHEDULER_STAYS)
 		set_cause(t, may_run_on(p, t->ran_on) ? SCHEDULER_BY_KERNEL : SCHEDULER_BY_FORCE);
 	wakes(t, now);
@@ -433,6 +436,7 @@ __noinline int steal_from(u32 src, u32 dst, u64 now)
 			}
 			cause = MLS_POLICY_STEAL;
 		}
+		record_rule(t, mls_verdict_move(MLS_POLICY_STEAL, src, dst), cause);
 		set_cause(t, cause);
 		scx_bpf_dsq_move_set_slice(THE_ITERATOR, policy.slice);
 		moved = scx_bpf_dsq_move(THE_ITERATOR, p,
@@ -626,11 +630,19 @@ static __always_inline void count_wait(u64 wait)
 	__sync_fetch_and_add(&n->waits[bucket & (SCHEDULER_BUCKETS - 1)], 1);
 }
 
-static __always_inline void count_move(struct task *t, u32 cpu)
+static __always_inline void count_move(struct task *t, u32 cpu, u64 now)
 {
 	u32 cause = __sync_lock_test_and_set(&t->cause, SCHEDULER_STAYS), far;
+	bool moves = t->ran_on != cpu;
 
-	if (t->ran_on == cpu) {
+	if (record_size) {
+		u64 id = record_moves(
+			t, 0, moves ? SCHEDULER_MOVED : SCHEDULER_FAILED + SCHEDULER_RETURNED);
+
+		if (moves)
+			record_moved(t, id, cpu, now);
+	}
+	if (!moves) {
 		count_failure(cause, SCHEDULER_RETURNED);
 		return;
 	}
@@ -658,7 +670,11 @@ void BPF_PROG(mlsched_running, struct task_struct *p)
 	}
 	if (!t)
 		return;
-	count_move(t, cpu);
+	count_move(t, cpu, now);
+	if (record_size) {
+		record_name(t, p);
+		record_starts(t, cpu, now);
+	}
 	if (t->waiting)
 		count_wait(waited(t, now));
 	t->waiting = 0;
@@ -703,6 +719,8 @@ void BPF_PROG(mlsched_stopping, struct task_struct *p, bool runnable)
 
 	if (!t)
 		return;
+	if (record_size)
+		record_stops(t, now);
 	ran = now - t->began;
 	t->own += mls_policy_charge(ran, t->weight);
 	t->ran += ran;
@@ -788,6 +806,7 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 		} else {
 			COUNT(safety[MLS_POLICY_BALANCE]);
 		}
+		record_rule(t, mls_verdict_move(MLS_POLICY_BALANCE, src, dst), cause);
 		set_cause(t, cause);
 		scx_bpf_dsq_move_set_vtime(THE_ITERATOR, cpu_at(dst)->clock - policy.credit);
 		moved = scx_bpf_dsq_move_vtime(THE_ITERATOR, p, dst, 0);
@@ -893,6 +912,8 @@ void BPF_PROG(mlsched_exit_task, struct task_struct *p, struct scx_exit_task_arg
 	leave_group(t);
 	if (cpu_at(t->ran_on)->owner == t->pid)
 		cpu_at(t->ran_on)->owner = 0;
+	if (record_size)
+		record_moves(t, 0, SCHEDULER_FAILED + SCHEDULER_RETURNED);
 	count_failure(__sync_lock_test_and_set(&t->cause, SCHEDULER_STAYS), SCHEDULER_RETURNED);
 }
 

@@ -99,6 +99,78 @@ struct scheduler_request {
 	u32 pad[7]; /* to a power of two with the ring buffer's header */
 };
 
+/* Inputs of the longest schema. */
+#define SCHEDULER_RECORD_FEATURES 16
+/* Open records of one task that are followed; one more closes the oldest. */
+#define SCHEDULER_FOLLOWED 8
+/* Slots that stay free, so that CPUs which look at the same moment cannot overrun the array. */
+#define SCHEDULER_RECORD_MARGIN SCHEDULER_MAX_CPUS
+#define SCHEDULER_COMM_SIZE     16
+
+/* Who decided. */
+enum scheduler_decider {
+	SCHEDULER_DECIDED_FORCE,
+	SCHEDULER_DECIDED_SAFETY,
+	SCHEDULER_DECIDED_HEURISTIC,
+	SCHEDULER_DECIDED_MODEL,
+};
+
+/* What became of it. */
+enum scheduler_result {
+	SCHEDULER_UNDER_WAY,
+	SCHEDULER_MOVED,
+	SCHEDULER_REFUSED,
+	SCHEDULER_FAILED, /* and enum scheduler_failure */
+};
+
+#define SCHEDULER_NO_VERDICT 2
+
+/**
+ * struct scheduler_record - a decision, or a move by a rule, and what came of it
+ * @id:       1, 2, ...: written last; the slot is @id modulo the array's size
+ * @older:    the task's record before this one, or 0
+ * @time:     CLOCK_MONOTONIC in ns
+ * @run:      low half: ns that the task ran since, within the window; high half: 0,
+ *            or 1 + the ns after @time at which it last began to run
+ * @logit:    of the network, in its own units; 0 where there is none
+ * @wait:     ns until the task ran anywhere, at least 1; 0 until then
+ * @moved:    ns until it ran on another CPU than before, other than by this move
+ * @back:     ns until that was @src
+ * @observed: 0, or ns after which it was no longer followed
+ * @features: Q16.16
+ * @kind:     enum mls_policy_kind
+ * @decider:  enum scheduler_decider
+ * @verdict:  of the model, SCHEDULER_NO_VERDICT: it has said none
+ * @slot:     of the network that was asked, and one; 0: none, or the daemon
+ *
+ * Times after @time end at the window, which fits 32 bits of ns.
+ */
+struct scheduler_record {
+	u64 id;
+	u64 older;
+	u64 time;
+	u64 run;
+	s64 logit;
+	u32 wait;
+	u32 moved;
+	u32 back;
+	u32 observed;
+	u32 pid;
+	u32 tgid;
+	char comm[SCHEDULER_COMM_SIZE];
+	s32 features[SCHEDULER_RECORD_FEATURES];
+	u16 src;
+	u16 dst;
+	u16 ran_on;
+	u8 kind;
+	u8 decider;
+	u8 verdict;
+	u8 accepted;
+	u8 result;
+	u8 slot;
+	u8 pad[4];
+};
+
 struct scheduler_row {
 	u64 word[SCHEDULER_WORDS];
 };
@@ -127,6 +199,9 @@ struct scheduler_row {
  *              where there is none what the heuristic says
  * @safety:     moves that a safety rule allowed, by kind
  * @overdue:    tasks served before their turn, because they had waited too long
+ * @recorded:   decisions that were written down: with @unrecorded, which found no room,
+ *              all of @asked since a recording began
+ * @recorded_rules: moves by safety and hard rules that were written down; the same way
  * @bound:      tasks bound to a CPU, put there at once
  * @preempted:  running tasks that one which woke up took the place of
  * @kicked:     idle CPUs called to look for work
@@ -154,6 +229,10 @@ struct scheduler_counts {
 	u64 trial;
 	u64 trial_migrates;
 	u64 trial_same;
+	u64 recorded;
+	u64 unrecorded;
+	u64 recorded_rules;
+	u64 unrecorded_rules;
 	u64 bound;
 	u64 preempted;
 	u64 kicked;

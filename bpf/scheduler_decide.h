@@ -7,6 +7,7 @@
 #define MLS_BPF_SCHEDULER_DECIDE_H
 
 #include "bpf/scheduler_features.h"
+#include "bpf/scheduler_record.h"
 #include "bpf/scheduler_requests.h"
 #include "bpf/scheduler_sets.h"
 
@@ -57,10 +58,15 @@ __noinline int ask_slot(u32 number, u32 in_timer)
 	struct qnet_scratch *scratch = scratch_of(in_timer);
 	u32 index = number - 1;
 	struct qnet_slot *slot = bpf_map_lookup_elem(&slots, &index);
+	s64 logit;
 
 	if (!slot || !scratch || slot->magic != QNET_MAGIC)
 		return -1;
-	return qnet_infer(slot, scratch) > slot->threshold;
+	logit = qnet_infer(slot, scratch);
+	/* The candidate's is nobody's decision. */
+	if (record_size && number != *(volatile u32 *)&candidate)
+		*record_logit(in_timer) = logit;
+	return logit > slot->threshold;
 }
 
 /* What the daemon has said of this move of the task: 1 or 0, or -1 while it has not; then ask it. */
@@ -166,6 +172,65 @@ static __always_inline void ask_again(u32 cpu)
 		bpf_timer_start(&again->timer, MLS_POLICY_AGAIN, 0);
 }
 
+/* In the inputs of the recording, which need not be those of the model. */
+static __always_inline bool has_inputs(u32 number)
+{
+	u32 index = number - 1;
+	struct qnet_slot *slot = bpf_map_lookup_elem(&slots, &index);
+
+	return slot && (slot->n_features == MLS_MIG15_INPUTS) == records_mig15;
+}
+
+/* What a network was asked with lies in the scratch still, if there was one and no candidate. */
+static __noinline int record_inputs(struct task *t, u32 move, u32 number, u32 in_timer)
+{
+	struct qnet_scratch *scratch = scratch_of(in_timer);
+
+	if (!scratch || (number && !*(volatile u32 *)&candidate && has_inputs(number)))
+		return 0;
+	if (records_mig15)
+		return fill_mig15(t, move, lengths_of(move), in_timer);
+	fill_seed10(scratch->features, mls_verdict_src(move), mls_verdict_dst(move));
+	return 0;
+}
+
+static __noinline int record_decision(struct task *t, u32 move, u32 how, u32 answer, u32 in_timer)
+{
+	u32 model = answer & 3, verdict = answer >> 2 & 1, number = 0;
+	struct qnet_scratch *scratch = scratch_of(in_timer);
+	struct scheduler_record *r;
+	u64 id;
+
+	if (engine == SCHEDULER_ASK_KERNEL && model != SCHEDULER_NO_VERDICT)
+		number = *(volatile u32 *)&active;
+	record_inputs(t, move, number, in_timer);
+	if (!t || !scratch)
+		return 0;
+	r = take_record(&id);
+	if (!r) {
+		COUNT(unrecorded);
+		return 0;
+	}
+	fill_record(r, t, move,
+		    how == MLS_POLICY_ACTIVE && model != SCHEDULER_NO_VERDICT ?
+			    SCHEDULER_DECIDED_MODEL :
+			    SCHEDULER_DECIDED_HEURISTIC);
+#pragma unroll
+	for (int i = 0; i < SCHEDULER_RECORD_FEATURES; i++)
+		r->features[i] = i < SCHEDULER_FEATURES ? scratch->features[i] : 0;
+	r->verdict = (u8)model;
+	if (number) {
+		r->slot = (u8)number;
+		r->logit = *record_logit(in_timer);
+	}
+	r->accepted = (u8)verdict;
+	if (!verdict)
+		r->result = SCHEDULER_REFUSED;
+	publish_record(r, t, id);
+	COUNT(recorded);
+	return 0;
+}
+
 /* May @t move from @src to @dst?  For optional moves only; a function of its own as above. */
 __noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 {
@@ -196,6 +261,10 @@ __noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 		if (kind == MLS_POLICY_STEAL || is_in(&idle, dst))
 			ask_again(dst);
 	}
+	if (record_size)
+		record_decision(t, mls_verdict_move(kind, src, dst), how,
+				(model < 0 ? SCHEDULER_NO_VERDICT : (u32)model) | (u32)verdict << 2,
+				in_timer);
 	return verdict;
 }
 
@@ -232,13 +301,19 @@ static __always_inline u64 kept_for(u32 cpu, u64 now)
 static __always_inline void set_cause(struct task *t, u32 cause)
 {
 	count_failure(__sync_lock_test_and_set(&t->cause, cause), SCHEDULER_REPLACED);
+	if (record_size)
+		record_moves(t, __sync_lock_test_and_set(&t->decided, 0),
+			     SCHEDULER_FAILED + SCHEDULER_REPLACED);
 }
 
 /* It will not, unless it has run in the meantime, which then was counted. */
 static __always_inline void take_back(struct task *t, u32 cause)
 {
-	if (__sync_val_compare_and_swap(&t->cause, cause, SCHEDULER_STAYS) == cause)
-		count_failure(cause, SCHEDULER_RACED);
+	if (__sync_val_compare_and_swap(&t->cause, cause, SCHEDULER_STAYS) != cause)
+		return;
+	count_failure(cause, SCHEDULER_RACED);
+	if (record_size)
+		record_moves(t, 0, SCHEDULER_FAILED + SCHEDULER_RACED);
 }
 
 #endif /* MLS_BPF_SCHEDULER_DECIDE_H */

@@ -100,6 +100,9 @@ struct {
  * @group:   id of the cgroup in which it is counted as active,
  * @counted: with this weight; 0: it is not
  * @asked:   of the daemon, about it
+ * @record:  its newest open record, 0: none; like the following only with a recording
+ * @decided: record of the move that was just decided,
+ * @moving:  and of the one that is under way
  */
 struct task {
 	u64 own;
@@ -125,6 +128,11 @@ struct task {
 	u32 went_on;
 	u64 group;
 	struct mls_question asked[MLS_VERDICT_QUESTIONS];
+	u64 record;
+	u64 decided;
+	u64 moving;
+	u32 tgid;
+	char comm[SCHEDULER_COMM_SIZE];
 };
 
 struct {

@@ -33,7 +33,7 @@ $(TEST_BIN): $(O)/tests/%: $(O)/obj/tests/%.o $(TEST_LIB_O) $(LIB_A) $(HOST_OBJ)
 FAKE_SCX   := $(O)/tests/fake/fake_scx
 FAKE_O     := $(O)/obj/tests/fake/fake_scx.o
 FAKE_PARTS := $(FAKE_O) $(O)/obj/tests/lib/qnet_infer_128.o $(TEST_CLI_O) \
-	      $(filter-out $(O)/obj/src/host/scx.o $(O)/obj/src/host/scx_slots.o,$(HOST_OBJ)) $(LIB_A)
+	      $(filter-out $(addprefix $(O)/obj/src/host/,scx.o scx_slots.o scx_records.o),$(HOST_OBJ)) $(LIB_A)
 
 $(FAKE_O): | $(PROTO_H) $(SKELS)
 

@@ -3,6 +3,7 @@
  * The recording that a command makes.  The scheduler never waits for it: when writing
  * fails that is said, once, and everything else goes on.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -27,7 +28,14 @@ static uint64_t now_ns(void)
 int run_record_check(const struct cli_common *common, const struct run_record_options *o,
 		     double window)
 {
-	if (!o->path || window * 1e6 <= (double)MLS_RECORD_MAX_WINDOW)
+	struct mlsched_error err;
+
+	if (!o->path)
+		return CLI_OK;
+	/* Before a scheduler is attached for nothing. */
+	if (mls_recording_may_create(o->path, o->append, &err) != 0)
+		return cli_fail(common, "%s", err.message);
+	if (window * 1e6 <= (double)MLS_RECORD_MAX_WINDOW)
 		return CLI_OK;
 	return cli_fail(common,
 			"--window: expected at most %llu ms with a recording, which loses no more "
@@ -36,8 +44,8 @@ int run_record_check(const struct cli_common *common, const struct run_record_op
 }
 
 int run_record_open(const struct cli_common *common, const struct run_record_options *o,
-		    const struct mls_topology *topology, const char *source, uint64_t window,
-		    struct run_record **record)
+		    const struct mls_topology *topology, const char *source, const char *schema,
+		    uint64_t window, struct run_record **record)
 {
 	struct mls_recording_cpu *cpus;
 	struct mls_recording_session session;
@@ -59,7 +67,7 @@ int run_record_open(const struct cli_common *common, const struct run_record_opt
 	}
 	r->common = common;
 	r->path = o->path;
-	n = mls_record_session(topology, source, window, &session, cpus);
+	n = mls_record_session(topology, source, schema, window, &session, cpus);
 	ret = mls_recording_create(o->path, o->append, &err, &recording);
 	if (!ret)
 		ret = mls_recording_begin(recording, &session, cpus, n, &err);
@@ -85,10 +93,22 @@ int run_record_start(struct run_record *r)
 	return cli_fail(r->common, "%s", err.message);
 }
 
-void run_record_model(struct run_record *r, const char *mode, const char *engine, const char *path,
-		      const struct mlsched_model *model)
+static void describe(struct mls_recording_model *m, const struct mlsched_model *model)
 {
-	struct mls_recording_model m = { .time = now_ns() };
+	const struct mlsched_meta *meta = mlsched_model_meta(model);
+	const struct mlsched_schema *schema;
+
+	snprintf(m->schema, sizeof(m->schema), "%s", meta->schema[0] ? meta->schema : "seed10");
+	schema = mlsched_schema_find(m->schema);
+	m->schema_version = schema ? schema->version : 0;
+	m->checksum = mlsched_model_checksum(model);
+	m->threshold = meta->threshold;
+}
+
+void run_record_model(struct run_record *r, const char *mode, const char *engine, const char *path,
+		      const struct mlsched_model *model, uint32_t checksum)
+{
+	struct mls_recording_model m = { .time = now_ns(), .checksum = checksum, .threshold = NAN };
 
 	if (!r)
 		return;
@@ -96,17 +116,8 @@ void run_record_model(struct run_record *r, const char *mode, const char *engine
 	snprintf(m.engine, sizeof(m.engine), "%s", engine);
 	if (path)
 		snprintf(m.path, sizeof(m.path), "%s", path);
-	if (model) {
-		const struct mlsched_meta *meta = mlsched_model_meta(model);
-		const struct mlsched_schema *schema;
-
-		snprintf(m.schema, sizeof(m.schema), "%s",
-			 meta->schema[0] ? meta->schema : "seed10");
-		schema = mlsched_schema_find(m.schema);
-		m.schema_version = schema ? schema->version : 0;
-		m.checksum = mlsched_model_checksum(model);
-		m.threshold = meta->threshold;
-	}
+	if (model)
+		describe(&m, model);
 	if (mls_recording_queue_model(r->queue, &m) != 0)
 		cli_note(r->common, "%s: no memory to record a change of the model", r->path);
 }
@@ -135,6 +146,21 @@ void run_record_moves(struct run_record *r, const struct mls_recorder_counts *n)
 
 	for (size_t i = 0; r && i < sizeof(counters) / sizeof(counters[0]); i++)
 		mls_recording_queue_counter(r->queue, counters[i].name, counters[i].value);
+}
+
+void run_record_scheduler(struct run_record *r, const struct scheduler_counts *n)
+{
+	uint64_t asked = 0;
+
+	if (!r)
+		return;
+	for (int k = 0; k < MLS_POLICY_KINDS; k++)
+		asked += n->asked[k];
+	mls_recording_queue_counter(r->queue, "scx.decisions", asked);
+	mls_recording_queue_counter(r->queue, "scx.recorded", n->recorded);
+	mls_recording_queue_counter(r->queue, "scx.unrecorded", n->unrecorded);
+	mls_recording_queue_counter(r->queue, "scx.recorded_rules", n->recorded_rules);
+	mls_recording_queue_counter(r->queue, "scx.unrecorded_rules", n->unrecorded_rules);
 }
 
 void run_record_look(struct run_record *r)

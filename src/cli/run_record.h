@@ -16,7 +16,7 @@ struct run_record_options {
 struct run_record;
 
 /**
- * run_record_check() - whether outcomes can be had within a second
+ * run_record_check() - what can be said before anything is opened
  * @window: ms, 0: default
  *
  * Return: CLI_OK, or CLI_FAILURE with the reason printed.
@@ -26,29 +26,37 @@ int run_record_check(const struct cli_common *common, const struct run_record_op
 
 /**
  * run_record_open() - the file, and a session in it
+ * @schema: of the inputs
  * @record: receives it; NULL when nothing is to be recorded
  *
  * Before the sandbox is entered: all files are open then.
  * Return: CLI_OK, or CLI_FAILURE with the reason printed.
  */
 int run_record_open(const struct cli_common *common, const struct run_record_options *options,
-		    const struct mls_topology *topology, const char *source, uint64_t window,
-		    struct run_record **record);
+		    const struct mls_topology *topology, const char *source, const char *schema,
+		    uint64_t window, struct run_record **record);
 
 /** run_record_start() - its thread: after the sandbox was entered, for it holds of that, too */
 int run_record_start(struct run_record *record);
 
 /* With NULL for a record the following do nothing. */
 
-/** run_record_model() - who is in charge from now on; @path: NULL without a model */
+/**
+ * run_record_model() - who is in charge from now on
+ * @path: NULL without a model
+ * @model: for schema, checksum and threshold; NULL: @checksum is all that is known
+ */
 void run_record_model(struct run_record *record, const char *mode, const char *engine,
-		      const char *path, const struct mlsched_model *model);
+		      const char *path, const struct mlsched_model *model, uint32_t checksum);
 
 /** run_record_row() - one decision */
 void run_record_row(struct run_record *record, const struct mls_recorded *row);
 
 /** run_record_moves() - the counters of the kernel's migrations */
 void run_record_moves(struct run_record *record, const struct mls_recorder_counts *counts);
+
+/** run_record_scheduler() - the counters of our own scheduler */
+void run_record_scheduler(struct run_record *record, const struct scheduler_counts *counts);
 
 /** run_record_look() - says once when writing has failed; every now and then */
 void run_record_look(struct run_record *record);

@@ -12,19 +12,83 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "core/qnet_packed.h"
 #include "src/cli/run_control_state.h"
 #include "src/cli/run_scx.h"
 #include "src/nn/qnet.h"
 
-#define LOOK_SECONDS 0.05
+#define LOOK_SECONDS    0.05
+#define RECORDS_SECONDS 0.02
 /* Attempts to come back after a CPU came or went: more may follow meanwhile. */
 #define RESTARTS 10
+
+/* ---- the recording ------------------------------------------------------------------ */
+
+/* Of the network that the program began with: those that came later do not bring theirs. */
+static double scale_of(const struct scx_run *r, uint32_t slot)
+{
+	const struct qnet_slot *s = slot ? mls_scx_slot(r->scx, (int)slot - 1) : NULL;
+
+	if (!s || !r->view->fixed || s->checksum != mlsched_qmodel_checksum(r->view->fixed))
+		return 0;
+	return mlsched_qmodel_scale(r->view->fixed);
+}
+
+static void on_record(void *context, const struct scheduler_record *record, uint64_t end)
+{
+	const struct scx_run *r = context;
+	struct mls_recorded row;
+
+	mls_record_scheduler(record, end, scale_of(r, record->slot), r->schema->n_features, &row);
+	run_record_row(r->view->record, &row);
+}
+
+/* After anything that may have changed it. */
+static void record_model(struct scx_run *r)
+{
+	int slot = mls_swap_active(r->control->swap);
+	const struct mls_swap_model *model = slot < 0 ? NULL :
+							mls_swap_model(r->control->swap, slot);
+	enum mls_policy_mode mode = mls_scx_mode(r->scx);
+	uint32_t source = model ? model->source : 0;
+
+	if (!r->view->record ||
+	    (r->recorded.mode == mode && r->recorded.slot == slot && r->recorded.source == source))
+		return;
+	r->recorded.mode = mode;
+	r->recorded.slot = slot;
+	r->recorded.source = source;
+	run_record_model(r->view->record, snapshot_mode_names[mode],
+			 model ? run_engine_name(r->view) : "none", model ? model->path : NULL,
+			 r->view->model && source == mlsched_model_checksum(r->view->model) ?
+				 r->view->model :
+				 NULL,
+			 source);
+}
+
+static void count_records(struct scx_run *r)
+{
+	struct scheduler_counts counts;
+
+	mls_scx_counts(r->scx, &counts);
+	run_record_scheduler(r->view->record, &counts);
+	run_record_look(r->view->record);
+}
+
+static int open_record(struct scx_run *r)
+{
+	r->recorded.slot = MLS_SCX_NO_SLOT - 1;
+	return run_record_open(&r->options->common, &r->options->record, mls_scx_topology(r->scx),
+			       "scx", r->schema->name, r->window, &r->view->record);
+}
 
 /* The kernel has taken the scheduler out because a CPU came or went. */
 static void restart(struct scx_run *r)
 {
 	struct mlsched_error err;
 	int ret = -EAGAIN;
+
+	mls_scx_records_poll(r->scx, true, on_record, r);
 
 	for (int i = 0; i < RESTARTS && ret; i++) {
 		r->restarts++;
@@ -45,6 +109,8 @@ static void restart(struct scx_run *r)
 static void look(struct scx_run *r)
 {
 	mls_notify_alive(&r->view->notify, run_control_now());
+	if (r->view->record)
+		count_records(r);
 	r->end = mls_scx_end(r->scx, r->reason, sizeof(r->reason));
 	if (r->end == MLS_SCX_RUNS)
 		return;
@@ -63,6 +129,7 @@ static void handle(struct scx_run *r, enum run_scx_event event)
 
 	if (event == RUN_SCX_CONTROL) {
 		run_control_handle(r->control);
+		record_model(r);
 		return;
 	}
 	if (event == RUN_SCX_SIGNAL) {
@@ -74,6 +141,8 @@ static void handle(struct scx_run *r, enum run_scx_event event)
 		return;
 	if (event == RUN_SCX_LOOK)
 		look(r);
+	else if (event == RUN_SCX_RECORDS)
+		mls_scx_records_poll(r->scx, false, on_record, r);
 	else if (event == RUN_SCX_INTERVAL)
 		run_scx_show_interval(r);
 	else
@@ -86,6 +155,8 @@ static int open_loop(struct scx_run *r)
 	r->fds[RUN_SCX_LOOK] = run_timer(LOOK_SECONDS, LOOK_SECONDS);
 	r->fds[RUN_SCX_INTERVAL] = run_timer(r->options->interval, r->options->interval);
 	r->fds[RUN_SCX_DURATION] = run_timer(r->options->duration, 0);
+	/* Without a recording it is never armed. */
+	r->fds[RUN_SCX_RECORDS] = run_timer(r->view->record ? RECORDS_SECONDS : 0, RECORDS_SECONDS);
 	r->fds[RUN_SCX_CONTROL] = run_control_fd(r->control);
 	if (r->epoll < 0)
 		return -errno;
@@ -136,15 +207,22 @@ static int start_requests(struct scx_run *r)
 static void run_attached(struct scx_run *r)
 {
 	struct mlsched_error err;
-	int ret;
+	int ret, recorded;
 
 	r->started = run_control_now();
 	if (run_control_start(r->control, r->scx, r->requests, r->started, &err) != 0) {
 		r->status = cli_fail(r->view->common, "%s", err.message);
 		return;
 	}
+	if (open_record(r) != CLI_OK) {
+		r->status = CLI_FAILURE;
+		return;
+	}
+	record_model(r);
 	ret = open_loop(r);
-	if (!ret && (run_sandbox(r->options) != CLI_OK || start_requests(r) != CLI_OK)) {
+	if (!ret && (run_sandbox(r->options) != CLI_OK || start_requests(r) != CLI_OK ||
+		     run_record_start(r->view->record) != CLI_OK)) {
+		run_record_end(r->view->record, NULL);
 		close_loop(r);
 		r->status = CLI_FAILURE;
 		return;
@@ -159,12 +237,19 @@ static void run_attached(struct scx_run *r)
 	}
 	close_loop(r);
 	mls_scx_detach(r->scx);
+	mls_scx_records_poll(r->scx, true, on_record, r);
+	if (r->view->record)
+		count_records(r);
+	recorded = run_record_end(r->view->record, &r->view->recorded);
 	if (ret)
 		r->status = cli_fail(r->view->common, "waiting for events: %s", strerror(-ret));
 	else if (r->status == RUN_EJECTED && r->view->common->json)
 		run_scx_show_ejected(r);
 	if (!ret)
 		run_scx_show_summary(r);
+	json_decref(r->view->recorded);
+	if (r->status == CLI_OK)
+		r->status = recorded;
 	if (r->status == RUN_EJECTED && !r->view->common->json)
 		fprintf(stderr, "%s: the kernel has taken the scheduler out: %s\n",
 			r->view->common->command, r->reason);
@@ -199,6 +284,14 @@ static uint64_t verdict_age(const struct run_options *o)
 	return o->verdict_age > 0 ? (uint64_t)(o->verdict_age * 1e6) : MLS_VERDICT_AGE;
 }
 
+/* What the model is asked with; without one, what the next is to be trained with. */
+static const struct mlsched_schema *schema_of(const struct run_view *view)
+{
+	bool seed10 = view->model && mlsched_model_inputs(view->model) == MLS_SEED10_INPUTS;
+
+	return mlsched_schema_find(seed10 ? "seed10" : "mig15");
+}
+
 int run_scx(const struct run_options *o, struct run_view *view, int signals,
 	    struct mlsched_error *err)
 {
@@ -208,7 +301,9 @@ int run_scx(const struct run_options *o, struct run_view *view, int signals,
 		.mode = mode_of(o),
 		.status = CLI_OK,
 		.epoll = -1,
-		.fds = { -1, -1, -1, signals, -1 },
+		.schema = schema_of(view),
+		.window = o->window > 0 ? (uint64_t)(o->window * 1e6) : MLS_RECORDER_WINDOW,
+		.fds = { -1, -1, -1, signals, -1, -1 },
 	};
 	struct mls_scx_options options = {
 		.n_domains = o->n_domains,
@@ -217,6 +312,8 @@ int run_scx(const struct run_options *o, struct run_view *view, int signals,
 		.mode = r.mode,
 		.partial = o->partial,
 		.mechanisms = o->mechanisms,
+		.record = o->record.path ? r.window : 0,
+		.records_mig15 = r.schema->n_features == MLS_MIG15_INPUTS,
 	};
 	void *slot;
 	int ret = make_slot(view->fixed, &slot, err);

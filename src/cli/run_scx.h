@@ -12,6 +12,7 @@ enum run_scx_event {
 	RUN_SCX_DURATION,
 	RUN_SCX_SIGNAL,
 	RUN_SCX_CONTROL,
+	RUN_SCX_RECORDS,
 	RUN_SCX_EVENTS
 };
 
@@ -22,6 +23,7 @@ enum run_scx_event {
  * @requests: to the engine of user space; NULL: the kernel computes
  * @last:    counts at the last line, like @last_requests
  * @started: CLOCK_MONOTONIC, ns
+ * @recorded: what the recording says of who is in charge
  * @end:     what the kernel has done to it, and @reason why
  */
 struct scx_run {
@@ -34,7 +36,14 @@ struct scx_run {
 	struct scheduler_counts last;
 	struct mls_requests_counts last_requests;
 	uint64_t started;
+	const struct mlsched_schema *schema; /* of a recording */
+	uint64_t window; /* ns for which a recording follows tasks */
 	uint32_t restarts;
+	struct {
+		enum mls_policy_mode mode;
+		int slot;
+		uint32_t source;
+	} recorded;
 	enum mls_scx_end end;
 	char reason[512];
 	bool done;

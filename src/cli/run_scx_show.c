@@ -241,6 +241,8 @@ void run_scx_show_summary(const struct scx_run *r)
 		json_object_set_new(document, "ejected", json_boolean(r->end == MLS_SCX_EJECTED));
 		json_object_set_new(document, "reason",
 				    r->reason[0] ? json_string(r->reason) : json_null());
+		if (r->view->recorded)
+			json_object_set(document, "recording", r->view->recorded);
 		show_json(r, document, &n, &requests);
 		return;
 	}
@@ -260,6 +262,7 @@ void run_scx_show_summary(const struct scx_run *r)
 	       run_time_text(p99, mls_scx_wait_at(&n, 0.99)),
 	       run_time_text(p999, mls_scx_wait_at(&n, 0.999)),
 	       run_time_text(longest, (double)n.wait_ns));
+	run_record_show(r->view->recorded);
 	printf("%.1f s, %u restart%s; the kernel's own scheduler goes on\n", seconds, r->restarts,
 	       r->restarts == 1 ? "" : "s");
 }

@@ -167,17 +167,32 @@ static int prepare(struct mls_recording *r, struct mlsched_error *err)
 	return ret;
 }
 
-static int open_file(struct mls_recording *r, bool append, struct mlsched_error *err)
+/* 1: a recording is there; 0: nothing, or an empty file. */
+static int look(const char *path, bool append, struct mlsched_error *err)
 {
-	int found = mls_recording_check_header(r->path, err);
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, result, ret;
+	int found = mls_recording_check_header(path, err);
 
 	if (found == -ENOENT)
-		found = 0;
-	else if (found >= 0 && !append)
+		return 0;
+	if (found >= 0 && !append)
 		return mls_error(err, -EEXIST,
 				 "%s: the file exists; --append goes on behind what is in it",
-				 r->path);
+				 path);
+	return found;
+}
+
+int mls_recording_may_create(const char *path, bool append, struct mlsched_error *err)
+{
+	int found = look(path, append, err);
+
+	return found < 0 ? found : 0;
+}
+
+static int open_file(struct mls_recording *r, bool append, struct mlsched_error *err)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, result, ret;
+	int found = look(r->path, append, err);
+
 	if (found < 0)
 		return found;
 	result = sqlite3_open_v2(r->path, &r->db, flags, NULL);
@@ -369,6 +384,7 @@ int mls_recording_model(struct mls_recording *r, const struct mls_recording_mode
 	bind_text(s, 6, m->schema);
 	sqlite3_bind_int64(s, 7, m->schema_version);
 	sqlite3_bind_int64(s, 8, m->checksum);
+	/* NaN becomes NULL. */
 	sqlite3_bind_double(s, 9, (double)m->threshold);
 	return r->failed = run(r, s, err);
 }
@@ -505,9 +521,16 @@ int mls_recording_end(struct mls_recording *r, uint64_t now, struct mlsched_erro
 	sqlite3_finalize(s);
 	if (!ret)
 		ret = commit(r, err);
-	/* Everything into the file itself; the log is empty then, and may be left behind. */
+	/*
+	 * Everything into the file itself, which from here on needs no others beside it.  Whoever
+	 * reads it just now keeps it from that, and then its log stays: no failure.  No journal on
+	 * disk, because we may no longer make files; what it would guard is one page.
+	 */
 	if (!ret)
-		sqlite3_exec(r->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
+		sqlite3_exec(r->db,
+			     "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout=0;"
+			     "PRAGMA journal_mode=MEMORY",
+			     NULL, NULL, NULL);
 	return ret;
 }
 

@@ -176,6 +176,7 @@ struct mls_recording_session {
  * @engine:   "kernel", "native", "tensorflow", "none"
  * @path:     of the model, "" without one, as @schema
  * @checksum: of its float32 weights, or 0
+ * @threshold: probability, NaN: without a model, or not known
  */
 struct mls_recording_model {
 	uint32_t session;
@@ -209,6 +210,9 @@ struct mls_recording;
  */
 int mls_recording_create(const char *path, bool append, struct mlsched_error *err,
 			 struct mls_recording **recording);
+
+/** mls_recording_may_create() - what mls_recording_create() would say of what is there; makes nothing */
+int mls_recording_may_create(const char *path, bool append, struct mlsched_error *err);
 
 /**
  * mls_recording_begin() - a session: machine, CPUs, inputs

@@ -268,7 +268,9 @@ int mls_recording_next_model(struct mls_recording_reader *r, struct mls_recordin
 	string(&p, 5, "schema", m->schema, sizeof(m->schema));
 	m->schema_version = (uint32_t)whole(&p, 6, "schema_version", 0, UINT32_MAX);
 	m->checksum = (uint32_t)whole(&p, 7, "checksum", 0, UINT32_MAX);
-	m->threshold = (float)real(&p, 8, "threshold", 0, 1);
+	m->threshold = NAN;
+	if (sqlite3_column_type(p.s, 8) != SQLITE_NULL)
+		m->threshold = (float)real(&p, 8, "threshold", 0, 1);
 	return p.failed ? p.failed : 1;
 }
 

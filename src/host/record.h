@@ -4,6 +4,7 @@
 #define MLS_HOST_RECORD_H
 
 #include "src/data/recording.h"
+#include "bpf/scheduler.h"
 #include "src/host/shadow.h"
 
 /*
@@ -15,14 +16,15 @@
 /**
  * mls_record_session() - the machine, its kernel and the time
  * @source: "shadow", "scx"
+ * @schema: of the inputs
  * @window: ns
  * @cpus:   [MLS_MAX_CPUS], filled in
  *
  * Return: how many @cpus there are.
  */
 uint32_t mls_record_session(const struct mls_topology *topology, const char *source,
-			    uint64_t window, struct mls_recording_session *session,
-			    struct mls_recording_cpu *cpus);
+			    const char *schema, uint64_t window,
+			    struct mls_recording_session *session, struct mls_recording_cpu *cpus);
 
 /**
  * mls_record_move() - a migration of the kernel's own scheduler
@@ -30,5 +32,14 @@ uint32_t mls_record_session(const struct mls_topology *topology, const char *sou
  */
 void mls_record_move(const struct mls_move *move, const struct mlsched_verdict *verdict,
 		     struct mls_recorded *row);
+
+/**
+ * mls_record_scheduler() - a decision of our own scheduler
+ * @end:   ns after it up to which is known what happened
+ * @scale: of the network's logits, 0: not known
+ * @width: inputs of the recording's schema
+ */
+void mls_record_scheduler(const struct scheduler_record *record, uint64_t end, double scale,
+			  uint32_t width, struct mls_recorded *row);
 
 #endif /* MLS_HOST_RECORD_H */

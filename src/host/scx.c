@@ -82,6 +82,10 @@ static int check_options(struct mls_scx_options *o, struct mlsched_error *err)
 		return mls_error(err, -ERANGE, "expected a limit of %llu to %llu ms, got %.3f ms",
 				 MLS_SCX_MIN_LIMIT / 1000000, MLS_SCX_MAX_LIMIT / 1000000,
 				 (double)o->limit / 1e6);
+	if (o->record > MLS_SCX_MAX_RECORD)
+		return mls_error(err, -ERANGE,
+				 "expected to follow tasks for at most %llu ms, got %.3f ms",
+				 MLS_SCX_MAX_RECORD / 1000000, (double)o->record / 1e6);
 	return 0;
 }
 
@@ -161,6 +165,12 @@ static void configure(struct mls_scx *s)
 	} else { /* nobody reads it: a page is the smallest there is */
 		bpf_map__set_max_entries(s->skel->maps.requests, (uint32_t)getpagesize());
 	}
+	if (!s->options.record)
+		return;
+	rodata->record_size = mls_scx_records_size(s->options.record);
+	rodata->records_mig15 = s->options.records_mig15;
+	rodata->record_window = s->options.record;
+	bpf_map__set_max_entries(s->skel->maps.records, rodata->record_size);
 }
 
 static struct bpf_map *ops_map(struct mls_scx *s)
@@ -291,6 +301,8 @@ static int start(struct mls_scx *s, struct mlsched_error *err)
 	if (!ret)
 		ret = mls_scx_put_all(s, err);
 	if (!ret)
+		ret = mls_scx_records_map(s, err);
+	if (!ret)
 		ret = open_requests(s, err);
 	if (!ret)
 		ret = attach(s, err);
@@ -413,6 +425,7 @@ static void unload(struct mls_scx *s)
 		mls_requests_detach(s->options.requests);
 	kernel_counts(s, &counts);
 	s->before = counts;
+	mls_scx_records_unmap(s);
 	scheduler_bpf__destroy(s->skel);
 	s->skel = NULL;
 }

@@ -38,6 +38,9 @@
  * @slot:      the network, a struct qnet_slot of MLS_SCX_SLOT_WIDTH made by
  *             mls_qnet_pack(), or NULL: the heuristic decides; goes to slot
  *             0; copied
+ * @record:    ns for which tasks are followed after a decision, 0: nothing is recorded;
+ *             up to MLS_SCX_MAX_RECORD
+ * @records_mig15: the inputs that are recorded are of schema mig15 instead of seed10
  * @requests:  who is asked instead, in user space, or NULL; the caller's and
  *             must outlive the object
  */
@@ -50,8 +53,12 @@ struct mls_scx_options {
 	bool partial;
 	uint32_t mechanisms;
 	const void *slot;
+	uint64_t record;
+	bool records_mig15;
 	struct mls_requests *requests;
 };
+
+#define MLS_SCX_MAX_RECORD 400000000ull
 
 /* What to do when the kernel has taken the scheduler out. */
 enum mls_scx_end {
@@ -183,6 +190,23 @@ void mls_scx_domains(const struct mls_scx *scx, struct mls_scx_domain *domains);
 void mls_scx_counts(const struct mls_scx *scx, struct scheduler_counts *counts);
 
 const struct mls_topology *mls_scx_topology(const struct mls_scx *scx);
+
+/**
+ * @end: ns after the decision up to which is known what happened; a task that runs in
+ *       the record is taken to run until then
+ */
+typedef void mls_scx_record_fn(void *context, const struct scheduler_record *record, uint64_t end);
+
+/**
+ * mls_scx_records_poll() - hand out every decision whose window is over
+ * @flush: also those whose window is still open, as far as they are known
+ *
+ * Neither blocks nor allocates nor calls the kernel; every 20 ms or so.  Before a restart
+ * and the end with @flush: nothing is kept.
+ * Return: how many there were; 0 without a recording.
+ */
+uint64_t mls_scx_records_poll(struct mls_scx *scx, bool flush, mls_scx_record_fn *fn,
+			      void *context);
 
 /** mls_scx_detach() - give scheduling back; counters stay readable */
 void mls_scx_detach(struct mls_scx *scx);

@@ -12,6 +12,7 @@
  * @slots:     copies of what is in the kernel's, [SCHEDULER_SLOTS]; NULL: nothing
  * @active:    its index, or MLS_SCX_NO_SLOT
  * @candidate: the same
+ * @records:   the kernel's array of them, [mls_scx_records_size()], or NULL
  * @before:    counts of those that were loaded before the last restart
  */
 struct mls_scx {
@@ -22,8 +23,18 @@ struct mls_scx {
 	void *slots[SCHEDULER_SLOTS];
 	int active;
 	int candidate;
+	const struct scheduler_record *records;
+	size_t records_bytes;
 	struct scheduler_counts before;
 };
+
+/** mls_scx_records_size() - slots for a window of so many ns */
+uint32_t mls_scx_records_size(uint64_t window);
+
+/** mls_scx_records_map() - of a program that is loaded; nothing without a recording */
+int mls_scx_records_map(struct mls_scx *scx, struct mlsched_error *err);
+
+void mls_scx_records_unmap(struct mls_scx *scx);
 
 /** mls_scx_keep() - copy a network for mls_scx_put_all() */
 int mls_scx_keep(struct mls_scx *scx, int index, const void *slot, struct mlsched_error *err);
