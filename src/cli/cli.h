@@ -52,6 +52,7 @@ int cli_bench_verifier(int argc, char **argv);
 int cli_convert(int argc, char **argv);
 int cli_eval(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
+int cli_label(int argc, char **argv);
 int cli_model(int argc, char **argv);
 int cli_predict(int argc, char **argv);
 int cli_record(int argc, char **argv);

@@ -19,6 +19,7 @@ static const struct cli_command commands[] = {
 	{ "convert", "a model from one format into another", cli_convert },
 	{ "eval", "an honest judgement of a model on labelled rows", cli_eval },
 	{ "inspect", "what a model is and where it comes from", cli_inspect },
+	{ "label", "from a recording to labelled rows", cli_label },
 	{ "model", "change the model of a running scheduler, or its mode", cli_model },
 	{ "predict", "outputs of a model for rows of numbers on standard input", cli_predict },
 	{ "record", "the kernel's migrations and what came of them, into a file", cli_record },

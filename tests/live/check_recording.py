@@ -6,6 +6,7 @@ check_recording.py CHECK FILE ARGUMENT...: status 0 when it holds, otherwise it 
 what does not.
 """
 
+import csv
 import json
 import pathlib
 import sqlite3
@@ -95,6 +96,45 @@ def model(db, session, path):
     expect("verdicts", verdicts, [(0, 1)])
     if one(db, "SELECT count(*) FROM decisions WHERE session = ? AND logit > -4.9", session):
         fail("a logit is not the model's")
+
+
+def parts(db, directory, table):
+    """train.csv, time.csv and program.csv have the rows of the table, in order."""
+    rows = list(csv.DictReader(pathlib.Path(table).open(newline="")))
+    if not rows:
+        fail("no rows")
+    names = [name for (name,) in db.execute("SELECT name FROM features WHERE session = 1 ORDER BY position")]
+    for part in ("train", "time", "program"):
+        found = list(csv.DictReader((pathlib.Path(directory) / f"{part}.csv").open(newline="")))
+        wanted = [{name: row[name] for name in [*names, "migrate"]} for row in rows if row["part"] == part]
+        if found != wanted:
+            fail(f"{part}.csv has {len(found)} rows, the table {len(wanted)}, or they differ")
+    last = max((int(r["time"]) for r in rows if r["part"] == "train" and r["session"] == "1"), default=0)
+    first = min((int(r["time"]) for r in rows if r["part"] == "time" and r["session"] == "1"), default=last)
+    if first < last:
+        fail(f"a row for validation is {last - first} ns before one for training")
+    for row in rows:
+        d = db.execute("SELECT comm, wait, run_time, moved, back FROM decisions WHERE id = ?", (row["id"],)).fetchone()
+        expect(f"{row['id']}: name", row["comm"], d[0])
+        wait = d[1] / 1e3
+        benefit = d[2] / 1e3 - wait - 0.3 * wait * wait / 1e3 - 500 * (1 + bool(d[3]) + bool(d[4]))
+        if abs(float(row["benefit_us"]) - benefit) > 1e-6 * abs(benefit) + 1e-6:
+            fail(f"{row['id']}: expected a benefit of {benefit}, found {row['benefit_us']}")
+        expect(f"{row['id']}: label", row["migrate"], str(int(benefit > 0)))
+    print(f"{len(rows)} rows")
+
+
+def parquet(db, path):
+    """Each value of the database stands in the Parquet file."""
+    from pyarrow import parquet as reader
+
+    table = reader.read_table(path)
+    expect("rows", table.num_rows, one(db, "SELECT count(*) FROM decisions"))
+    for name, column in (("time", "time"), ("src", "src"), ("wait_ns", "wait"), ("verdict", "verdict")):
+        wanted = [value for (value,) in db.execute(f"SELECT {column} FROM decisions ORDER BY id")]
+        expect(name, table.column(name).to_pylist(), wanted)
+    blobs = [struct.unpack("<10f", blob) for (blob,) in db.execute("SELECT features FROM decisions ORDER BY id")]
+    expect("src_dom_load", table.column("src_dom_load").to_pylist(), [row[3] for row in blobs])
 
 
 def killed(db):

@@ -61,6 +61,32 @@ check "run --backend shadow goes on behind it" appended
 check "its session has the model, and its verdicts" checks model "$tap_tmp/record.db" 2 "$tap_tmp/refuse"
 check "everything that it counted is in the file" checks counts "$tap_tmp/record.db" "$tap_tmp/append.json" 2
 
+# ---- from there to a model ----
+labelled() { "$MLSCHED" label -q "$tap_tmp/record.db" -o "$tap_tmp/set" --csv "$tap_tmp/all.csv" "$@"; }
+check "the recording is labelled" labelled
+check "the parts of the data set are those of the table" checks parts "$tap_tmp/record.db" "$tap_tmp/set" "$tap_tmp/all.csv"
+refuse "a data set that exists is not written over" labelled
+again() {
+	"$MLSCHED" label -q "$tap_tmp/record.db" -o "$tap_tmp/again" && diff -r "$tap_tmp/set" "$tap_tmp/again"
+}
+check "labelled again it gives the same bytes" again
+check "mlsched train takes its rows" "$MLSCHED" train -q "$tap_tmp/set/train.csv" --split time --epochs 2 -o "$tap_tmp/trained"
+if [ "$(wc -l <"$tap_tmp/set/time.csv")" -gt 1 ]; then
+	check "mlsched eval judges by the later ones" "$MLSCHED" eval "$tap_tmp/trained" "$tap_tmp/set/time.csv"
+else
+	skip "mlsched eval judges by the later ones" "there are none"
+fi
+parquet=src/model_dir/recording_to_parquet.py
+if python3 -c 'import pyarrow' 2>/dev/null; then
+	check "it becomes a Parquet file" python3 $parquet "$tap_tmp/record.db" "$tap_tmp/record.parquet"
+	check "which has the same decisions" checks parquet "$tap_tmp/record.db" "$tap_tmp/record.parquet"
+else
+	same "without pyarrow the way to Parquet says what it needs" \
+		"recording_to_parquet.py: needs pyarrow: pip install pyarrow (\`mlsched label --csv\` needs nothing)" \
+		"$(python3 $parquet "$tap_tmp/record.db" "$tap_tmp/record.parquet" 2>&1)"
+	skip "it becomes a Parquet file" "needs pyarrow"
+fi
+
 # Killed while moves come; how much that may lose is tests/unit/test_recording.c.
 killed() {
 	local file=$tap_tmp/killed.db

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Labels from outcomes, and which rows are for what.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/data/label.h"
+#include "src/util/crc32c.h"
+#include "src/util/error.h"
+
+/* Steps of the share of programs that are held out. */
+#define PROGRAM_STEPS 1000
+
+/* Means are taken over rows of one kind, one locality and one answer. */
+struct stratum {
+	uint64_t n;
+	double sum;
+};
+
+struct strata {
+	struct stratum of[MLS_RECORDED_KINDS][MLS_RECORDED_LOCALITIES][2];
+};
+
+/* When a session begins and ends by its rows, and from where on they are for validation. */
+struct span {
+	uint64_t first;
+	uint64_t last;
+	uint64_t window;
+	uint64_t boundary;
+};
+
+static const char *const part_names[MLS_LABEL_PARTS] = { "train", "time", "program", "gap" };
+static const char *const skip_names[MLS_LABEL_SKIPS] = { "rule", "asleep", "failed", "unknown" };
+
+const char *mls_label_part_name(unsigned int part)
+{
+	return part < MLS_LABEL_PARTS ? part_names[part] : "unknown";
+}
+
+const char *mls_label_skip_name(unsigned int skip)
+{
+	return skip < MLS_LABEL_SKIPS ? skip_names[skip] : "unknown";
+}
+
+/* One of enum mls_label_skip, or -1: it is a row. */
+static int why_not(const struct mls_recorded *d)
+{
+	if (d->decider == MLS_RECORDED_BY_HARD_RULE || d->decider == MLS_RECORDED_BY_SAFETY ||
+	    d->flags & MLS_RECORDED_FORCED)
+		return MLS_LABEL_RULE;
+	if (d->flags & MLS_RECORDED_ASLEEP)
+		return MLS_LABEL_ASLEEP;
+	if (d->result != MLS_RECORDED_MOVED && d->result != MLS_RECORDED_REFUSED)
+		return MLS_LABEL_FAILED;
+	if (!d->followed || d->observed == 0)
+		return MLS_LABEL_UNKNOWN;
+	return -1;
+}
+
+static double benefit_of(const struct mls_recorded *d, const struct mls_label_options *o)
+{
+	double wait = (double)d->wait / 1e3;
+	int moves = d->accepted + (d->moved != 0) + (d->back != 0);
+
+	return (double)d->run_time / 1e3 - wait - o->wait_weight * wait * wait / 1e3 -
+	       o->price * moves;
+}
+
+static bool is_held_out(const struct mls_recorded *d, double share)
+{
+	uint32_t hash = mls_crc32c(0, d->comm, strnlen(d->comm, sizeof(d->comm)));
+
+	return hash % PROGRAM_STEPS < (uint32_t)(share * PROGRAM_STEPS + 0.5);
+}
+
+static enum mls_label_part part_of(const struct mls_recorded *d, const struct span *span,
+				   const struct mls_label_options *o)
+{
+	if (is_held_out(d, o->program_share))
+		return MLS_LABEL_PROGRAM;
+	if (d->time >= span->boundary)
+		return o->time_share > 0 ? MLS_LABEL_TIME : MLS_LABEL_TRAIN;
+	return o->time_share > 0 && d->time + span->window > span->boundary ? MLS_LABEL_GAP :
+									      MLS_LABEL_TRAIN;
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+static int read_spans(struct mls_recording_reader *reader, const char *path,
+		      struct mls_labels *labels, struct span **spans, uint32_t *n,
+		      struct mlsched_error *err)
+{
+	struct mls_recording_session session;
+	int ret;
+
+	for (*n = 0; (ret = mls_recording_session(reader, *n, &session, err)) == 1; (*n)++) {
+		const struct mlsched_schema *schema = mlsched_schema_find(session.schema);
+		struct span *more;
+
+		if (!schema || schema->version != session.schema_version ||
+		    schema->n_features != session.n_features)
+			return mls_error(err, -EINVAL,
+					 "%s: session %u: schema %s, version %u, of %u features is "
+					 "not known here",
+					 path, *n + 1, session.schema, session.schema_version,
+					 session.n_features);
+		if (labels->schema && schema != labels->schema)
+			return mls_error(err, -EINVAL,
+					 "%s: session %u: expected schema %s as in the first one, "
+					 "found %s",
+					 path, *n + 1, labels->schema->name, schema->name);
+		labels->schema = schema;
+		more = realloc(*spans, (*n + 1) * sizeof(**spans));
+		if (!more)
+			return mls_error(err, -ENOMEM, "%s: no memory for the sessions", path);
+		*spans = more;
+		more[*n] = (struct span){ .first = UINT64_MAX, .window = session.window };
+	}
+	return ret;
+}
+
+static int append(struct mls_labels *labels, const struct mls_recorded *d, uint64_t *allocated,
+		  const struct mls_label_options *o)
+{
+	if (labels->n == *allocated) {
+		uint64_t size = *allocated ? 2 * *allocated : 1024;
+		struct mls_label_row *more = realloc(labels->rows, size * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		labels->rows = more;
+		*allocated = size;
+	}
+	labels->rows[labels->n++] =
+		(struct mls_label_row){ .decision = *d, .benefit = benefit_of(d, o) };
+	return 0;
+}
+
+static int read_rows(struct mls_recording_reader *reader, const char *path,
+		     const struct mls_label_options *o, struct mls_labels *labels,
+		     struct span *spans, struct mlsched_error *err)
+{
+	uint64_t allocated = 0;
+	struct mls_recorded d;
+	int ret;
+
+	while ((ret = mls_recording_next(reader, &d, err)) == 1) {
+		struct span *span = &spans[d.session - 1];
+		int skip = why_not(&d);
+
+		labels->counts.decisions++;
+		span->first = d.time < span->first ? d.time : span->first;
+		span->last = d.time > span->last ? d.time : span->last;
+		if (skip >= 0) {
+			labels->counts.skipped[skip]++;
+			continue;
+		}
+		ret = append(labels, &d, &allocated, o);
+		if (ret)
+			return mls_error(err, ret, "%s: no memory for %llu rows", path,
+					 (unsigned long long)labels->n + 1);
+	}
+	return ret;
+}
+
+/* ---- labels ---------------------------------------------------------------------------------- */
+
+static void set_parts(struct mls_labels *labels, struct span *spans, uint32_t n_spans,
+		      const struct mls_label_options *o)
+{
+	for (uint32_t s = 0; s < n_spans; s++) {
+		uint64_t length = spans[s].last >= spans[s].first ? spans[s].last - spans[s].first :
+								    0;
+
+		spans[s].boundary =
+			spans[s].first + (uint64_t)((double)length * (1 - o->time_share));
+	}
+	for (uint64_t i = 0; i < labels->n; i++) {
+		struct mls_label_row *row = &labels->rows[i];
+
+		row->part = (uint8_t)part_of(&row->decision, &spans[row->decision.session - 1], o);
+	}
+}
+
+static void sum_up(const struct mls_labels *labels, struct strata *strata)
+{
+	for (uint64_t i = 0; i < labels->n; i++) {
+		const struct mls_label_row *row = &labels->rows[i];
+		const struct mls_recorded *d = &row->decision;
+		struct stratum *s = &strata->of[d->kind][d->locality][d->accepted];
+
+		if (row->part != MLS_LABEL_TRAIN)
+			continue;
+		s->n++;
+		s->sum += row->benefit;
+	}
+}
+
+static void set_labels(struct mls_labels *labels, const struct strata *strata)
+{
+	for (uint64_t i = 0; i < labels->n; i++) {
+		struct mls_label_row *row = &labels->rows[i];
+		const struct mls_recorded *d = &row->decision;
+		const struct stratum *s = &strata->of[d->kind][d->locality][!d->accepted];
+		double other = s->n >= MLS_LABEL_ENOUGH ? s->sum / (double)s->n : 0;
+
+		row->margin = d->accepted ? row->benefit - other : other - row->benefit;
+		row->label = row->margin > 0;
+		labels->counts.rows[row->part]++;
+		labels->counts.migrate[row->part] += row->label;
+	}
+}
+
+int mls_labels_read(struct mls_recording_reader *reader, const char *path,
+		    const struct mls_label_options *o, struct mls_labels *labels,
+		    struct mlsched_error *err)
+{
+	struct strata *strata = calloc(1, sizeof(*strata));
+	struct span *spans = NULL;
+	uint32_t n_spans = 0;
+	int ret;
+
+	*labels = (struct mls_labels){ 0 };
+	ret = strata ? read_spans(reader, path, labels, &spans, &n_spans, err) :
+		       mls_error(err, -ENOMEM, "%s: no memory", path);
+	if (!ret)
+		ret = read_rows(reader, path, o, labels, spans, err);
+	if (!ret && labels->n == 0)
+		ret = mls_error(err, -ENODATA,
+				"%s: of %llu decisions none can be labelled: %llu by rules, %llu "
+				"asleep, %llu moves that failed, %llu without an outcome",
+				path, (unsigned long long)labels->counts.decisions,
+				(unsigned long long)labels->counts.skipped[MLS_LABEL_RULE],
+				(unsigned long long)labels->counts.skipped[MLS_LABEL_ASLEEP],
+				(unsigned long long)labels->counts.skipped[MLS_LABEL_FAILED],
+				(unsigned long long)labels->counts.skipped[MLS_LABEL_UNKNOWN]);
+	if (!ret) {
+		set_parts(labels, spans, n_spans, o);
+		sum_up(labels, strata);
+		set_labels(labels, strata);
+	}
+	free(spans);
+	free(strata);
+	return ret;
+}
+
+int mls_labels_dataset(const struct mls_labels *labels, enum mls_label_part part,
+		       struct mls_dataset *data, struct mlsched_error *err)
+{
+	*data = (struct mls_dataset){ .n_inputs = labels->schema->n_features,
+				      .schema = labels->schema };
+	for (uint64_t i = 0; i < labels->n; i++) {
+		const struct mls_label_row *row = &labels->rows[i];
+		int ret;
+
+		if (row->part != part)
+			continue;
+		ret = mls_dataset_append(data, row->decision.features, row->label, err);
+		if (ret) {
+			mls_dataset_clear(data);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+void mls_labels_clear(struct mls_labels *labels)
+{
+	free(labels->rows);
+	*labels = (struct mls_labels){ 0 };
+}
