@@ -90,7 +90,7 @@ BPF_SRC   := $(wildcard bpf/*.bpf.c)
 SKELS     := $(BPF_SRC:bpf/%.bpf.c=$(O)/gen/bpf/%.skel.h)
 
 # Recordings need SQLite, which users of the library need not have; nor do they simulate.
-STORE_SRC := $(wildcard src/data/recording*.c src/data/label*.c)
+STORE_SRC := $(wildcard $(addprefix src/data/,recording*.c label.c offpolicy.c))
 SIM_SRC   := $(wildcard src/sim/*.c)
 LIB_SRC   := $(filter-out $(FOREIGN) $(STORE_SRC),$(wildcard core/*.c src/util/*.c src/nn/*.c \
 	     src/nn/train/*.c src/formats/*.c src/data/*.c))

@@ -113,6 +113,7 @@ enum scheduler_decider {
 	SCHEDULER_DECIDED_SAFETY,
 	SCHEDULER_DECIDED_HEURISTIC,
 	SCHEDULER_DECIDED_MODEL,
+	SCHEDULER_DECIDED_COIN,
 };
 
 /* What became of it. */
@@ -124,6 +125,10 @@ enum scheduler_result {
 };
 
 #define SCHEDULER_NO_VERDICT 2
+
+/* The chance 1; and the most that may be left to a coin. */
+#define SCHEDULER_CERTAIN      65536
+#define SCHEDULER_EXPLORE_MOST (SCHEDULER_CERTAIN / 5)
 
 /**
  * struct scheduler_record - a decision, or a move by a rule, and what came of it
@@ -142,6 +147,7 @@ enum scheduler_result {
  * @decider:  enum scheduler_decider
  * @verdict:  of the model, SCHEDULER_NO_VERDICT: it has said none
  * @slot:     of the network that was asked, and one; 0: none, or the daemon
+ * @propensity: chance of this decision, of SCHEDULER_CERTAIN
  *
  * Times after @time end at the window, which fits 32 bits of ns.
  */
@@ -168,7 +174,7 @@ struct scheduler_record {
 	u8 accepted;
 	u8 result;
 	u8 slot;
-	u8 pad[4];
+	u32 propensity;
 };
 
 struct scheduler_row {
@@ -199,6 +205,7 @@ struct scheduler_row {
  *              where there is none what the heuristic says
  * @safety:     moves that a safety rule allowed, by kind
  * @overdue:    tasks served before their turn, because they had waited too long
+ * @explored:   decisions that a coin took
  * @recorded:   decisions that were written down: with @unrecorded, which found no room,
  *              all of @asked since a recording began
  * @recorded_rules: moves by safety and hard rules that were written down; the same way
@@ -229,6 +236,7 @@ struct scheduler_counts {
 	u64 trial;
 	u64 trial_migrates;
 	u64 trial_same;
+	u64 explored;
 	u64 recorded;
 	u64 unrecorded;
 	u64 recorded_rules;

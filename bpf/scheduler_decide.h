@@ -181,10 +181,22 @@ static __always_inline bool has_inputs(u32 number)
 	return slot && (slot->n_features == MLS_MIG15_INPUTS) == records_mig15;
 }
 
-/* What a network was asked with lies in the scratch still, if there was one and no candidate. */
-static __noinline int record_inputs(struct task *t, u32 move, u32 number, u32 in_timer)
+/* The network that gave an answer, and one; 0: none did, or the daemon. */
+static __always_inline u32 record_number(u32 answer)
+{
+	if (engine != SCHEDULER_ASK_KERNEL || (answer & 3) == SCHEDULER_NO_VERDICT)
+		return 0;
+	return *(volatile u32 *)&active;
+}
+
+/*
+ * Into the scratch; what a network was asked with lies there still, if there was one and no
+ * candidate.  Not called by the next function: none lies under the other on the stack.
+ */
+static __noinline int record_inputs(struct task *t, u32 move, u32 answer, u32 in_timer)
 {
 	struct qnet_scratch *scratch = scratch_of(in_timer);
+	u32 number = record_number(answer);
 
 	if (!scratch || (number && !*(volatile u32 *)&candidate && has_inputs(number)))
 		return 0;
@@ -194,16 +206,18 @@ static __noinline int record_inputs(struct task *t, u32 move, u32 number, u32 in
 	return 0;
 }
 
+/*
+ * @answer: of the model, what was decided, what would have been without a coin, and whether
+ * one was tossed.
+ */
 static __noinline int record_decision(struct task *t, u32 move, u32 how, u32 answer, u32 in_timer)
 {
-	u32 model = answer & 3, verdict = answer >> 2 & 1, number = 0;
+	u32 model = answer & 3, verdict = answer >> 2 & 1, own = answer >> 3 & 1;
+	u32 number = record_number(answer);
 	struct qnet_scratch *scratch = scratch_of(in_timer);
 	struct scheduler_record *r;
 	u64 id;
 
-	if (engine == SCHEDULER_ASK_KERNEL && model != SCHEDULER_NO_VERDICT)
-		number = *(volatile u32 *)&active;
-	record_inputs(t, move, number, in_timer);
 	if (!t || !scratch)
 		return 0;
 	r = take_record(&id);
@@ -223,6 +237,11 @@ static __noinline int record_decision(struct task *t, u32 move, u32 how, u32 ans
 		r->slot = (u8)number;
 		r->logit = *record_logit(in_timer);
 	}
+	if (explore) {
+		r->propensity = verdict == own ? SCHEDULER_CERTAIN - explore / 2 : explore / 2;
+		if (answer >> 4 & 1)
+			r->decider = SCHEDULER_DECIDED_COIN;
+	}
 	r->accepted = (u8)verdict;
 	if (!verdict)
 		r->result = SCHEDULER_REFUSED;
@@ -235,7 +254,8 @@ static __noinline int record_decision(struct task *t, u32 move, u32 how, u32 ans
 __noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 {
 	u32 how = *(volatile u32 *)&mode;
-	int heuristic, model = -1, verdict;
+	int heuristic, model = -1, verdict, own;
+	u32 explored = 0;
 
 	if (!t || kind >= MLS_POLICY_KINDS)
 		return 0;
@@ -249,7 +269,9 @@ __noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 		model = ask_daemon(t, kind, src, dst, in_timer);
 		count_model(0, model, heuristic);
 	}
-	verdict = mls_policy_verdict(how, model >= 0, model, heuristic);
+	verdict = own = mls_policy_verdict(how, model >= 0, model, heuristic);
+	if (explore)
+		verdict = toss(own, &explored);
 	/* The verifier forgets what was checked when the compiler puts it on the stack. */
 	MLS_FEATURE_OPAQUE(kind);
 	kind &= MLS_POLICY_KINDS - 1;
@@ -261,10 +283,13 @@ __noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 		if (kind == MLS_POLICY_STEAL || is_in(&idle, dst))
 			ask_again(dst);
 	}
-	if (record_size)
-		record_decision(t, mls_verdict_move(kind, src, dst), how,
-				(model < 0 ? SCHEDULER_NO_VERDICT : (u32)model) | (u32)verdict << 2,
-				in_timer);
+	if (record_size) {
+		u32 answer = (model < 0 ? SCHEDULER_NO_VERDICT : (u32)model) | (u32)verdict << 2 |
+			     (u32)own << 3 | explored << 4;
+
+		record_inputs(t, mls_verdict_move(kind, src, dst), answer, in_timer);
+		record_decision(t, mls_verdict_move(kind, src, dst), how, answer, in_timer);
+	}
 	return verdict;
 }
 

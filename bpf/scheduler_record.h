@@ -20,6 +20,7 @@
 const volatile u32 record_size; /* a power of two; 0: nothing is recorded */
 const volatile u64 record_window = 100000000;
 const volatile bool records_mig15; /* instead of seed10 */
+const volatile u32 explore; /* of SCHEDULER_CERTAIN decisions a coin takes so many */
 
 /* Records taken by us, and by user space: ids up to and with these. */
 u64 record_head __attribute__((aligned(64)));
@@ -78,6 +79,22 @@ static __always_inline void record_name(struct task *t, struct task_struct *p)
 	bpf_probe_read_kernel(t->comm, sizeof(t->comm), p->comm);
 }
 
+/*
+ * Now and then a coin decides instead of whoever does: what is never tried cannot be
+ * learned.  Only where either answer is allowed; and who is refused by it is under the
+ * safety rules like everybody.
+ */
+static __always_inline int toss(int verdict, u32 *explored)
+{
+	u32 random = bpf_get_prandom_u32();
+
+	if ((random & (SCHEDULER_CERTAIN - 1)) >= explore)
+		return verdict;
+	*explored = 1;
+	COUNT(explored);
+	return (int)(random >> 31);
+}
+
 /* A place in the array, or NULL: it is full. */
 static __always_inline struct scheduler_record *take_record(u64 *id)
 {
@@ -115,6 +132,7 @@ static __always_inline void fill_record(struct scheduler_record *r, struct task 
 	r->accepted = 1;
 	r->result = SCHEDULER_UNDER_WAY;
 	r->slot = 0;
+	r->propensity = SCHEDULER_CERTAIN;
 }
 
 /* One more is put in front of @id's: the last one that is followed has to make room. */

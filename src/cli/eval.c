@@ -7,9 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/cli/eval.h"
 #include "src/cli/rows.h"
 
-enum { OPTION_SCHEMA = 0x200, OPTION_LABEL, OPTION_THRESHOLD };
+enum {
+	OPTION_SCHEMA = 0x200,
+	OPTION_LABEL,
+	OPTION_THRESHOLD,
+	OPTION_OFF_POLICY,
+	OPTION_PRICE,
+	OPTION_WAIT
+};
 
 struct eval_options {
 	struct cli_common common;
@@ -18,6 +26,8 @@ struct eval_options {
 	const char *schema; /* or NULL: the model's own */
 	const char *label;
 	float threshold; /* or NAN: the model's own */
+	bool off_policy;
+	struct mls_label_options benefit;
 };
 
 /* One judged way to decide. */
@@ -34,8 +44,26 @@ static const struct argp_option options[] = {
 	{ "label", OPTION_LABEL, "NAME", 0, "Column with 1 for migrate, 0 for keep (migrate)", 0 },
 	{ "threshold", OPTION_THRESHOLD, "P", 0, "Migrate above this probability (the model's own)",
 	  0 },
+	{ "off-policy", OPTION_OFF_POLICY, NULL, 0,
+	  "The second file is a recording in which a coin took part of the decisions: what the "
+	  "model would have come to, by inverse propensity and doubly robust, with intervals",
+	  0 },
+	{ "price", OPTION_PRICE, "US", 0, "Of a move, for --off-policy (500)", 0 },
+	{ "wait-weight", OPTION_WAIT, "X", 0,
+	  "Of the square of waiting, in ms, for --off-policy (0.3)", 0 },
 	{ 0 },
 };
+
+static double weight(struct argp_state *state, const char *option, const char *text)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !(value >= 0 && value <= 1e9))
+		argp_error(state, "--%s: expected a number from 0 to 1e9, got \"%s\"", option,
+			   text);
+	return value;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -61,6 +89,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 				   "--threshold: expected a number between 0 and 1, got \"%s\"",
 				   arg);
 		return 0;
+	case OPTION_OFF_POLICY:
+		o->off_policy = true;
+		return 0;
+	case OPTION_PRICE:
+		o->benefit.price = weight(state, "price", arg);
+		return 0;
+	case OPTION_WAIT:
+		o->benefit.wait_weight = weight(state, "wait-weight", arg);
+		return 0;
 	case ARGP_KEY_ARG:
 		if (o->data)
 			argp_error(state, "more than a model and a file: %s", arg);
@@ -79,12 +116,13 @@ static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, 
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "MODEL DATA.csv",
+	.args_doc = "MODEL DATA.csv\n--off-policy MODEL RECORDING",
 	.doc = "Judges MODEL on labelled rows: verdicts, ranking and calibration, beside the "
 	       "controls \"always migrate\" and \"never migrate\".\v"
 	       "The CSV file (- for standard input) has a header; columns are found by the "
 	       "schema's names.\n\n"
-	       "EXAMPLES\n  mlsched eval src/model_dir/model_path decisions.csv\n",
+	       "EXAMPLES\n  mlsched eval src/model_dir/model_path decisions.csv\n"
+	       "  mlsched eval --off-policy new_model explored.db\n",
 	.children = children,
 };
 
@@ -304,6 +342,17 @@ static int eval(const struct eval_options *o, const struct mlsched_model *model)
 	int status = CLI_FAILURE;
 
 	schema = schema_of(o, model, &status);
+	if (schema && o->off_policy) {
+		const struct cli_off_policy off_policy = {
+			.common = &o->common,
+			.model = o->model,
+			.recording = o->data,
+			.logit = log(threshold / (1 - threshold)),
+			.label = o->benefit,
+		};
+
+		return cli_eval_off_policy(&off_policy, model, schema->name);
+	}
 	if (!schema || cli_read_rows(&o->common, o->data, schema, o->label, &data) != 0)
 		return CLI_FAILURE;
 	status = judge(o, model, &data, (float)log(threshold / (1 - threshold)), judged);
@@ -317,7 +366,10 @@ static int eval(const struct eval_options *o, const struct mlsched_model *model)
 
 int cli_eval(int argc, char **argv)
 {
-	struct eval_options o = { .common.command = argv[0], .label = "migrate", .threshold = NAN };
+	struct eval_options o = { .common.command = argv[0],
+				  .label = "migrate",
+				  .threshold = NAN,
+				  .benefit = MLS_LABEL_OPTIONS };
 	struct mlsched_model *model;
 	struct mlsched_error err;
 	int status;

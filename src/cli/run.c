@@ -39,7 +39,8 @@ enum {
 	OPTION_PARTIAL,
 	OPTION_RECORD,
 	OPTION_APPEND,
-	OPTION_MECHANISMS
+	OPTION_MECHANISMS,
+	OPTION_EXPLORE
 };
 
 static const char default_model[] = DEFAULT_MODEL;
@@ -102,6 +103,10 @@ static const struct argp_option options[] = {
 	  "short task takes the place of a long one where no CPU of the domain is idle), ask-again "
 	  "(an idle CPU that was refused a task asks again after 300 us), level-large (no model is "
 	  "asked where one queue is far too long)",
+	  0 },
+	{ "explore", OPTION_EXPLORE, "SHARE", 0,
+	  "Let a coin take that share of the decisions, up to 0.2 (0), and write down with what "
+	  "chance each was made, so that other models can be judged by the recording (scx)",
 	  0 },
 	{ "no-sandbox", OPTION_NO_SANDBOX, NULL, 0,
 	  "Keep all privileges while it runs: for debuggers and sanitizers", 0 },
@@ -228,12 +233,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_RECORD:
 		o->record.path = arg;
 		return 0;
+	case OPTION_EXPLORE:
+		o->explore = number(state, "explore", arg, 0, MLS_SCX_MAX_EXPLORE);
+		return 0;
 	case OPTION_APPEND:
 		o->record.append = true;
 		return 0;
 	case ARGP_KEY_END:
 		if (o->record.append && !o->record.path)
 			argp_error(state, "--append needs --record FILE");
+		if (o->explore > 0 && !o->record.path)
+			argp_error(state, "--explore needs --record FILE");
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument \"%s\"", arg);
@@ -490,7 +500,8 @@ static int open_record(const struct run_options *o, struct loop *loop)
 {
 	struct mls_recorder *recorder = mls_shadow_recorder(loop->view.shadow);
 	int status = run_record_open(&o->common, &o->record, mls_recorder_topology(recorder),
-				     "shadow", "seed10", mls_recorder_window(recorder), &loop->view.record);
+				     "shadow", "seed10", mls_recorder_window(recorder),
+				     &loop->view.record);
 
 	run_record_model(loop->view.record, "shadow", run_engine_name(&loop->view), o->model,
 			 loop->view.model, 0);
@@ -587,6 +598,10 @@ static int check_backend(const struct run_options *o, const struct run_view *vie
 	if (o->mechanisms)
 		return cli_fail(&o->common,
 				"--mechanisms needs --backend scx, and the backend is shadow (%s)",
+				view->backend_why);
+	if (o->explore > 0)
+		return cli_fail(&o->common,
+				"--explore needs --backend scx, and the backend is shadow (%s)",
 				view->backend_why);
 	if (!o->mode || strcmp(o->mode, "shadow") == 0)
 		return 0;

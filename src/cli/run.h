@@ -33,6 +33,7 @@ struct run_options {
 	uint32_t n_domains;
 	bool stats;
 	bool no_sandbox;
+	double explore; /* share of decisions */
 	bool partial;
 	struct run_record_options record;
 	uint32_t mechanisms; /* bits 1 << enum mls_policy_mechanism */

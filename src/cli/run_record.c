@@ -157,6 +157,7 @@ void run_record_scheduler(struct run_record *r, const struct scheduler_counts *n
 	for (int k = 0; k < MLS_POLICY_KINDS; k++)
 		asked += n->asked[k];
 	mls_recording_queue_counter(r->queue, "scx.decisions", asked);
+	mls_recording_queue_counter(r->queue, "scx.explored", n->explored);
 	mls_recording_queue_counter(r->queue, "scx.recorded", n->recorded);
 	mls_recording_queue_counter(r->queue, "scx.unrecorded", n->unrecorded);
 	mls_recording_queue_counter(r->queue, "scx.recorded_rules", n->recorded_rules);

@@ -314,6 +314,7 @@ int run_scx(const struct run_options *o, struct run_view *view, int signals,
 		.mechanisms = o->mechanisms,
 		.record = o->record.path ? r.window : 0,
 		.records_mig15 = r.schema->n_features == MLS_MIG15_INPUTS,
+		.explore = o->explore,
 	};
 	void *slot;
 	int ret = make_slot(view->fixed, &slot, err);

@@ -44,8 +44,7 @@ const char *mls_label_skip_name(unsigned int skip)
 	return skip < MLS_LABEL_SKIPS ? skip_names[skip] : "unknown";
 }
 
-/* One of enum mls_label_skip, or -1: it is a row. */
-static int why_not(const struct mls_recorded *d)
+int mls_label_skips(const struct mls_recorded *d)
 {
 	if (d->decider == MLS_RECORDED_BY_HARD_RULE || d->decider == MLS_RECORDED_BY_SAFETY ||
 	    d->flags & MLS_RECORDED_FORCED)
@@ -59,10 +58,10 @@ static int why_not(const struct mls_recorded *d)
 	return -1;
 }
 
-static double benefit_of(const struct mls_recorded *d, const struct mls_label_options *o)
+double mls_label_benefit(const struct mls_recorded *d, const struct mls_label_options *o)
 {
 	double wait = (double)d->wait / 1e3;
-	int moves = d->accepted + (d->moved != 0) + (d->back != 0);
+	int moves = (d->result == MLS_RECORDED_MOVED) + (d->moved != 0) + (d->back != 0);
 
 	return (double)d->run_time / 1e3 - wait - o->wait_weight * wait * wait / 1e3 -
 	       o->price * moves;
@@ -134,7 +133,7 @@ static int append(struct mls_labels *labels, const struct mls_recorded *d, uint6
 		*allocated = size;
 	}
 	labels->rows[labels->n++] =
-		(struct mls_label_row){ .decision = *d, .benefit = benefit_of(d, o) };
+		(struct mls_label_row){ .decision = *d, .benefit = mls_label_benefit(d, o) };
 	return 0;
 }
 
@@ -148,7 +147,7 @@ static int read_rows(struct mls_recording_reader *reader, const char *path,
 
 	while ((ret = mls_recording_next(reader, &d, err)) == 1) {
 		struct span *span = &spans[d.session - 1];
-		int skip = why_not(&d);
+		int skip = mls_label_skips(&d);
 
 		labels->counts.decisions++;
 		span->first = d.time < span->first ? d.time : span->first;

@@ -98,6 +98,13 @@ struct mls_labels {
 	struct mls_label_counts counts;
 };
 
+/** mls_label_benefit() - of one decision with an outcome, in us; also of moves that failed */
+double mls_label_benefit(const struct mls_recorded *decision,
+			 const struct mls_label_options *options);
+
+/** mls_label_skips() - why a decision is no row, one of enum mls_label_skip, or -1: it is one */
+int mls_label_skips(const struct mls_recorded *decision);
+
 /**
  * mls_labels_read() - label everything in a recording
  * @labels: filled in; free by mls_labels_clear(), also after a failure

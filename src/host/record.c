@@ -101,6 +101,7 @@ static const uint8_t deciders[] = {
 	[SCHEDULER_DECIDED_SAFETY] = MLS_RECORDED_BY_SAFETY,
 	[SCHEDULER_DECIDED_HEURISTIC] = MLS_RECORDED_BY_HEURISTIC,
 	[SCHEDULER_DECIDED_MODEL] = MLS_RECORDED_BY_MODEL,
+	[SCHEDULER_DECIDED_COIN] = MLS_RECORDED_BY_EXPLORATION,
 };
 
 static const uint8_t results[] = {
@@ -153,7 +154,7 @@ void mls_record_scheduler(const struct scheduler_record *r, uint64_t end, double
 		.src = r->src,
 		.dst = r->dst,
 		.logit = r->slot && scale > 0 ? (float)((double)r->logit / scale) : NAN,
-		.propensity = 1,
+		.propensity = (float)r->propensity / SCHEDULER_CERTAIN,
 		.n_features = width,
 	};
 	memcpy(row->comm, r->comm, sizeof(row->comm));

@@ -86,6 +86,10 @@ static int check_options(struct mls_scx_options *o, struct mlsched_error *err)
 		return mls_error(err, -ERANGE,
 				 "expected to follow tasks for at most %llu ms, got %.3f ms",
 				 MLS_SCX_MAX_RECORD / 1000000, (double)o->record / 1e6);
+	if (!(o->explore >= 0 && o->explore <= MLS_SCX_MAX_EXPLORE))
+		return mls_error(err, -ERANGE,
+				 "expected to explore in 0 to %g of decisions, got %g",
+				 MLS_SCX_MAX_EXPLORE, o->explore);
 	return 0;
 }
 
@@ -165,6 +169,7 @@ static void configure(struct mls_scx *s)
 	} else { /* nobody reads it: a page is the smallest there is */
 		bpf_map__set_max_entries(s->skel->maps.requests, (uint32_t)getpagesize());
 	}
+	rodata->explore = (uint32_t)(s->options.explore * SCHEDULER_CERTAIN);
 	if (!s->options.record)
 		return;
 	rodata->record_size = mls_scx_records_size(s->options.record);

@@ -41,6 +41,7 @@
  * @record:    ns for which tasks are followed after a decision, 0: nothing is recorded;
  *             up to MLS_SCX_MAX_RECORD
  * @records_mig15: the inputs that are recorded are of schema mig15 instead of seed10
+ * @explore:   share of decisions that a coin takes, up to MLS_SCX_MAX_EXPLORE
  * @requests:  who is asked instead, in user space, or NULL; the caller's and
  *             must outlive the object
  */
@@ -55,10 +56,12 @@ struct mls_scx_options {
 	const void *slot;
 	uint64_t record;
 	bool records_mig15;
+	double explore;
 	struct mls_requests *requests;
 };
 
-#define MLS_SCX_MAX_RECORD 400000000ull
+#define MLS_SCX_MAX_RECORD  400000000ull
+#define MLS_SCX_MAX_EXPLORE 0.2
 
 /* What to do when the kernel has taken the scheduler out. */
 enum mls_scx_end {

@@ -30,6 +30,22 @@ says "run --append needs --record" 2 '--append needs --record FILE' run --append
 says "run --record takes no long window either" 1 \
 	'^mlsched run: --window: expected at most 400 ms with a recording, .* got 500' run --record x --window 500
 
+says "run --explore needs --record" 2 '--explore needs --record FILE' run --explore 0.1
+says "more than a fifth is not left to a coin" 2 '--explore: expected a number from 0 to 0.2, got "0.3"' run --explore 0.3 --record x
+models=$(dirname "$0")/../golden/savedmodel/models
+says "exploring needs our own scheduler" 1 '^mlsched run: --explore needs --backend scx' run --backend shadow \
+	--explore 0.1 --record "$tap_tmp/x" --model "$models/tf221-keras3-savedmodel/model"
+
+says "label needs a recording" 2 'no recording named' label -o x
+says "label needs somewhere to write to" 2 'neither -o DIR nor --csv FILE' label x
+says "label names a file that is not there" 1 '^mlsched label: /nonexistent: No such file' label /nonexistent --csv -
+echo "time,pid" >"$tap_tmp/no.db"
+says "label names what is no recording" 1 '^mlsched label: .*no.db: expected a recording, which has a header' label "$tap_tmp/no.db" --csv -
+says "no more than nine tenths are for validation" 2 '--time-share: expected a number from 0 to 0.9' label x -o y --time-share 0.95
+says "a price is a number" 2 '--price: expected a number from 0' label x -o y --price much
+says "eval --off-policy wants a recording" 1 '^mlsched eval: .*no.db: expected a recording' \
+	eval --off-policy --schema seed10 "$models/tf221-keras3-savedmodel/model" "$tap_tmp/no.db"
+
 "$MLSCHED" bench record --json --rows 3000 --seconds 0.2 --rate 5000 "$tap_tmp" >"$tap_tmp/bench" 2>&1
 same "bench record succeeds" 0 $?
 same "it writes what it was told to" 3000 "$(number 1 written)"

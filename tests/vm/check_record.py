@@ -15,7 +15,7 @@ import sys
 
 # The file's names of what the scheduler calls otherwise.
 KINDS = {"wakeup": "wakeup", "fork": "fork", "steal": "steal", "balance": "periodic"}
-DECISIONS = "decider IN (SELECT value FROM names WHERE what = 'decider' AND name IN ('heuristic', 'model'))"
+DECISIONS = "decider IN (SELECT value FROM names WHERE what = 'decider' AND name IN ('heuristic', 'model', 'explored'))"
 
 
 def fail(text):
@@ -181,6 +181,43 @@ def shadow(directory):
     last = one(db, f"SELECT max(time) FROM decisions WHERE {DECISIONS} AND decider != ?", model)
     if first < last - 10_000_000:
         fail(f"the model decided {last - first} ns before the heuristic ended")
+
+
+def explore(directory):
+    """A model that refuses everything, and a coin for a fifth of the decisions: one in ten moves."""
+    db, c = database(directory, "explore"), counters(database(directory, "explore"))
+    n = one(db, f"SELECT count(*) FROM decisions WHERE {DECISIONS}")
+    coin = one(db, "SELECT count(*) FROM decisions WHERE decider = ?", number(db, "decider", "explored"))
+    if not c["recording.dropped"] and not c["scx.unrecorded"]:
+        expect("explored", coin, c["scx.explored"])
+    rows = db.execute(
+        f"SELECT accepted, round(propensity, 3), count(*) FROM decisions WHERE {DECISIONS} GROUP BY 1, 2 ORDER BY 1"
+    ).fetchall()
+    expect("chances", [row[:2] for row in rows], [(0, 0.9), (1, 0.1)])
+    # Six standard deviations: by chance once in 500 million runs.
+    for name, found, share in (("coins", coin, 0.2), ("moves", rows[1][2], 0.1)):
+        spread = 6 * (n * share * (1 - share)) ** 0.5
+        if abs(found - n * share) > spread + 1:
+            fail(f"{found} {name} of {n} decisions, expected {n * share:.0f} +- {spread:.0f}")
+    if one(db, f"SELECT count(*) FROM decisions WHERE {DECISIONS} AND verdict != 0"):
+        fail("the model's own word is not what is written down")
+    print(f"{n} decisions, {coin} by a coin, {rows[1][2]} moves")
+
+
+def off_policy(directory, mlsched, accept, refuse):
+    """The policy in charge is worth what was recorded but for the coin; both controls are models here."""
+    recording = str(pathlib.Path(directory) / "explore.db")
+
+    def judge(model):
+        command = [mlsched, "eval", "--json", "--off-policy", "--schema", "seed10", model, recording]
+        out = subprocess.run(command, capture_output=True, text=True)
+        expect("status", (out.returncode, out.stderr), (0, ""))
+        return json.loads(out.stdout)
+
+    judged = {name: judge(path) for name, path in (("always", accept), ("never", refuse))}
+    for name, document in judged.items():
+        expect(f"a model that says {name}", document["estimates"], document[name])
+    print(json.dumps(judged["always"]))
 
 
 def logits(directory, run, mlsched, model):

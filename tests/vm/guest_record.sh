@@ -39,6 +39,13 @@ for mode in collect shadow active; do
 	cp /tmp/$mode.db /out/
 done
 
+# A coin takes part of the decisions: of a model that would refuse all of them.
+start explore mlsched run --json --backend scx --interval 1000 --model /refuse --record /tmp/explore.db --explore 0.2
+attached
+for i in 1 2 3 4 5; do work; done
+end
+cp /tmp/explore.db /out/
+
 # Killed while it decides: the file is whole, and a scheduler is there that can be recorded behind it.
 start killed mlsched run --json --backend scx --model /model --record /tmp/killed.db
 attached

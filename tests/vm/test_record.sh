@@ -9,12 +9,15 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/vm/vm.sh
 skip_without_qemu "recordings of the scx backend"
 
-check "helpers build" build_helper switcher random_model
+check "helpers build" build_helper switcher random_model constant_model
+check "a model that always refuses is written" "$tap_tmp/constant_model" -5 "$tap_tmp/refuse"
+check "a model that always accepts is written" "$tap_tmp/constant_model" 5 "$tap_tmp/accept"
 check "a model of random weights is written" "$tap_tmp/random_model" 7 0.4 "$tap_tmp/model"
 
 run_guest() {
 	guest -k "$kernel" -t 1x2x2 -o "$out" -p "$MLSCHED" -p "$tap_tmp/switcher" \
-		-f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_record.sh -f "$tap_tmp/model=/model" -- guest_record.sh
+		-f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_record.sh -f "$tap_tmp/model=/model" \
+		-f "$tap_tmp/refuse=/refuse" -- guest_record.sh
 }
 holds() {
 	local name=$1
@@ -27,7 +30,7 @@ for kernel in "${kernels[@]}"; do
 	grep -q "^$kernel scx_bpf_" tests/vm/lacking.txt && continue
 	out=$tap_tmp/$kernel
 	check "$kernel: our scheduler records" run_guest
-	for run in collect shadow active hotplug; do
+	for run in collect shadow active hotplug explore; do
 		holds "$kernel: $run: recorded and dropped are all that was decided" counts "$out" $run
 		holds "$kernel: $run: what became of moves is what was counted" results "$out" $run
 		holds "$kernel: $run: outcomes lie within their windows" outcomes "$out" $run
@@ -35,6 +38,8 @@ for kernel in "${kernels[@]}"; do
 	holds "$kernel: collect: no model was asked, and the heuristic decided" collect "$out"
 	holds "$kernel: shadow: the model was asked, and decided when it was told to" shadow "$out"
 	holds "$kernel: active: the model decided" active "$out"
+	holds "$kernel: explore: a coin took its share, and chances are written down" explore "$out"
+	holds "$kernel: explore: the recording judges a model that was not in charge" off_policy "$out" "$MLSCHED" "$tap_tmp/accept" "$tap_tmp/refuse"
 	for run in shadow active; do
 		holds "$kernel: $run: logits are those of the recorded features" logits "$out" $run "$MLSCHED" "$tap_tmp/model"
 	done
