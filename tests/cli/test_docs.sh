@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# What the pages and the README tell people to type is there: each command, and each of its options.
+# shellcheck source=tests/lib/tap.sh
+cd "$(dirname "$0")/../.." && . tests/lib/tap.sh
+
+# Lines of code blocks that begin with the program, without comments; a pipe or ";" ends a command.
+commands() {
+	awk '/^```/ { block = !block; next } block' "$@" | sed -E 's/^\$ //; s/ # .*//' |
+		grep -oE '(^|[|;&] *|sudo +)(build\/)?mlsched [a-z][^|;&<>]*' | sed -E 's/^[|;& ]*(sudo +)?(build\/)?mlsched //'
+}
+
+# missing COMMAND...: what of it --help does not know.
+missing() {
+	local words=("$@") path=("$1") help option
+	# Of "bench", "sim" and "model" the second word may be a command, too.
+	if [[ $1 == bench || "$1 ${2:-}" == "sim calibrate" ]] && [[ ${2:-} =~ ^[a-z]+$ ]]; then
+		path+=("$2")
+	fi
+	help=$("$MLSCHED" "${path[@]}" --help 2>/dev/null) || { echo "mlsched ${path[*]}"; return; }
+	[[ $1 == model || $1 == bench ]] && help+=$(for sub in $(sed -nE 's/^  ([a-z]+)  +.*/\1/p' <<<"$help"); do
+		"$MLSCHED" "$1" "$sub" --help 2>/dev/null
+	done)
+	for option in "${words[@]}"; do
+		[[ $option =~ ^--[a-z-]+ ]] || continue
+		option=${BASH_REMATCH[0]}
+		grep -qE -- "(^|[ ,])$option([^a-z-]|$)" <<<"$help" || echo "mlsched ${path[*]} $option"
+	done
+}
+
+for page in README.md docs/*.md; do
+	[ -n "$(commands "$page")" ] || continue
+	wrong=$(commands "$page" | while read -ra words; do missing "${words[@]}"; done | sort -u)
+	same "$page: every command and option that it shows is there" "" "$wrong"
+done
+finish
