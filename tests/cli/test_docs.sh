@@ -12,15 +12,16 @@ commands() {
 
 # missing COMMAND...: what of it --help does not know.
 missing() {
-	local words=("$@") path=("$1") help option
+	local words=("$@") path=("$1") help option sub subs
 	# Of "bench", "sim" and "model" the second word may be a command, too.
 	if [[ $1 == bench || "$1 ${2:-}" == "sim calibrate" ]] && [[ ${2:-} =~ ^[a-z]+$ ]]; then
 		path+=("$2")
 	fi
 	help=$("$MLSCHED" "${path[@]}" --help 2>/dev/null) || { echo "mlsched ${path[*]}"; return; }
-	[[ $1 == model || $1 == bench ]] && help+=$(for sub in $(sed -nE 's/^  ([a-z]+)  +.*/\1/p' <<<"$help"); do
-		"$MLSCHED" "$1" "$sub" --help 2>/dev/null
-	done)
+	mapfile -t subs < <(sed -nE 's/^  ([a-z]+)  +.*/\1/p' <<<"$help")
+	if [[ $1 == model || $1 == bench ]]; then
+		for sub in "${subs[@]}"; do help+=$("$MLSCHED" "$1" "$sub" --help 2>/dev/null); done
+	fi
 	for option in "${words[@]}"; do
 		[[ $option =~ ^--[a-z-]+ ]] || continue
 		option=${BASH_REMATCH[0]}
