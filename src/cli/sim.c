@@ -15,18 +15,28 @@
 #include "src/cli/progress.h"
 #include "src/cli/sim.h"
 #include "src/sim/decider.h"
+#include "src/sim/report.h"
 #include "src/sim/sweep.h"
 #include "src/sim/trace.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
 
-enum { OPTION_MODEL = 0x200, OPTION_TRACE, OPTION_COSTS, OPTION_SEED, OPTION_SEEDS, OPTION_LIMIT };
+enum {
+	OPTION_MODEL = 0x200,
+	OPTION_TRACE,
+	OPTION_REPORT,
+	OPTION_COSTS,
+	OPTION_SEED,
+	OPTION_SEEDS,
+	OPTION_LIMIT
+};
 
 struct sim_cli_options {
 	struct cli_common common;
 	struct cli_names machines, workloads, policies;
 	const char *model;
 	const char *trace;
+	const char *report;
 	const char *costs;
 	uint32_t seeds, threads;
 	uint64_t seed;
@@ -50,6 +60,8 @@ static const struct argp_option options[] = {
 	{ "seeds", OPTION_SEEDS, "N", 0, "So many runs of each (5)", 0 },
 	{ "seed", OPTION_SEED, "N", 0, "The first seed (1)", 0 },
 	{ "limit", OPTION_LIMIT, "S", 0, "Gives a run up after so much simulated time (600)", 0 },
+	{ "report", OPTION_REPORT, "FILE", 0, "Write one HTML page: tables, waits, who ran where",
+	  0 },
 	{ "trace", OPTION_TRACE, "FILE", 0,
 	  "Write down who ran where in the first run of the last policy, for ui.perfetto.dev", 0 },
 	{ "threads", 't', "N", 0, "Runs at a time; changes no number (one for each CPU)", 0 },
@@ -104,6 +116,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_MODEL:
 		o->model = arg;
+		return 0;
+	case OPTION_REPORT:
+		o->report = arg;
 		return 0;
 	case OPTION_TRACE:
 		o->trace = arg;
@@ -419,6 +434,15 @@ static int make_cells(const struct sim_cli_options *o, struct sim_machine *machi
 	return CLI_OK;
 }
 
+static int report(const struct sim_cli_options *o, const struct sim_sweep *sweep)
+{
+	struct mlsched_error err;
+
+	if (sim_report(sweep, o->policies.n, o->report, &err) != 0)
+		return cli_fail(&o->common, "%s", err.message);
+	return CLI_OK;
+}
+
 static int trace(const struct sim_cli_options *o, const struct sim_cell *cell)
 {
 	struct mlsched_error err;
@@ -449,6 +473,8 @@ static int sim(const struct sim_cli_options *o)
 		status = make_cells(o, machines, contenders, &decider, &sweep);
 	if (status == CLI_OK)
 		status = run_sweep(o, &sweep);
+	if (status == CLI_OK && o->report)
+		status = report(o, &sweep);
 	if (status == CLI_OK && o->trace)
 		status = trace(o, &sweep.cells[o->policies.n - 1]);
 	if (status == CLI_OK && o->common.json)

@@ -48,6 +48,16 @@ print(len(slices), apart, any(e["ph"] == "i" for e in events))' "$tap_tmp/trace"
 sim --seeds 1 -w make -p mlsched --trace /nonexistent/trace >/dev/null 2>"$tap_tmp/err"
 same "a trace that cannot be written is said" "1 mlsched sim: /nonexistent/trace: No such file or directory" "$? $(cat "$tap_tmp/err")"
 
+# A page for people: well-formed, a timeline for each policy, and nothing from elsewhere.
+sim --seeds 2 -m 4c2l -w imbalance,message -p eevdf,mlsched,refuse --report "$tap_tmp/report" -q >/dev/null
+same "the report is well-formed and has its drawings" "2 6 2 True" "$(python3 -c '
+import re, sys
+import xml.etree.ElementTree as ElementTree
+text = open(sys.argv[1]).read()
+drawings = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", text, re.S)]
+timelines = [d for d in drawings if len(d.findall("rect")) > 100]
+print(text.count("<table>"), len(timelines), len(drawings) - len(timelines), "http" not in text and "src=" not in text)' "$tap_tmp/report")"
+
 # What moves cost here.  Threads of one core have the same caches: then there is nothing to measure.
 if "$MLSCHED" sim calibrate --rounds 3 --most 64 -o "$tap_tmp/costs" --json >"$tap_tmp/calibrated" 2>/dev/null; then
 	same "calibrate measures both walks, and sizes up to the largest" "True ['chase', 'stream'] [32, 64]" "$(python3 -c '
