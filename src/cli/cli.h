@@ -41,6 +41,7 @@ struct cli_command {
 	int (*run)(int argc, char **argv);
 };
 
+int cli_assess(int argc, char **argv);
 int cli_bench(int argc, char **argv);
 int cli_bench_inference(int argc, char **argv);
 int cli_bench_kernel(int argc, char **argv);

@@ -15,6 +15,7 @@
 #include "src/util/array.h"
 
 static const struct cli_command commands[] = {
+	{ "assess", "what there is to win on this machine and load", cli_assess },
 	{ "bench", "tables against peers: inference, load, train", cli_bench },
 	{ "convert", "a model from one format into another", cli_convert },
 	{ "eval", "an honest judgement of a model on labelled rows", cli_eval },

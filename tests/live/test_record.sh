@@ -61,6 +61,28 @@ check "run --backend shadow goes on behind it" appended
 check "its session has the model, and its verdicts" checks model "$tap_tmp/record.db" 2 "$tap_tmp/refuse"
 check "everything that it counted is in the file" checks counts "$tap_tmp/record.db" "$tap_tmp/append.json" 2
 
+# ---- what there is to win ----
+assessed() {
+	"$MLSCHED" assess "$tap_tmp/record.db" --json >"$tap_tmp/assessed" && python3 -c '
+import json, sqlite3, sys
+said = json.load(open(sys.argv[1]))
+file = sqlite3.connect(sys.argv[2])
+forced, thread = 1, 2
+kinds = {name: value for value, name in file.execute("SELECT value, name FROM names WHERE what = \"kind\"")}
+own = "flags & %d = 0 AND kind NOT IN (%d, %d)" % (forced | thread, kinds["fork"], kinds["exec"])
+moves, = file.execute(f"SELECT count(*) FROM decisions WHERE {own}").fetchone()
+others, = file.execute(f"SELECT count(*) FROM decisions WHERE NOT ({own})").fetchone()
+longest, = file.execute(f"SELECT max(wait) FROM decisions WHERE {own} AND ran").fetchone()
+assert sum(said["moves"].values()) == moves > 0, (said, moves)
+assert said["others"] == others, (said, others)
+assert said["wait_p99_ms"] <= longest / 1e6, (said, longest)
+assert 0 < said["busy_cpus"] <= said["cpus"], said
+costs = [row["ms"] for row in said["refill"]]
+assert costs == sorted(costs), said' "$tap_tmp/assessed" "$tap_tmp/record.db"
+}
+check "assess says what is in the file" assessed
+refuse "assess refuses what is no recording" "$MLSCHED" assess "$tap_tmp/refuse/saved_model.pb"
+
 # ---- from there to a model ----
 labelled() { "$MLSCHED" label -q "$tap_tmp/record.db" -o "$tap_tmp/set" --csv "$tap_tmp/all.csv" "$@"; }
 check "the recording is labelled" labelled
