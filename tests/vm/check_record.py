@@ -178,11 +178,11 @@ def shadow(directory):
     expect("model", rows[0][1:4], rows[1][1:4])
     found = {row[:2] for row in deciders(db)}
     expect("deciders", found, {("heuristic", 0), ("model", 0)})
-    # The change takes effect with the next decision, and is written down a moment later.
+    # The change takes effect with the next decision; a guest CPU that the host stops in the middle of one is late.
     model = number(db, "decider", "model")
     first = one(db, "SELECT min(time) FROM decisions WHERE decider = ?", model)
     last = one(db, f"SELECT max(time) FROM decisions WHERE {DECISIONS} AND decider != ?", model)
-    if first < last - 10_000_000:
+    if first < last - 500_000_000:
         fail(f"the model decided {last - first} ns before the heuristic ended")
 
 
