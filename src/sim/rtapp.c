@@ -457,7 +457,7 @@ static int read_file(const char *path, char **text, size_t *n, struct mlsched_er
 
 static int parse_file(const char *path, json_t **root, struct mlsched_error *err)
 {
-	char *text, *strict;
+	char *text = NULL, *strict;
 	json_error_t where;
 	size_t n;
 	int ret = read_file(path, &text, &n, err);
