@@ -40,18 +40,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static double number(struct argp_state *state, const char *option, const char *text, double min,
-		     double max)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end || !(value >= min && value <= max))
-		argp_error(state, "--%s: expected a number from %g to %g, got \"%s\"", option, min,
-			   max, text);
-	return value;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct record_bench *o = state->input;
@@ -61,13 +49,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &o->common;
 		return 0;
 	case OPTION_ROWS:
-		o->rows = number(state, "rows", arg, 1, ROWS_MOST);
+		o->rows = cli_real(state, "rows", arg, 1, ROWS_MOST);
 		return 0;
 	case OPTION_RATE:
-		o->rate = number(state, "rate", arg, 1, 1e7);
+		o->rate = cli_real(state, "rate", arg, 1, 1e7);
 		return 0;
 	case OPTION_SECONDS:
-		o->seconds = number(state, "seconds", arg, 0.01, 3600);
+		o->seconds = cli_real(state, "seconds", arg, 0.01, 3600);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num > 0)

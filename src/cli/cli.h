@@ -72,6 +72,10 @@ int cli_train(int argc, char **argv);
  */
 int cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 
+/** cli_real() - a number of an option, from @low to @high; anything else is a usage error */
+double cli_real(struct argp_state *state, const char *option, const char *text, double low,
+		double high);
+
 /**
  * cli_fail() - say what went wrong, as text on standard error or as JSON on
  *              standard output when --json was given

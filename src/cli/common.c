@@ -67,6 +67,18 @@ int cli_parse(const struct argp *argp, int argc, char **argv, void *input)
 	return argp_parse(argp, argc, argv, 0, NULL, input);
 }
 
+double cli_real(struct argp_state *state, const char *option, const char *text, double low,
+		double high)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end != '\0' || !(value >= low && value <= high))
+		argp_error(state, "--%s: expected a number from %g to %g, got \"%s\"", option, low,
+			   high, text);
+	return value;
+}
+
 int cli_fail(const struct cli_common *common, const char *format, ...)
 {
 	char message[2 * MLSCHED_ERROR_SIZE];

@@ -38,17 +38,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static double number(struct argp_state *state, const char *option, const char *text, double max)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end || !(value >= 0 && value <= max))
-		argp_error(state, "--%s: expected a number from 0 to %g, got \"%s\"", option, max,
-			   text);
-	return value;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct label_options *o = state->input;
@@ -64,16 +53,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->csv = arg;
 		return 0;
 	case OPTION_PRICE:
-		o->label.price = number(state, "price", arg, 1e9);
+		o->label.price = cli_real(state, "price", arg, 0, 1e9);
 		return 0;
 	case OPTION_WAIT:
-		o->label.wait_weight = number(state, "wait-weight", arg, 1e6);
+		o->label.wait_weight = cli_real(state, "wait-weight", arg, 0, 1e6);
 		return 0;
 	case OPTION_TIME:
-		o->label.time_share = number(state, "time-share", arg, 0.9);
+		o->label.time_share = cli_real(state, "time-share", arg, 0, 0.9);
 		return 0;
 	case OPTION_PROGRAM:
-		o->label.program_share = number(state, "program-share", arg, 0.9);
+		o->label.program_share = cli_real(state, "program-share", arg, 0, 0.9);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->recording)

@@ -47,18 +47,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static double number(struct argp_state *state, const char *option, const char *text, double min,
-		     double max)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end || !(value >= min && value <= max))
-		argp_error(state, "--%s: expected a number from %g to %g, got \"%s\"", option, min,
-			   max, text);
-	return value;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct record_options *o = state->input;
@@ -75,19 +63,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->record.append = true;
 		return 0;
 	case 'd':
-		o->duration = number(state, "duration", arg, 0.001, 1e9);
+		o->duration = cli_real(state, "duration", arg, 0.001, 1e9);
 		return 0;
 	case OPTION_DOMAINS:
-		value = number(state, "domains", arg, 1, MLS_MAX_DOMAINS);
+		value = cli_real(state, "domains", arg, 1, MLS_MAX_DOMAINS);
 		if (value != floor(value))
 			argp_error(state, "--domains: expected a whole number, got \"%s\"", arg);
 		o->n_domains = (uint32_t)value;
 		return 0;
 	case OPTION_HALF_LIFE:
-		o->half_life = number(state, "half-life", arg, 1, 60000);
+		o->half_life = cli_real(state, "half-life", arg, 1, 60000);
 		return 0;
 	case OPTION_WINDOW:
-		o->window = number(state, "window", arg, 1, MLS_RECORD_MAX_WINDOW / 1e6);
+		o->window = cli_real(state, "window", arg, 1, MLS_RECORD_MAX_WINDOW / 1e6);
 		return 0;
 	case OPTION_NO_SANDBOX:
 		o->no_sandbox = true;

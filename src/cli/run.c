@@ -113,18 +113,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static double number(struct argp_state *state, const char *option, const char *text, double min,
-		     double max)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end || !(value >= min && value <= max))
-		argp_error(state, "--%s: expected a number from %g to %g, got \"%s\"", option, min,
-			   max, text);
-	return value;
-}
-
 static const char *one_of(struct argp_state *state, const char *option, const char *text,
 			  const char *const *names)
 {
@@ -185,35 +173,35 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->model = arg;
 		return 0;
 	case 'd':
-		o->duration = number(state, "duration", arg, 0.001, 1e9);
+		o->duration = cli_real(state, "duration", arg, 0.001, 1e9);
 		return 0;
 	case OPTION_INTERVAL:
-		o->interval = number(state, "interval", arg, 0.02, 1e6);
+		o->interval = cli_real(state, "interval", arg, 0.02, 1e6);
 		return 0;
 	case OPTION_DOMAINS:
-		value = number(state, "domains", arg, 1, MLS_MAX_DOMAINS);
+		value = cli_real(state, "domains", arg, 1, MLS_MAX_DOMAINS);
 		if (value != floor(value))
 			argp_error(state, "--domains: expected a whole number, got \"%s\"", arg);
 		o->n_domains = (uint32_t)value;
 		return 0;
 	case OPTION_HALF_LIFE:
-		o->half_life = number(state, "half-life", arg, 1, 60000);
+		o->half_life = cli_real(state, "half-life", arg, 1, 60000);
 		return 0;
 	case OPTION_WINDOW:
-		o->window = number(state, "window", arg, 1, 4000);
+		o->window = cli_real(state, "window", arg, 1, 4000);
 		return 0;
 	case OPTION_THRESHOLD:
-		o->threshold = number(state, "threshold", arg, 1e-6, 1 - 1e-6);
+		o->threshold = cli_real(state, "threshold", arg, 1e-6, 1 - 1e-6);
 		return 0;
 	case OPTION_MODE:
 		o->mode = one_of(state, "mode", arg, modes);
 		return 0;
 	case OPTION_LIMIT:
-		o->limit = number(state, "limit", arg, 5, 2000);
+		o->limit = cli_real(state, "limit", arg, 5, 2000);
 		return 0;
 	case OPTION_VERDICT_AGE:
-		o->verdict_age = number(state, "verdict-age", arg, MLS_VERDICT_MIN_AGE / 1e6,
-					MLS_VERDICT_MAX_AGE / 1e6);
+		o->verdict_age = cli_real(state, "verdict-age", arg, MLS_VERDICT_MIN_AGE / 1e6,
+					  MLS_VERDICT_MAX_AGE / 1e6);
 		return 0;
 	case OPTION_TENSORFLOW:
 		o->tensorflow_library = arg;
@@ -234,7 +222,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->record.path = arg;
 		return 0;
 	case OPTION_EXPLORE:
-		o->explore = number(state, "explore", arg, 0, MLS_SCX_MAX_EXPLORE);
+		o->explore = cli_real(state, "explore", arg, 0, MLS_SCX_MAX_EXPLORE);
 		return 0;
 	case OPTION_APPEND:
 		o->record.append = true;

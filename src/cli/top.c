@@ -60,18 +60,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static double number(struct argp_state *state, const char *option, const char *text, double min,
-		     double max)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end || !(value >= min && value <= max))
-		argp_error(state, "--%s: expected a number from %g to %g, got \"%s\"", option, min,
-			   max, text);
-	return value;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct top_options *o = state->input;
@@ -87,10 +75,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->batch = true;
 		return 0;
 	case OPTION_INTERVAL:
-		o->interval = number(state, "interval", arg, 0.05, 1e6);
+		o->interval = cli_real(state, "interval", arg, 0.05, 1e6);
 		return 0;
 	case OPTION_COUNT:
-		o->count = floor(number(state, "count", arg, 1, 1e9));
+		o->count = floor(cli_real(state, "count", arg, 1, 1e9));
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument \"%s\"", arg);

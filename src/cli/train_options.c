@@ -115,18 +115,6 @@ bool cli_parse_activation(const char *name, enum mlsched_activation *activation)
 	return false;
 }
 
-static double parse_real(struct argp_state *state, const char *option, const char *text, double low,
-			 double high)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end != '\0' || !(value >= low && value <= high))
-		argp_error(state, "--%s: expected a number from %g to %g, got \"%s\"", option, low,
-			   high, text);
-	return value;
-}
-
 static uint64_t parse_whole(struct argp_state *state, const char *option, const char *text,
 			    uint64_t low, uint64_t high)
 {
@@ -282,7 +270,7 @@ static error_t parse_data(int key, char *arg, struct argp_state *state)
 		o->label = arg;
 		return 0;
 	case OPTION_VALIDATION:
-		o->validation = parse_real(state, "validation", arg, 0, 0.95);
+		o->validation = cli_real(state, "validation", arg, 0, 0.95);
 		return 0;
 	case OPTION_SPLIT:
 		parse_split(state, arg, o);
@@ -319,7 +307,7 @@ static error_t parse_training(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_ALPHA:
 		for (uint32_t l = 0; l < MLSCHED_MAX_LAYERS - 1; l++)
-			t->alpha[l] = (float)parse_real(state, "alpha", arg, 0, 1000);
+			t->alpha[l] = (float)cli_real(state, "alpha", arg, 0, 1000);
 		return 0;
 	case OPTION_LOGITS:
 		t->output = MLSCHED_LINEAR;
@@ -331,16 +319,16 @@ static error_t parse_training(int key, char *arg, struct argp_state *state)
 		t->batch = (uint32_t)parse_whole(state, "batch", arg, 1, MLS_TRAIN_MAX_BATCH);
 		return 0;
 	case OPTION_RATE:
-		t->rate = parse_real(state, "rate", arg, 1e-9, 100);
+		t->rate = cli_real(state, "rate", arg, 1e-9, 100);
 		return 0;
 	case OPTION_DECAY:
 		parse_decay(state, arg, &t->decay);
 		return 0;
 	case OPTION_L2:
-		t->l2 = parse_real(state, "l2", arg, 0, 1000);
+		t->l2 = cli_real(state, "l2", arg, 0, 1000);
 		return 0;
 	case OPTION_ACTIVATION_PENALTY:
-		t->activation_penalty = parse_real(state, "activation-penalty", arg, 0, 1000);
+		t->activation_penalty = cli_real(state, "activation-penalty", arg, 0, 1000);
 		return 0;
 	case OPTION_CLASS_WEIGHT:
 		parse_class_weight(state, arg, o);
@@ -359,7 +347,7 @@ static error_t parse_training(int key, char *arg, struct argp_state *state)
 	case OPTION_THRESHOLD:
 		o->threshold = strcmp(arg, "auto") == 0 ?
 				       NAN :
-				       (float)parse_real(state, "threshold", arg, 1e-6, 0.999999);
+				       (float)cli_real(state, "threshold", arg, 1e-6, 0.999999);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -390,7 +378,7 @@ static error_t parse_sim(int key, char *arg, struct argp_state *state)
 		s->futures = (uint32_t)parse_whole(state, "futures", arg, 1, 60);
 		return 0;
 	case OPTION_MOVE_PRICE:
-		s->move_price = parse_real(state, "move-price", arg, 0, 1e6);
+		s->move_price = cli_real(state, "move-price", arg, 0, 1e6);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
