@@ -154,7 +154,6 @@ static void book(struct sim *s, u32 cpu)
 	c->began = s->now;
 	if (!used)
 		return;
-	c->busy += used;
 	t->ran += used;
 	paid = used < t->extra ? used : t->extra;
 	t->extra -= paid;
@@ -372,6 +371,16 @@ static void choose(struct sim *s, u32 cpu)
 	set_event(s, cpu);
 }
 
+/* Those that are to choose anew, and those that become so meanwhile. */
+static void choose_all(struct sim *s)
+{
+	for (u32 i = 0; i < s->n_dirty; i++) {
+		s->cpus[s->dirty[i]].resched = false;
+		choose(s, s->dirty[i]);
+	}
+	s->n_dirty = 0;
+}
+
 /* The running task sleeps or ends: what comes next is chosen with the rest. */
 static void vacate(struct sim *s, u32 cpu)
 {
@@ -430,11 +439,6 @@ static void wake(struct sim *s, u32 task, enum sim_why why, u32 by, u64 due)
 	struct sim_task *t = &s->tasks[task];
 	u32 cpu;
 
-	if (why == SIM_WOKEN) {
-		u64 slept = s->now - t->since;
-
-		t->slept = t->slept - t->slept / 4 + slept / 4;
-	}
 	t->state = SIM_QUEUED;
 	t->since = s->now;
 	t->due = due;
@@ -810,11 +814,9 @@ static void burst_done(struct sim *s, u32 cpu)
 	case BLOCKS:
 		t->state = SIM_BLOCKED;
 		t->since = s->now;
-		if (t->cpu == cpu) {
-			vacate(s, cpu);
-			break;
-		}
 		vacate(s, cpu);
+		if (t->cpu == cpu)
+			break;
 		t->state = SIM_QUEUED;
 		t->due = SIM_NEVER;
 		s->policy->enqueue(s, task, SIM_WOKEN);
@@ -870,11 +872,7 @@ int sim_step(struct sim *s)
 		event_set(s, slot, SIM_NEVER);
 		wake(s, task, SIM_WOKEN, s->tasks[task].cpu, s->now);
 	}
-	for (u32 i = 0; i < s->n_dirty; i++) {
-		s->cpus[s->dirty[i]].resched = false;
-		choose(s, s->dirty[i]);
-	}
-	s->n_dirty = 0;
+	choose_all(s);
 	return 0;
 }
 
@@ -980,10 +978,6 @@ struct sim *sim_new(const struct sim_machine *machine, const struct sim_workload
 	if (policy->period)
 		event_set(s, slot_of_timer(s), policy->period);
 	start_tasks(s);
-	for (u32 i = 0; i < s->n_dirty; i++) {
-		s->cpus[s->dirty[i]].resched = false;
-		choose(s, s->dirty[i]);
-	}
-	s->n_dirty = 0;
+	choose_all(s);
 	return s;
 }

@@ -128,7 +128,6 @@ struct sim_task {
 	u32 from;
 	u32 next, previous; /* in its queue; SIM_NONE */
 	u64 key;
-	u64 slept; /* average of its sleeps */
 	u64 looped; /* when it went back last */
 	union sim_task_policy policy;
 };
@@ -180,7 +179,6 @@ struct sim_cpu {
 	u64 began;
 	u64 picked;
 	u64 loads;
-	u64 busy;
 	u64 cooled;
 	struct sim_queue queue;
 	struct sim_queue local; /* sched_ext's: before its own queue */
@@ -269,7 +267,7 @@ struct sim {
 	u32 alive;
 	u32 here, expected;
 	u32 n_jobs;
-	u32 most_tasks, n_tasks, free;
+	u32 most_tasks, free;
 	u32 n_dirty;
 	u32 turn, turn_from; /* of the policy's timer: its number, and the CPU at which it begins */
 	struct sim_sum sum;

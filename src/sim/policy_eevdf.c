@@ -665,7 +665,6 @@ static void idle(struct sim *s, u32 cpu, bool is)
 
 	if (is) {
 		c->policy.fair.idle_since = s->now;
-		s->idle[cpu / 64] |= 1ull << (cpu % 64);
 	} else {
 		u64 was = s->now - c->policy.fair.idle_since;
 		u64 mean = c->policy.fair.idle_mean;
@@ -673,16 +672,13 @@ static void idle(struct sim *s, u32 cpu, bool is)
 		/* update_avg() */
 		mean = was > mean ? mean + (was - mean) / 8 : mean - (mean - was) / 8;
 		c->policy.fair.idle_mean = mean < IDLE_MOST ? mean : IDLE_MOST;
-		s->idle[cpu / 64] &= ~(1ull << (cpu % 64));
 	}
 }
 
 static void begin(struct sim *s)
 {
-	for (u32 cpu = 0; cpu < s->machine->n_cpus; cpu++) {
-		s->idle[cpu / 64] |= 1ull << (cpu % 64);
+	for (u32 cpu = 0; cpu < s->machine->n_cpus; cpu++)
 		s->cpus[cpu].policy.fair.idle_mean = IDLE_MOST;
-	}
 }
 
 static void arrive(struct sim *s, u32 task)
