@@ -72,6 +72,9 @@ int cli_train(int argc, char **argv);
  */
 int cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 
+/** cli_file_name() - the last part of a path, which may end with a slash: then all of it */
+const char *cli_file_name(const char *path);
+
 /** cli_real() - a number of an option, from @low to @high; anything else is a usage error */
 double cli_real(struct argp_state *state, const char *option, const char *text, double low,
 		double high);

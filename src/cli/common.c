@@ -67,6 +67,13 @@ int cli_parse(const struct argp *argp, int argc, char **argv, void *input)
 	return argp_parse(argp, argc, argv, 0, NULL, input);
 }
 
+const char *cli_file_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
 double cli_real(struct argp_state *state, const char *option, const char *text, double low,
 		double high)
 {

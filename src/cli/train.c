@@ -277,13 +277,6 @@ out:
 
 /* ---- writing ----------------------------------------------------------------- */
 
-static const char *file_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
-}
-
 static json_t *layers_json(const struct mls_train_options *t)
 {
 	json_t *layers = json_array();
@@ -347,7 +340,7 @@ static char *provenance(const struct run *run)
 	snprintf(checksum, sizeof(checksum), "%08x", mls_dataset_checksum(&run->data));
 	object = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:I, s:i, s:i, s:o, s:o}", "tool",
 			   "mlsched train", "version", mlsched_version(), "data",
-			   o->synthetic ? "synthetic seed10" : file_name(o->data), "rows",
+			   o->synthetic ? "synthetic seed10" : cli_file_name(o->data), "rows",
 			   (int)run->data.n_rows, "training_rows", (int)run->split.n_train,
 			   "data_crc32c", checksum, "seed", (json_int_t)run->train.seed, "epochs",
 			   (int)run->state.epoch, "best_epoch", (int)run->state.best_epoch,

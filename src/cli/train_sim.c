@@ -102,13 +102,6 @@ static json_t *rounds_json(const struct sim_learn_round *rounds, uint32_t n, boo
 	return list;
 }
 
-static const char *file_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
-}
-
 /* Nothing in it differs between two trainings with the same options. */
 static char *provenance(const struct cli_train_options *o, const struct mls_dataset *data,
 			const struct sim_learn_round *rounds, uint32_t best)
@@ -120,7 +113,7 @@ static char *provenance(const struct cli_train_options *o, const struct mls_data
 	object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:i, s:i, s:f, s:i, s:o}",
 			   "tool", "mlsched train --from sim", "version", mlsched_version(), "data",
 			   "simulation", "machines", o->sim.machines, "workloads", o->sim.workloads,
-			   "costs", file_name(o->sim.costs), "rows", (int)data->n_rows,
+			   "costs", cli_file_name(o->sim.costs), "rows", (int)data->n_rows,
 			   "data_crc32c", checksum, "seed", (json_int_t)o->train.seed, "runs",
 			   (int)o->sim.runs, "futures", (int)o->sim.futures, "move_price_us",
 			   o->sim.move_price, "round", (int)best + 1, "rounds",

@@ -298,7 +298,7 @@ static void leave(struct sim *s, u32 cpu, bool runnable)
 
 	cool(s, cpu, t, ran);
 	if (s->options->ran && ran)
-		s->options->ran(s->options->context, s, cpu, c->current, c->picked);
+		s->options->ran(s->options->observer, s, cpu, c->current, c->picked);
 	s->policy->stopping(s, cpu, c->current, ran, runnable);
 }
 

@@ -221,15 +221,17 @@ struct sim;
 /**
  * struct sim_options - constant, and shared by all copies
  * @decide:  the verdict on an optional move: 1 is yes; NULL: the heuristic's
- * @context: for it and the next
+ * @context: for it
  * @limit:   of simulated time, after which a run is given up
  * @ran:     a task has run from then until now; may be NULL
+ * @observer: for it
  * @mechanisms: that our policy has: bits 1 << enum mls_policy_mechanism
  */
 struct sim_options {
 	int (*decide)(void *context, struct sim *s, const struct sim_decision *decision);
-	void (*ran)(void *context, const struct sim *s, u32 cpu, u32 task, u64 from);
+	void (*ran)(void *observer, const struct sim *s, u32 cpu, u32 task, u64 from);
 	void *context;
+	void *observer;
 	u64 limit;
 	u32 mechanisms;
 };

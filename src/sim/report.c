@@ -245,16 +245,9 @@ struct timeline {
 	u32 *last; /* CPU on which each task ran, and one */
 };
 
-static int decide(void *context, struct sim *s, const struct sim_decision *d)
+static void ran(void *observer, const struct sim *s, u32 cpu, u32 task, u64 from)
 {
-	struct timeline *t = context;
-
-	return t->contender->decide ? t->contender->decide(t->contender->context, s, d) : 1;
-}
-
-static void ran(void *context, const struct sim *s, u32 cpu, u32 task, u64 from)
-{
-	struct timeline *t = context;
+	struct timeline *t = observer;
 	const struct sim_task *p = &s->tasks[task];
 
 	if (t->n == MOST_TURNS) {
@@ -328,9 +321,11 @@ static int draw(FILE *file, const struct sim_sweep *sweep, const struct sim_cell
 		struct sim_workload *workload)
 {
 	struct timeline t = { .contender = cell->contender };
-	const struct sim_options options = {
-		.decide = decide, .ran = ran, .context = &t, .limit = sweep->limit
-	};
+	const struct sim_options options = { .decide = cell->contender->decide,
+					     .context = cell->contender->context,
+					     .ran = ran,
+					     .observer = &t,
+					     .limit = sweep->limit };
 	struct sim *s = NULL;
 	int ret;
 

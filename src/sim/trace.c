@@ -15,25 +15,18 @@ struct trace {
 	u32 *last; /* CPU on which each task ran, and one */
 };
 
-static int decide(void *context, struct sim *s, const struct sim_decision *d)
-{
-	struct trace *t = context;
-
-	return t->contender->decide ? t->contender->decide(t->contender->context, s, d) : 1;
-}
-
 /* Times are in us there; ours are exact to the ns. */
 static void print_us(FILE *file, const char *name, u64 ns)
 {
 	fprintf(file, ",\"%s\":%" PRIu64 ".%03u", name, (uint64_t)(ns / 1000), (u32)(ns % 1000));
 }
 
-static void ran(void *context, const struct sim *s, u32 cpu, u32 task, u64 from)
+static void ran(void *observer, const struct sim *s, u32 cpu, u32 task, u64 from)
 {
 	static const char *const distances[SIM_DISTANCES] = { "", "to another CPU of its cache",
 							      "to another cache",
 							      "to another node" };
-	struct trace *t = context;
+	struct trace *t = observer;
 	const struct sim_task *p = &s->tasks[task];
 	u32 last = t->last[task];
 
@@ -69,9 +62,11 @@ static void print_names(FILE *file, const struct sim_machine *m, const char *tit
 static int run(struct trace *t, const struct sim_machine *machine,
 	       const struct sim_workload *workload, uint64_t seed, uint64_t limit)
 {
-	const struct sim_options options = {
-		.decide = decide, .ran = ran, .context = t, .limit = limit
-	};
+	const struct sim_options options = { .decide = t->contender->decide,
+					     .context = t->contender->context,
+					     .ran = ran,
+					     .observer = t,
+					     .limit = limit };
 	char title[128];
 	struct sim *s;
 
