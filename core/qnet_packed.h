@@ -16,8 +16,8 @@
  * for each input is slower than to skip none); sums in memory, two inputs a
  * pass (four need more registers than BPF has); rows of 256 bytes for 64 units
  * (512 would use an eighth of the cache's sets); a kernel of its own for the
- * usual shapes, because sizes that are known only at run time cost a fifth more,
- * and 1.7 times as much where the network is small (mlsched bench kernel).
+ * usual shapes, because sizes that are known only at run time cost a fifth to a
+ * quarter more (mlsched bench kernel).
  *
  * A slot that does not hold what its maker should have put there gives wrong
  * logits, never an access outside of it: every offset is masked.
@@ -602,6 +602,50 @@ QNET_STAGE s64 qnet_any_next(const struct qnet_slot *slot, struct qnet_scratch *
 	return qnet_any_clamp(s, layer);
 }
 
+#define QNET_FEW     4 /* words whose sums have room in registers */
+#define QNET_FEW_ROW QNET_ROW_ALIGN /* bytes from one of its rows to the next */
+
+/* Four words get one more input, the row behind q with x. */
+#define QNET_FEW_INPUT(q, row, x)               \
+	do {                                    \
+		u64 x_ = (u64)(x);              \
+		QNET_MAC(a, q, (row), x_);      \
+		QNET_MAC(b, q, (row) + 8, x_);  \
+		QNET_MAC(c, q, (row) + 16, x_); \
+		QNET_MAC(d, q, (row) + 24, x_); \
+	} while (0)
+
+/* A network with one hidden layer of so few words. */
+QNET_PIECE s64 qnet_any_few(const struct qnet_slot *slot, struct qnet_scratch *s)
+{
+	const struct qnet_slot_layer *layer = &slot->hidden[0];
+	const char *bias = (const char *)slot->pool + (layer->bias & QNET_POOL_MASK);
+	const char *v = (const char *)slot->v;
+	u32 n = slot->n_inputs, at = layer->weights;
+	u64 a, b, c, d, o;
+
+	a = QNET_LD(bias, 0);
+	b = QNET_LD(bias, 8);
+	c = QNET_LD(bias, 16);
+	d = QNET_LD(bias, 24);
+	if (n > QNET_SLOT_WIDTH)
+		n = QNET_SLOT_WIDTH;
+	s->x[n + 1] = 0;
+	for (u32 i = 0; i < n; i += 3, at += 3 * QNET_FEW_ROW) {
+		const char *q = (const char *)slot->pool + (at & QNET_POOL_MASK);
+
+		QNET_FEW_INPUT(q, 0, s->x[i]);
+		QNET_FEW_INPUT(q, QNET_FEW_ROW, s->x[i + 1]);
+		QNET_FEW_INPUT(q, 2 * QNET_FEW_ROW, s->x[i + 2]);
+	}
+	o = (u64)slot->bias;
+	QNET_OUTPUT(o, a, v, 0);
+	QNET_OUTPUT(o, b, v, 1);
+	QNET_OUTPUT(o, c, v, 2);
+	QNET_OUTPUT(o, d, v, 3);
+	return (s64)o;
+}
+
 /* A network without hidden layers. */
 QNET_PIECE s64 qnet_any_linear(const struct qnet_slot *slot, struct qnet_scratch *s)
 {
@@ -621,6 +665,8 @@ QNET_PIECE s64 qnet_any(const struct qnet_slot *slot, struct qnet_scratch *s)
 
 	if (!slot->n_hidden)
 		return qnet_any_linear(slot, s);
+	if (slot->n_hidden == 1 && slot->hidden[0].words <= QNET_FEW)
+		return qnet_any_few(slot, s);
 	result = qnet_any_first(slot, s);
 	for (u32 l = 1; l < QNET_MAX_HIDDEN && l < slot->n_hidden; l++)
 		result = qnet_any_next(slot, s, l, (u32)result);
