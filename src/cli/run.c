@@ -281,7 +281,7 @@ static const char *choose_backend(struct run_options *o, char *why, size_t size)
 	if (strcmp(o->backend, "shadow") == 0)
 		return "as asked for";
 	o->automatic = strcmp(o->backend, "auto") == 0;
-	if (mls_scx_usable("/sys", &err) == 0) {
+	if (mls_scx_usable("/sys", &o->kernel, &err) == 0) {
 		o->backend = "scx";
 		return o->automatic ? "this kernel has sched_ext, and nothing else is attached" :
 				      "as asked for";

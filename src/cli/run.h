@@ -8,6 +8,7 @@
 #include "src/cli/run_control.h"
 #include "src/cli/run_record.h"
 #include "src/host/engine.h"
+#include "src/host/kfuncs.h"
 #include "src/host/notify.h"
 #include "src/host/requests.h"
 #include "src/host/shadow.h"
@@ -38,6 +39,7 @@ struct run_options {
 	struct run_record_options record;
 	uint32_t mechanisms; /* bits 1 << enum mls_policy_mechanism */
 	struct run_control_options control;
+	struct mls_kfuncs kernel; /* what choosing a backend found */
 };
 
 /**

@@ -316,6 +316,7 @@ int run_scx(const struct run_options *o, struct run_view *view, int signals,
 		.records_mig15 = r.schema->n_features == MLS_MIG15_INPUTS,
 		.explore = o->explore,
 	};
+		.kernel = o->kernel,
 	void *slot;
 	int ret = make_slot(view->fixed, &slot, err);
 

@@ -113,45 +113,35 @@ static int find_value(const struct btf *btf, const char *type, const char *name,
 	return -ENOENT;
 }
 
-int mls_kfuncs_value(const char *path, const char *type, const char *name,
-		     struct mlsched_error *err, uint64_t *value)
+static bool has_member(const struct btf *btf, const char *type, const char *name)
 {
-	struct btf *btf = open_btf(path, err);
-	int ret;
+	int id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
+	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, (__u32)id) : NULL;
 
-	if (!btf)
-		return -ENOENT;
-	ret = find_value(btf, type, name, value);
-	btf__free(btf);
-	return ret ? mls_error(err, -ENOSYS, "this kernel's enum %s has no %s", type, name) : 0;
+	for (__u16 i = 0; t && i < btf_vlen(t); i++) {
+		if (strcmp(btf__name_by_offset(btf, btf_members(t)[i].name_off), name) == 0)
+			return true;
+	}
+	return false;
 }
 
-int mls_kfuncs_has_member(const char *path, const char *type, const char *name,
-			  struct mlsched_error *err)
-{
-	struct btf *btf = open_btf(path, err);
-	const struct btf_type *t;
-	int id, found = 0;
-
-	if (!btf)
-		return -ENOENT;
-	id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
-	t = id > 0 ? btf__type_by_id(btf, (__u32)id) : NULL;
-	for (__u16 i = 0; t && i < btf_vlen(t) && !found; i++)
-		found = strcmp(btf__name_by_offset(btf, btf_members(t)[i].name_off), name) == 0;
-	btf__free(btf);
-	return found;
-}
-
-int mls_kfuncs_check(const char *path, struct mlsched_error *err)
+int mls_kfuncs_read(const char *path, struct mls_kfuncs *found, struct mlsched_error *err)
 {
 	struct btf *btf = open_btf(path, err);
 	int ret = 0;
 
+	*found = (struct mls_kfuncs){ 0 };
 	if (!btf)
 		return -ENOENT;
 	for (size_t i = 0; i < ARRAY_SIZE(required) && !ret; i++)
 		ret = check_one(btf, required[i], err);
+	if (!ret) {
+		found->known = true;
+		found->groups = has_member(btf, "sched_ext_ops", "cgroup_init");
+		if (find_value(btf, "scx_ops_flags", "SCX_OPS_SWITCH_PARTIAL",
+			       &found->switch_partial) != 0)
+			found->switch_partial = 0;
+	}
 	btf__free(btf);
 	return ret;
 }

@@ -13,7 +13,6 @@
 #include <bpf/libbpf.h>
 
 #include "core/load.h"
-#include "src/host/kfuncs.h"
 #include "src/host/loader.h"
 #include "src/host/scx_state.h"
 #include "src/util/error.h"
@@ -44,7 +43,7 @@ static int read_line(char *text, size_t size, const char *sysfs, const char *nam
 	return 0;
 }
 
-int mls_scx_usable(const char *sysfs, struct mlsched_error *err)
+int mls_scx_usable(const char *sysfs, struct mls_kfuncs *kernel, struct mlsched_error *err)
 {
 	char state[64] = "", name[128] = "", path[512];
 	int ret = read_line(state, sizeof(state), sysfs, "state");
@@ -55,7 +54,7 @@ int mls_scx_usable(const char *sysfs, struct mlsched_error *err)
 				 "needs one from 6.12 on, built with CONFIG_SCHED_CLASS_EXT=y",
 				 sysfs, strerror(-ret));
 	snprintf(path, sizeof(path), "%s/kernel/btf/vmlinux", sysfs);
-	ret = mls_kfuncs_check(path, err);
+	ret = kernel->known ? 0 : mls_kfuncs_read(path, kernel, err);
 	if (ret)
 		return ret;
 	if (strcmp(state, "disabled") == 0)
@@ -191,19 +190,13 @@ static struct bpf_map *ops_map(struct mls_scx *s)
  */
 static int fit_ops(const struct mls_scx *s, struct sched_ext_ops *ops, struct mlsched_error *err)
 {
-	char path[512];
-	uint64_t flag = 0;
-	int ret = 0;
-
-	snprintf(path, sizeof(path), "%s/kernel/btf/vmlinux", s->options.sysfs);
+	if (s->options.partial && !s->options.kernel.switch_partial)
+		return mls_error(err, -ENOSYS,
+				 "this kernel's enum scx_ops_flags has no SCX_OPS_SWITCH_PARTIAL");
 	if (s->options.partial)
-		ret = mls_kfuncs_value(path, "scx_ops_flags", "SCX_OPS_SWITCH_PARTIAL", err, &flag);
-	if (ret)
-		return ret;
-	ops->flags |= flag;
-	ret = mls_kfuncs_has_member(path, "sched_ext_ops", "cgroup_init", err);
-	if (ret)
-		return ret < 0 ? ret : 0;
+		ops->flags |= s->options.kernel.switch_partial;
+	if (s->options.kernel.groups)
+		return 0;
 	ops->cgroup_init = NULL;
 	ops->cgroup_exit = NULL;
 	ops->cgroup_set_weight = NULL;
@@ -279,7 +272,7 @@ static int attach(struct mls_scx *s, struct mlsched_error *err)
 		return 0;
 	ret = -errno;
 	/* Somebody was faster, perhaps. */
-	if (ret == -EBUSY && mls_scx_usable(s->options.sysfs, err) == -EBUSY)
+	if (ret == -EBUSY && mls_scx_usable(s->options.sysfs, &s->options.kernel, err) == -EBUSY)
 		return ret;
 	mls_scx_end(s, reason, sizeof(reason));
 	return mls_error(err, ret, "attaching the scheduler: %s%s%s", strerror(-ret),
@@ -296,7 +289,7 @@ static uint64_t read_hotplug_seq(const char *sysfs)
 
 static int start(struct mls_scx *s, struct mlsched_error *err)
 {
-	int ret = mls_scx_usable(s->options.sysfs, err);
+	int ret = mls_scx_usable(s->options.sysfs, &s->options.kernel, err);
 	uint64_t hotplug_seq = read_hotplug_seq(s->options.sysfs);
 
 	if (!ret)
@@ -354,7 +347,7 @@ int mls_scx_load(const struct mls_scx_options *options, const struct mls_topolog
 	s->candidate = MLS_SCX_NO_SLOT;
 	ret = check_options(&s->options, err);
 	if (!ret)
-		ret = mls_scx_usable(s->options.sysfs, err);
+		ret = mls_scx_usable(s->options.sysfs, &s->options.kernel, err);
 	if (!ret)
 		ret = load(s, 0, err);
 	if (ret) {

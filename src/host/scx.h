@@ -16,6 +16,7 @@
 #include <mlsched/error.h>
 
 #include "bpf/scheduler.h"
+#include "src/host/kfuncs.h"
 #include "src/host/requests.h"
 #include "src/host/topology.h"
 
@@ -44,6 +45,7 @@
  * @explore:   share of decisions that a coin takes, up to MLS_SCX_MAX_EXPLORE
  * @requests:  who is asked instead, in user space, or NULL; the caller's and
  *             must outlive the object
+ * @kernel:    what mls_scx_usable() found; not known: it is looked for
  */
 struct mls_scx_options {
 	const char *sysfs;
@@ -58,6 +60,7 @@ struct mls_scx_options {
 	bool records_mig15;
 	double explore;
 	struct mls_requests *requests;
+	struct mls_kfuncs kernel;
 };
 
 #define MLS_SCX_MAX_RECORD  400000000ull
@@ -75,12 +78,13 @@ struct mls_scx;
 
 /**
  * mls_scx_usable() - can this kernel run a scheduler of ours now?
- * @sysfs: "/sys"
+ * @sysfs:  "/sys"
+ * @kernel: what is known of it; what is not yet is looked for and filled in
  *
- * Return: 0; -ENOSYS without sched_ext, what mls_kfuncs_check() returns for the
+ * Return: 0; -ENOSYS without sched_ext, what mls_kfuncs_read() returns for the
  * kernel's BTF, -EBUSY when another scheduler is attached (the message names it).
  */
-int mls_scx_usable(const char *sysfs, struct mlsched_error *err);
+int mls_scx_usable(const char *sysfs, struct mls_kfuncs *kernel, struct mlsched_error *err);
 
 /**
  * mls_scx_open() - load, attach: when it returns, its tasks are ours

@@ -227,13 +227,14 @@ const struct mls_topology *mls_scx_topology(const struct mls_scx *s)
 }
 
 void mls_scx_domains(const struct mls_scx *s, struct mls_scx_domain *domains)
+	(void)kernel;
 {
 	for (uint32_t d = 0; d < s->topology.n_domains; d++)
 		domains[d] = (struct mls_scx_domain){ 4, d % 5, d ? 3 : -1, d ? 2 : -1, 0.25 * d };
 }
 
 /* What only `run` itself calls, which is not run here. */
-int mls_scx_usable(const char *sysfs, struct mlsched_error *err)
+int mls_scx_usable(const char *sysfs, struct mls_kfuncs *kernel, struct mlsched_error *err)
 {
 	return mls_error(err, -ENOSYS, "%s: no kernel", sysfs);
 }
@@ -242,7 +243,7 @@ int mls_scx_open(const struct mls_scx_options *options, struct mlsched_error *er
 		 struct mls_scx **scx)
 {
 	*scx = NULL;
-	return mls_scx_usable(options->sysfs, err);
+	return mls_error(err, -ENOSYS, "%s: no kernel", options->sysfs);
 }
 
 int mls_scx_load(const struct mls_scx_options *options, const struct mls_topology *topology,

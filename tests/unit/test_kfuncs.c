@@ -2,7 +2,7 @@
 /*
  * Which kernels the scheduler refuses, from made-up BTF: one that has all the
  * functions, one that lacks a function, one whose build lost half of one.  And
- * the numbers that kernels give their values, and the members of their structs.
+ * what differs between those that are taken: groups, and the number of a flag.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -35,6 +35,7 @@ enum { N = sizeof(names) / sizeof(names[0]) };
 enum build { PLAIN, SPLIT, LOST };
 
 static char path[64];
+static struct mls_kfuncs found;
 static struct mlsched_error err;
 
 static void add_function(struct btf *btf, const char *name, int u64_id, int aux)
@@ -60,8 +61,36 @@ static void write_out(struct btf *btf)
 	btf__free(btf);
 }
 
+/* What of sched_ext is not a function. */
+struct extras {
+	const char *member; /* of sched_ext_ops, beside enqueue */
+	const char *flag;
+	uint64_t value;
+	bool wide; /* an enum of 64 bits */
+};
+
+static void add_extras(struct btf *btf, const struct extras *e, int u64_id)
+{
+	assert_true(btf__add_struct(btf, "sched_ext_ops", 16) > 0);
+	assert_int_equal(btf__add_field(btf, "enqueue", u64_id, 0, 0), 0);
+	if (e->member)
+		assert_int_equal(btf__add_field(btf, e->member, u64_id, 64, 0), 0);
+	if (!e->flag)
+		return;
+	if (e->wide) {
+		assert_true(btf__add_enum64(btf, "scx_ops_flags", 8, false) > 0);
+		assert_int_equal(btf__add_enum64_value(btf, "SCX_OPS_KEEP_BUILTIN_IDLE", 1), 0);
+		assert_int_equal(btf__add_enum64_value(btf, e->flag, e->value), 0);
+	} else {
+		assert_true(btf__add_enum(btf, "scx_ops_flags", 4) > 0);
+		assert_int_equal(btf__add_enum_value(btf, "SCX_OPS_KEEP_BUILTIN_IDLE", 1), 0);
+		assert_int_equal(btf__add_enum_value(btf, e->flag, (int64_t)e->value), 0);
+	}
+}
+
 /* A kernel without function @absent, and with function @odd built as @build says. */
-static void write_btf(const char *absent, const char *odd, enum build build)
+static void write_kernel(const char *absent, const char *odd, enum build build,
+			 const struct extras *extras)
 {
 	struct btf *btf = btf__new_empty();
 	int u64_id, aux;
@@ -82,25 +111,13 @@ static void write_btf(const char *absent, const char *odd, enum build build)
 		if (is_odd && build == SPLIT)
 			add_function(btf, implied, u64_id, aux);
 	}
+	add_extras(btf, extras, u64_id);
 	write_out(btf);
 }
 
-/* A kernel whose flags have numbers above 32 bits, or not. */
-static void write_flags(bool wide)
+static void write_btf(const char *absent, const char *odd, enum build build)
 {
-	struct btf *btf = btf__new_empty();
-
-	assert_non_null(btf);
-	if (wide) {
-		assert_true(btf__add_enum64(btf, "scx_flags", 8, false) > 0);
-		assert_int_equal(btf__add_enum64_value(btf, "LOW", 1u << 3), 0);
-		assert_int_equal(btf__add_enum64_value(btf, "HIGH", 1ull << 56), 0);
-	} else {
-		assert_true(btf__add_enum(btf, "scx_flags", 4) > 0);
-		assert_int_equal(btf__add_enum_value(btf, "LOW", 1u << 3), 0);
-		assert_int_equal(btf__add_enum_value(btf, "HIGH", 1u << 31), 0);
-	}
-	write_out(btf);
+	write_kernel(absent, odd, build, &(struct extras){ 0 });
 }
 
 static int setup(void **state)
@@ -123,7 +140,7 @@ static void kernel_with_all_functions_is_taken(void **state)
 {
 	(void)state;
 	write_btf(NULL, NULL, PLAIN);
-	assert_int_equal(mls_kfuncs_check(path, &err), 0);
+	assert_int_equal(mls_kfuncs_read(path, &found, &err), 0);
 }
 
 static void kernel_with_a_split_function_is_taken(void **state)
@@ -131,7 +148,7 @@ static void kernel_with_a_split_function_is_taken(void **state)
 	(void)state;
 	for (int i = 0; i < N; i++) {
 		write_btf(NULL, names[i], SPLIT);
-		assert_int_equal(mls_kfuncs_check(path, &err), 0);
+		assert_int_equal(mls_kfuncs_read(path, &found, &err), 0);
 	}
 }
 
@@ -140,7 +157,7 @@ static void kernel_without_any_one_function_is_refused_by_its_name(void **state)
 	(void)state;
 	for (int i = 0; i < N; i++) {
 		write_btf(names[i], NULL, PLAIN);
-		assert_int_equal(mls_kfuncs_check(path, &err), -ENOSYS);
+		assert_int_equal(mls_kfuncs_read(path, &found, &err), -ENOSYS);
 		assert_non_null(strstr(err.message, names[i]));
 	}
 }
@@ -150,7 +167,7 @@ static void kernel_whose_build_lost_half_a_function_is_refused(void **state)
 	(void)state;
 	for (int i = 0; i < N; i++) {
 		write_btf(NULL, names[i], LOST);
-		assert_int_equal(mls_kfuncs_check(path, &err), -ENOEXEC);
+		assert_int_equal(mls_kfuncs_read(path, &found, &err), -ENOEXEC);
 		assert_non_null(strstr(err.message, names[i]));
 		assert_non_null(strstr(err.message, "another build of the kernel"));
 	}
@@ -159,60 +176,67 @@ static void kernel_whose_build_lost_half_a_function_is_refused(void **state)
 static void missing_or_damaged_btf_is_refused(void **state)
 {
 	(void)state;
-	assert_int_equal(mls_kfuncs_check("/nonexistent", &err), -ENOENT);
+	assert_int_equal(mls_kfuncs_read("/nonexistent", &found, &err), -ENOENT);
 	assert_non_null(strstr(err.message, "/nonexistent"));
 	assert_int_equal(truncate(path, 0), 0);
-	assert_int_equal(mls_kfuncs_check(path, &err), -ENOENT);
+	assert_int_equal(mls_kfuncs_read(path, &found, &err), -ENOENT);
 }
 
-static void values_are_the_kernels_by_their_names(void **state)
+static void what_a_refused_kernel_has_is_not_known(void **state)
 {
-	uint64_t value = 0;
-
 	(void)state;
-	write_flags(false);
-	assert_int_equal(mls_kfuncs_value(path, "scx_flags", "LOW", &err, &value), 0);
-	assert_int_equal(value, 1u << 3);
-	assert_int_equal(mls_kfuncs_value(path, "scx_flags", "HIGH", &err, &value), 0);
-	assert_int_equal(value, 1u << 31);
-	write_flags(true);
-	assert_int_equal(mls_kfuncs_value(path, "scx_flags", "LOW", &err, &value), 0);
-	assert_int_equal(value, 1u << 3);
-	assert_int_equal(mls_kfuncs_value(path, "scx_flags", "HIGH", &err, &value), 0);
-	assert_true(value == 1ull << 56);
+	found.known = true;
+	write_btf(names[N - 1], NULL, PLAIN);
+	assert_int_equal(mls_kfuncs_read(path, &found, &err), -ENOSYS);
+	assert_false(found.known);
+	found.known = true;
+	assert_int_equal(mls_kfuncs_read("/nonexistent", &found, &err), -ENOENT);
+	assert_false(found.known);
 }
 
-static void values_that_are_not_there_are_named(void **state)
+/* Flags above 32 bits are in enums of another kind. */
+static void a_flag_has_the_number_that_this_kernel_gives_it(void **state)
 {
-	uint64_t value;
+	const struct extras kernels[] = {
+		{ .flag = "SCX_OPS_SWITCH_PARTIAL", .value = 1u << 3 },
+		{ .flag = "SCX_OPS_SWITCH_PARTIAL", .value = 1u << 31 },
+		{ .flag = "SCX_OPS_SWITCH_PARTIAL", .value = 1u << 3, .wide = true },
+		{ .flag = "SCX_OPS_SWITCH_PARTIAL", .value = 1ull << 56, .wide = true },
+	};
 
 	(void)state;
-	write_flags(true);
-	assert_int_equal(mls_kfuncs_value(path, "scx_flags", "NEXT", &err, &value), -ENOSYS);
-	assert_non_null(strstr(err.message, "enum scx_flags has no NEXT"));
-	assert_int_equal(mls_kfuncs_value(path, "scx_ops", "LOW", &err, &value), -ENOSYS);
-	assert_int_equal(mls_kfuncs_value("/nonexistent", "scx_flags", "LOW", &err, &value),
-			 -ENOENT);
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++) {
+		write_kernel(NULL, NULL, PLAIN, &kernels[i]);
+		assert_int_equal(mls_kfuncs_read(path, &found, &err), 0);
+		assert_true(found.known && found.switch_partial == kernels[i].value);
+	}
 }
 
-static void members_are_found_by_their_names(void **state)
+static void a_flag_that_is_not_there_is_nothing(void **state)
 {
-	struct btf *btf = btf__new_empty();
-	int u64_id;
-
 	(void)state;
-	assert_non_null(btf);
-	u64_id = btf__add_int(btf, "u64", 8, 0);
-	assert_true(btf__add_struct(btf, "sched_ext_ops", 16) > 0);
-	assert_int_equal(btf__add_field(btf, "enqueue", u64_id, 0, 0), 0);
-	assert_int_equal(btf__add_field(btf, "cgroup_init", u64_id, 64, 0), 0);
-	write_out(btf);
-	assert_int_equal(mls_kfuncs_has_member(path, "sched_ext_ops", "enqueue", &err), 1);
-	assert_int_equal(mls_kfuncs_has_member(path, "sched_ext_ops", "cgroup_init", &err), 1);
-	assert_int_equal(mls_kfuncs_has_member(path, "sched_ext_ops", "cgroup_exit", &err), 0);
-	assert_int_equal(mls_kfuncs_has_member(path, "scx_ops", "enqueue", &err), 0);
-	assert_int_equal(mls_kfuncs_has_member("/nonexistent", "scx_ops", "enqueue", &err),
-			 -ENOENT);
+	found.switch_partial = 1;
+	write_btf(NULL, NULL, PLAIN);
+	assert_int_equal(mls_kfuncs_read(path, &found, &err), 0);
+	assert_true(found.switch_partial == 0);
+	found.switch_partial = 1;
+	write_kernel(NULL, NULL, PLAIN, &(struct extras){ .flag = "SCX_OPS_OTHER", .value = 8 });
+	assert_int_equal(mls_kfuncs_read(path, &found, &err), 0);
+	assert_true(found.switch_partial == 0);
+}
+
+static void groups_are_there_when_their_operation_is(void **state)
+{
+	(void)state;
+	write_kernel(NULL, NULL, PLAIN, &(struct extras){ .member = "cgroup_init" });
+	assert_int_equal(mls_kfuncs_read(path, &found, &err), 0);
+	assert_true(found.groups);
+	write_kernel(NULL, NULL, PLAIN, &(struct extras){ .member = "cgroup_move" });
+	assert_int_equal(mls_kfuncs_read(path, &found, &err), 0);
+	assert_false(found.groups);
+	write_btf(NULL, NULL, PLAIN);
+	assert_int_equal(mls_kfuncs_read(path, &found, &err), 0);
+	assert_false(found.groups);
 }
 
 int main(void)
@@ -223,9 +247,10 @@ int main(void)
 		cmocka_unit_test(kernel_without_any_one_function_is_refused_by_its_name),
 		cmocka_unit_test(kernel_whose_build_lost_half_a_function_is_refused),
 		cmocka_unit_test(missing_or_damaged_btf_is_refused),
-		cmocka_unit_test(values_are_the_kernels_by_their_names),
-		cmocka_unit_test(values_that_are_not_there_are_named),
-		cmocka_unit_test(members_are_found_by_their_names),
+		cmocka_unit_test(what_a_refused_kernel_has_is_not_known),
+		cmocka_unit_test(a_flag_has_the_number_that_this_kernel_gives_it),
+		cmocka_unit_test(a_flag_that_is_not_there_is_nothing),
+		cmocka_unit_test(groups_are_there_when_their_operation_is),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
