@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "src/cli/cli.h"
+#include "src/util/clock.h"
 
 #define DEFAULT_MODEL "src/model_dir/model_path"
 #define MAX_LOADS     100000
@@ -79,10 +79,7 @@ static const struct argp argp = {
 
 static double now_us(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+	return (double)mls_now_ns() / 1e3;
 }
 
 static int compare_doubles(const void *a, const void *b)

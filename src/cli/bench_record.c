@@ -13,6 +13,7 @@
 
 #include "src/cli/cli.h"
 #include "src/data/recording_queue.h"
+#include "src/util/clock.h"
 
 #define ROWS_MOST 100000000
 
@@ -80,14 +81,6 @@ static const struct argp argp = {
 	.children = children,
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
 static double processor_seconds(void)
 {
 	struct rusage usage;
@@ -132,7 +125,7 @@ static int open_queue(const char *path, struct mls_recording_queue **queue,
 {
 	struct mls_recording_session session = { .source = "bench",
 						 .schema = "seed10",
-						 .began = now_ns() };
+						 .began = mls_now_ns() };
 	struct mls_recording_cpu cpus[8] = { 0 };
 	struct mls_recording *recording;
 	int ret = mls_recording_create(path, false, err, &recording);
@@ -158,7 +151,7 @@ static void put_all(struct mls_recording_queue *queue, uint64_t rows)
 	struct mls_recorded row;
 
 	for (uint64_t i = 0; i < rows; i++) {
-		fill_row(&row, i, now_ns());
+		fill_row(&row, i, mls_now_ns());
 		mls_recording_queue_put(queue, &row);
 		if (i % 4096 != 4095)
 			continue;
@@ -172,14 +165,14 @@ static void put_all(struct mls_recording_queue *queue, uint64_t rows)
 static void put_steadily(struct mls_recording_queue *queue, double rate, double seconds)
 {
 	const struct timespec nap = { 0, 20000000 };
-	uint64_t began = now_ns(), sent = 0, all = (uint64_t)(rate * seconds);
+	uint64_t began = mls_now_ns(), sent = 0, all = (uint64_t)(rate * seconds);
 	struct mls_recorded row;
 
 	while (sent < all) {
-		uint64_t due = (uint64_t)((double)(now_ns() - began) / 1e9 * rate);
+		uint64_t due = (uint64_t)((double)(mls_now_ns() - began) / 1e9 * rate);
 
 		for (; sent < due && sent < all; sent++) {
-			fill_row(&row, sent, now_ns());
+			fill_row(&row, sent, mls_now_ns());
 			mls_recording_queue_put(queue, &row);
 		}
 		if (sent < all)
@@ -204,14 +197,14 @@ static int measure(const struct record_bench *o, double rate, struct record_resu
 		unlink(path);
 		return cli_fail(&o->common, "%s", err.message);
 	}
-	began = now_ns();
+	began = mls_now_ns();
 	processor = processor_seconds();
 	if (rate > 0)
 		put_steadily(queue, rate, o->seconds);
 	else
 		put_all(queue, (uint64_t)o->rows);
 	ret = mls_recording_queue_close(queue, &result->counts, &err);
-	result->seconds = (double)(now_ns() - began) / 1e9;
+	result->seconds = (double)(mls_now_ns() - began) / 1e9;
 	result->processor = processor_seconds() - processor;
 	stat(path, &st);
 	result->bytes =

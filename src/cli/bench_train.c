@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "src/cli/progress.h"
@@ -17,6 +16,7 @@
 #include "src/data/csv.h"
 #include "src/data/synthetic.h"
 #include "src/nn/train/train.h"
+#include "src/util/clock.h"
 
 #define DEFAULT_PYTHON "build/tensorflow/bin/python"
 #define KERAS_SCRIPT   "bench/keras_train.py"
@@ -101,14 +101,6 @@ static const struct argp argp = {
 	.children = children,
 };
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 #define EPOCHS 4 /* of both; the first one is not timed */
 
 /* ---- ours -------------------------------------------------------------------- */
@@ -123,7 +115,7 @@ static int on_progress(void *context, const struct mls_train_progress *p)
 	struct clock *clock = context;
 
 	if (p->epoch_ended) {
-		double t = now();
+		double t = mls_now_s();
 
 		if (p->epoch > 1 && t - clock->begin < clock->best)
 			clock->best = t - clock->begin;

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "src/cli/client.h"
 #include "src/cli/run_control.h"
+#include "src/util/clock.h"
 #include "src/util/error.h"
 
 #define LONGEST_ANSWER (8u << 20)
@@ -55,14 +55,6 @@ int client_open(const char *path, struct mlsched_error *err, struct client **cli
 			 ret == -EACCES ? ": only root and the scheduler's owner may" : "");
 }
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 static int send_all(struct client *c, const char *text, size_t n, struct mlsched_error *err)
 {
 	while (n) {
@@ -81,7 +73,7 @@ static int send_all(struct client *c, const char *text, size_t n, struct mlsched
 static int wait_for_more(struct client *c, double deadline, struct mlsched_error *err)
 {
 	struct pollfd fd = { .fd = c->fd, .events = POLLIN };
-	double left = deadline > 0 ? deadline - now() : 0;
+	double left = deadline > 0 ? deadline - mls_now_s() : 0;
 	int ret;
 
 	if (deadline > 0 && left <= 0)
@@ -138,7 +130,7 @@ static int take_answer(struct client *c, size_t length, json_t **answer, struct 
 int client_ask(struct client *c, json_t *request, double seconds, json_t **answer,
 	       struct mlsched_error *err)
 {
-	double deadline = seconds > 0 ? now() + seconds : 0;
+	double deadline = seconds > 0 ? mls_now_s() + seconds : 0;
 	char *text = json_dumps(request, JSON_COMPACT), *end = NULL;
 	int ret;
 

@@ -5,29 +5,21 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "src/cli/progress.h"
+#include "src/util/clock.h"
 
 #define SECOND    1000000000ULL
 #define BAR_WIDTH 24
 /* What is over before a person wonders shows no bar. */
 #define QUIET_BEFORE (SECOND / 2)
 
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
-}
-
 void cli_progress_init(struct cli_progress *p, const char *unit, bool wanted)
 {
 	*p = (struct cli_progress){ .enabled = wanted && isatty(STDERR_FILENO),
 				    .unit = unit,
-				    .begin = now() };
+				    .begin = mls_now_ns() };
 }
 
 const char *cli_format_count(double count, char *text)
@@ -56,7 +48,7 @@ const char *cli_format_time(double seconds, char *text)
 
 double cli_progress_rate(const struct cli_progress *p, double done)
 {
-	double seconds = (double)(now() - p->begin) / (double)SECOND;
+	double seconds = (double)(mls_now_ns() - p->begin) / (double)SECOND;
 
 	return p->begun && seconds > 0 ? (done - p->done_at_begin) / seconds : 0;
 }
@@ -109,7 +101,7 @@ static void draw(struct cli_progress *p, double done, double total, const char *
 void cli_progress_update(struct cli_progress *p, double done, double total, const char *label,
 			 const char *note)
 {
-	uint64_t t = now();
+	uint64_t t = mls_now_ns();
 
 	if (!p->begun) {
 		p->begun = true;

@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "src/cli/run.h"
 #include "src/host/sandbox.h"
+#include "src/util/clock.h"
 
 #define TICK_MS    20
 #define COUNTS_NS  1000000000ull
@@ -119,14 +119,6 @@ struct recorder {
 	bool done;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
 static void on_move(void *context, const struct mls_move *move)
 {
 	struct recorder *r = context;
@@ -159,7 +151,7 @@ static void run_loop(struct recorder *r)
 {
 	struct pollfd fd = { .fd = r->signals, .events = POLLIN };
 	struct signalfd_siginfo info;
-	uint64_t counted = now_ns();
+	uint64_t counted = mls_now_ns();
 
 	while (!r->done) {
 		uint64_t now;
@@ -168,7 +160,7 @@ static void run_loop(struct recorder *r)
 			while (read(r->signals, &info, sizeof(info)) == sizeof(info))
 				stop(r);
 		}
-		now = now_ns();
+		now = mls_now_ns();
 		if (r->until && now >= r->until && !r->stopping)
 			stop(r);
 		mls_recorder_poll(r->recorder, false, on_move, r);
@@ -256,7 +248,8 @@ static int record(struct recorder *r)
 	if (!status)
 		status = run_record_start(r->record);
 	if (!status) {
-		r->until = o->duration > 0 ? now_ns() + (uint64_t)(o->duration * NS_PER_SEC) : 0;
+		r->until = o->duration > 0 ? mls_now_ns() + (uint64_t)(o->duration * NS_PER_SEC) :
+					     0;
 		show_start(r);
 		run_loop(r);
 		status = run_record_end(r->record, &recorded);

@@ -18,6 +18,7 @@
 #include "src/cli/snapshot.h"
 #include "src/host/prepare.h"
 #include "src/host/scx.h"
+#include "src/util/clock.h"
 
 #define DEFAULT_MODEL "src/model_dir/model_path"
 #define TICK_NS       20000000ull
@@ -265,14 +266,6 @@ static const struct argp argp = {
 	.children = children,
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
 /* Which backend, and why; NULL when there is none, with the reason printed. */
 static const char *choose_backend(struct run_options *o, char *why, size_t size)
 {
@@ -420,7 +413,7 @@ static void on_tick(struct loop *loop)
 {
 	struct mls_recorder_counts counts;
 
-	mls_notify_alive(&loop->view.notify, now_ns());
+	mls_notify_alive(&loop->view.notify, mls_now_ns());
 	mls_shadow_poll(loop->view.shadow, false, on_decision, loop);
 	if (!loop->stopping)
 		return;
@@ -434,7 +427,7 @@ static void on_interval(struct loop *loop)
 
 	if (loop->stopping)
 		return;
-	run_show_interval(&loop->view, now_ns());
+	run_show_interval(&loop->view, mls_now_ns());
 	count_recorded(loop);
 	run_record_look(loop->view.record);
 	mls_notify(&loop->view.notify, "STATUS=shadow: %llu migrations judged",
@@ -517,7 +510,7 @@ static int run(const struct run_options *o, struct loop *loop)
 		mls_shadow_close(loop->view.shadow);
 		return CLI_FAILURE;
 	}
-	loop->view.started = now_ns();
+	loop->view.started = mls_now_ns();
 	mls_recorder_stats(mls_shadow_recorder(loop->view.shadow), true, NULL);
 	ret = open_loop(loop, o);
 	if (!ret && (run_sandbox(o) != CLI_OK || run_record_start(loop->view.record) != CLI_OK)) {
@@ -538,7 +531,7 @@ static int run(const struct run_options *o, struct loop *loop)
 	if (ret)
 		ret = cli_fail(&o->common, "waiting for events: %s", strerror(-ret));
 	else
-		run_show_summary(&loop->view, now_ns());
+		run_show_summary(&loop->view, mls_now_ns());
 	ret = ret ? ret : recorded;
 	json_decref(loop->view.recorded);
 	close_loop(loop);

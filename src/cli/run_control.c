@@ -14,6 +14,7 @@
 
 #include "src/cli/run_control_state.h"
 #include "src/nn/qnet.h"
+#include "src/util/clock.h"
 #include "src/util/error.h"
 
 enum { OPTION_SOCKET = 0x400, OPTION_METRICS, OPTION_WATCH };
@@ -61,14 +62,6 @@ const struct argp run_control_argp = {
 	.parser = parse,
 	.children = children,
 };
-
-uint64_t run_control_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
 
 static int add(struct run_control *c, int fd, enum run_control_event what)
 {
@@ -230,7 +223,7 @@ int run_control_swap(struct run_control *c, const char *path, const struct mls_s
 		.engine = c->requests ? run_engine_name(c->view) : NULL,
 		.library = c->options->tensorflow_library,
 	};
-	int ret = mls_swap_begin(c->swap, path, limits, repeat, run_control_now(), err);
+	int ret = mls_swap_begin(c->swap, path, limits, repeat, mls_now_ns(), err);
 
 	if (ret)
 		return ret;
@@ -241,7 +234,7 @@ int run_control_swap(struct run_control *c, const char *path, const struct mls_s
 			return 0;
 		mls_error(err, ret, "waiting for the model: %s", strerror(-ret));
 	}
-	mls_swap_prepared(c->swap, NULL, NULL, 0, err->message, run_control_now());
+	mls_swap_prepared(c->swap, NULL, NULL, 0, err->message, mls_now_ns());
 	run_control_settle(c);
 	return ret;
 }
@@ -267,7 +260,7 @@ static void on_prepared(struct run_control *c)
 	made = c->engine ? (const void *)&c->engine : prepared.slot;
 	size = c->engine ? sizeof(c->engine) : mls_qnet_slot_size(MLS_SCX_SLOT_WIDTH);
 	mls_swap_prepared(c->swap, &model, ret ? NULL : made, size, ret ? err.message : NULL,
-			  run_control_now());
+			  mls_now_ns());
 	free(prepared.slot);
 	run_control_settle(c);
 }
@@ -278,7 +271,7 @@ static void on_timer(struct run_control *c)
 
 	if (read(c->timer, &times, sizeof(times)) != sizeof(times))
 		return;
-	next = mls_swap_step(c->swap, run_control_now());
+	next = mls_swap_step(c->swap, mls_now_ns());
 	if (mls_swap_phase(c->swap) == MLS_SWAP_IDLE)
 		run_control_settle(c);
 	arm(c, next);
@@ -457,7 +450,7 @@ void run_control_handle(struct run_control *c)
 void run_control_restarted(struct run_control *c, uint32_t restarts)
 {
 	c->restarts = restarts;
-	mls_swap_restarted(c->swap, run_control_now());
+	mls_swap_restarted(c->swap, mls_now_ns());
 }
 
 static void look_at_domains(const struct run_control *c, struct snapshot *s)
@@ -477,7 +470,7 @@ void run_control_snapshot(const struct run_control *c, bool domains, struct snap
 
 	memset(s, 0, sizeof(*s));
 	snprintf(s->version, sizeof(s->version), "%s", mlsched_version());
-	s->seconds = (double)(run_control_now() - c->started) / 1e9;
+	s->seconds = (double)(mls_now_ns() - c->started) / 1e9;
 	s->restarts = c->restarts;
 	s->mode = mls_scx_mode(c->scx);
 	s->active = mls_swap_active(c->swap);

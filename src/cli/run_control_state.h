@@ -53,9 +53,6 @@ struct run_control {
 	enum mls_swap_outcome reported_outcome;
 };
 
-/** run_control_now() - CLOCK_MONOTONIC, ns */
-uint64_t run_control_now(void);
-
 /** run_control_swap() - begin to change the model */
 int run_control_swap(struct run_control *control, const char *path,
 		     const struct mls_swap_limits *limits, uint32_t repeat,

@@ -6,9 +6,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "src/cli/run_record.h"
+#include "src/util/clock.h"
 
 struct run_record {
 	const struct cli_common *common;
@@ -16,14 +16,6 @@ struct run_record {
 	struct mls_recording_queue *queue;
 	bool said;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
 
 int run_record_check(const struct cli_common *common, const struct run_record_options *o,
 		     double window)
@@ -108,7 +100,9 @@ static void describe(struct mls_recording_model *m, const struct mlsched_model *
 void run_record_model(struct run_record *r, const char *mode, const char *engine, const char *path,
 		      const struct mlsched_model *model, uint32_t checksum)
 {
-	struct mls_recording_model m = { .time = now_ns(), .checksum = checksum, .threshold = NAN };
+	struct mls_recording_model m = { .time = mls_now_ns(),
+					 .checksum = checksum,
+					 .threshold = NAN };
 
 	if (!r)
 		return;

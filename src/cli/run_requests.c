@@ -10,6 +10,7 @@
 #include "core/qnet_packed.h"
 #include "src/cli/run_control_state.h"
 #include "src/util/array.h"
+#include "src/util/clock.h"
 #include "src/util/error.h"
 
 #define MOST_REPETITIONS 1000000
@@ -141,7 +142,7 @@ static json_t *swap_json(const struct run_control *c)
 	const struct mls_swap_record *r = mls_swap_record(c->swap, 0);
 	json_t *document = json_pack("{s:s, s:f}", "phase", mls_swap_phase_name(phase),
 				     "seconds_left",
-				     (double)mls_swap_left(c->swap, run_control_now()) / 1e9);
+				     (double)mls_swap_left(c->swap, mls_now_ns()) / 1e9);
 
 	if (phase != MLS_SWAP_IDLE)
 		json_object_set_new(document, "path", plain(r->model.path));
@@ -171,7 +172,7 @@ static int do_status(struct run_control *c, struct mls_client *client, const jso
 	answer(client,
 	       json_pack("{s:b, s:s, s:i, s:f, s:I, s:s, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o}",
 			 "ok", 1, "version", mlsched_version(), "pid", (int)getpid(), "seconds",
-			 (double)(run_control_now() - c->started) / 1e9, "restarts",
+			 (double)(mls_now_ns() - c->started) / 1e9, "restarts",
 			 (json_int_t)c->restarts, "backend", "scx", "mode",
 			 snapshot_mode_names[mls_scx_mode(c->scx)], "active_slot",
 			 place_json(mls_swap_active(c->swap)), "candidate_slot",
@@ -270,7 +271,7 @@ static int do_swap(struct run_control *c, struct mls_client *client, const json_
 static int do_rollback(struct run_control *c, struct mls_client *client, const json_t *request,
 		       struct mlsched_error *err)
 {
-	int ret = mls_swap_rollback(c->swap, run_control_now(), err);
+	int ret = mls_swap_rollback(c->swap, mls_now_ns(), err);
 
 	(void)request;
 	if (ret)

@@ -16,6 +16,7 @@
 #include "src/cli/run_control_state.h"
 #include "src/cli/run_scx.h"
 #include "src/nn/qnet.h"
+#include "src/util/clock.h"
 
 #define LOOK_SECONDS    0.05
 #define RECORDS_SECONDS 0.02
@@ -108,7 +109,7 @@ static void restart(struct scx_run *r)
 
 static void look(struct scx_run *r)
 {
-	mls_notify_alive(&r->view->notify, run_control_now());
+	mls_notify_alive(&r->view->notify, mls_now_ns());
 	if (r->view->record)
 		count_records(r);
 	r->end = mls_scx_end(r->scx, r->reason, sizeof(r->reason));
@@ -209,7 +210,7 @@ static void run_attached(struct scx_run *r)
 	struct mlsched_error err;
 	int ret, recorded;
 
-	r->started = run_control_now();
+	r->started = mls_now_ns();
 	if (run_control_start(r->control, r->scx, r->requests, r->started, &err) != 0) {
 		r->status = cli_fail(r->view->common, "%s", err.message);
 		return;
@@ -315,8 +316,8 @@ int run_scx(const struct run_options *o, struct run_view *view, int signals,
 		.record = o->record.path ? r.window : 0,
 		.records_mig15 = r.schema->n_features == MLS_MIG15_INPUTS,
 		.explore = o->explore,
-	};
 		.kernel = o->kernel,
+	};
 	void *slot;
 	int ret = make_slot(view->fixed, &slot, err);
 

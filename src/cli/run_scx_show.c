@@ -7,6 +7,7 @@
 
 #include "src/cli/run_control_state.h"
 #include "src/cli/run_scx.h"
+#include "src/util/clock.h"
 
 #define HEADER_EVERY 20
 
@@ -179,7 +180,7 @@ static void show_json(const struct scx_run *r, json_t *json, const struct schedu
 void run_scx_show_interval(struct scx_run *r)
 {
 	struct mls_requests_counts requests = { 0 }, all_requests = { 0 };
-	uint64_t now = run_control_now();
+	uint64_t now = mls_now_ns();
 	struct scheduler_counts n;
 	struct scheduler_counts all;
 
@@ -220,13 +221,13 @@ void run_scx_show_ejected(const struct scx_run *r)
 {
 	/* An orderly end is one that somebody asked the kernel for, as by SysRq-S. */
 	cli_json(json_pack("{s:s, s:f, s:b, s:s}", "type", "ejected", "seconds",
-			   (double)(run_control_now() - r->started) / 1e9, "orderly",
+			   (double)(mls_now_ns() - r->started) / 1e9, "orderly",
 			   r->end == MLS_SCX_ORDERLY, "reason", r->reason));
 }
 
 void run_scx_show_summary(const struct scx_run *r)
 {
-	double seconds = (double)(run_control_now() - r->started) / 1e9;
+	double seconds = (double)(mls_now_ns() - r->started) / 1e9;
 	char p50[32], p99[32], p999[32], longest[32];
 	struct mls_requests_counts requests = { 0 };
 	struct scheduler_counts n;

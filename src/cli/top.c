@@ -18,6 +18,7 @@
 #include "src/cli/client.h"
 #include "src/cli/run_control.h"
 #include "src/cli/top_frame.h"
+#include "src/util/clock.h"
 #include "src/util/error.h"
 
 /* A scheduler that is stopped holds up the keys no longer than this. */
@@ -233,14 +234,6 @@ static void draw(struct top *t)
 	refresh();
 }
 
-static double now_seconds(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 /* Return: whether that was the end. */
 static bool on_key(struct top *t, int key)
 {
@@ -268,16 +261,16 @@ static bool on_key(struct top *t, int key)
 static void watch_screen(struct top *t)
 {
 	const struct top_options *o = t->options;
-	double next = now_seconds(), shown = 0;
+	double next = mls_now_s(), shown = 0;
 
 	for (;;) {
-		double left = next - now_seconds();
+		double left = next - mls_now_s();
 		int key;
 
 		if (left <= 0) {
 			look(t);
 			draw(t);
-			next = now_seconds() + o->interval;
+			next = mls_now_s() + o->interval;
 			if (o->count > 0 && ++shown >= o->count)
 				return;
 			continue;

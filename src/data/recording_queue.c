@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "src/data/recording_queue.h"
+#include "src/util/clock.h"
 #include "src/util/error.h"
 
 #define COUNTERS       32
@@ -56,18 +57,10 @@ struct mls_recording_queue {
 	struct mls_recorded rows[];
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
 /* For rows, or so long that a transaction is closed in time. */
 static void wait_for_more(struct mls_recording_queue *q)
 {
-	uint64_t until = now_ns() + MLS_RECORDING_INTERVAL / 5;
+	uint64_t until = mls_now_ns() + MLS_RECORDING_INTERVAL / 5;
 	struct timespec ts = { (time_t)(until / 1000000000ull), (long)(until % 1000000000ull) };
 
 	if (q->head == q->tail && !q->changes && !q->closing)
@@ -118,7 +111,7 @@ static int write_counters(struct mls_recording_queue *q, uint64_t now, struct ml
 static int write_some(struct mls_recording_queue *q, const struct change *change, uint32_t n,
 		      uint32_t *done, struct mlsched_error *err)
 {
-	uint64_t now = now_ns();
+	uint64_t now = mls_now_ns();
 	int ret = change ? mls_recording_model(q->recording, &change->model, err) : 0;
 
 	for (*done = 0; *done < n && !ret; (*done)++) {
@@ -126,7 +119,7 @@ static int write_some(struct mls_recording_queue *q, const struct change *change
 		if (ret)
 			break;
 	}
-	now = now_ns();
+	now = mls_now_ns();
 	if (!ret && now - q->counted >= COUNTERS_EVERY)
 		ret = write_counters(q, now, err);
 	return ret ? ret : mls_recording_tick(q->recording, now, err);
@@ -137,7 +130,7 @@ static void *serve(void *context)
 	struct mls_recording_queue *q = context;
 	bool ends = false;
 
-	q->counted = now_ns();
+	q->counted = mls_now_ns();
 	while (!ends) {
 		struct mlsched_error err = { 0 };
 		struct change *change;
@@ -275,9 +268,9 @@ int mls_recording_queue_close(struct mls_recording_queue *q, struct mls_recordin
 		pthread_join(q->thread, NULL);
 	ret = mls_recording_queue_failed(q, err);
 	if (!ret && q->started)
-		ret = write_counters(q, now_ns(), err);
+		ret = write_counters(q, mls_now_ns(), err);
 	if (!ret && q->started)
-		ret = mls_recording_end(q->recording, now_ns(), err);
+		ret = mls_recording_end(q->recording, mls_now_ns(), err);
 	if (counts)
 		mls_recording_queue_counts(q, counts);
 	mls_recording_close(q->recording);

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -20,6 +19,7 @@
 #include "src/host/move.h"
 #include "src/host/loader.h"
 #include "src/host/recorder.h"
+#include "src/util/clock.h"
 #include "src/util/error.h"
 
 #include "bpf/recorder.skel.h"
@@ -41,14 +41,6 @@ struct mls_recorder {
 	uint32_t ring_size;
 	int stats_fd;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
 
 static int check_options(struct mls_recorder_options *o, struct mlsched_error *err)
 {
@@ -347,7 +339,7 @@ uint64_t mls_recorder_poll(struct mls_recorder *r, bool flush, mls_move_fn *fn, 
 {
 	struct recorder_bpf__bss *bss = r->skel->bss;
 	uint64_t head = __atomic_load_n(&bss->head, __ATOMIC_ACQUIRE);
-	uint64_t now = now_ns(), n = 0, tail = bss->tail;
+	uint64_t now = mls_now_ns(), n = 0, tail = bss->tail;
 	struct mls_move move;
 
 	for (; tail < head; tail++, n++) {

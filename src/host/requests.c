@@ -9,13 +9,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/libbpf.h>
 
 #include "src/host/prepare.h"
 #include "src/host/requests.h"
+#include "src/util/clock.h"
 #include "src/util/error.h"
 
 enum event { EVENT_END, EVENT_REQUESTS };
@@ -46,14 +46,6 @@ struct mls_requests {
 	size_t n;
 	struct scheduler_request batch[MLS_REQUESTS_BATCH];
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
 
 static void fill_row(const struct scheduler_request *request, float *row, uint32_t width)
 {
@@ -128,13 +120,13 @@ static struct mls_engine *engine_of(const struct mls_requests *r, int index)
 
 static size_t answer_batch(struct mls_requests *r, struct scheduler_request *batch, size_t n)
 {
-	uint64_t before = now_ns(), now;
+	uint64_t before = mls_now_ns(), now;
 
 	n = mls_requests_answer(r->slots[r->active], engine_of(r, r->candidate), r->age, batch, n,
 				before, r->answers, &r->counts);
 	if (!n)
 		return 0;
-	now = now_ns();
+	now = mls_now_ns();
 	mls_times_add(&r->counts.compute, now - before);
 	for (size_t i = 0; i < n; i++)
 		mls_times_add(&r->counts.latency, now > batch[i].time ? now - batch[i].time : 0);

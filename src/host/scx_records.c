@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/load.h"
 #include "src/host/scx_state.h"
+#include "src/util/clock.h"
 #include "src/util/error.h"
 
 /* A program that began within the window may still be writing: hooks take microseconds. */
@@ -53,18 +53,10 @@ void mls_scx_records_unmap(struct mls_scx *s)
 	s->records = NULL;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
 uint64_t mls_scx_records_poll(struct mls_scx *s, bool flush, mls_scx_record_fn *fn, void *context)
 {
 	struct scheduler_bpf__bss *bss = s->skel ? s->skel->bss : NULL;
-	uint64_t head, tail, now = now_ns(), n = 0;
+	uint64_t head, tail, now = mls_now_ns(), n = 0;
 	uint32_t size;
 
 	if (!s->records || !bss)

@@ -12,6 +12,7 @@
 #include "src/host/shadow.h"
 #include "src/nn/qnet.h"
 #include "src/nn/qnet_pack.h"
+#include "src/util/clock.h"
 #include "src/util/error.h"
 
 #define CLOCK_TRIALS 64
@@ -35,20 +36,12 @@ struct mls_shadow {
 	void *context;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
 static uint64_t cost_of_clock(void)
 {
 	uint64_t least = UINT64_MAX;
 
 	for (int i = 0; i < CLOCK_TRIALS; i++) {
-		uint64_t before = now_ns(), passed = now_ns() - before;
+		uint64_t before = mls_now_ns(), passed = mls_now_ns() - before;
 
 		least = passed < least ? passed : least;
 	}
@@ -179,13 +172,13 @@ static void judge_fixed(const struct mls_shadow *s, struct mls_decision *decisio
 
 static void judge_engine(struct mls_shadow *s, struct mls_decision *decision)
 {
-	uint64_t before = now_ns(), passed;
+	uint64_t before = mls_now_ns(), passed;
 
 	if (mls_engine_decide(s->engine, decision->features, 1, &decision->verdict, NULL) != 0) {
 		s->failed++;
 		decision->verdict = decision->native;
 	}
-	passed = now_ns() - before;
+	passed = mls_now_ns() - before;
 	decision->inference_ns = passed > s->clock_ns ? passed - s->clock_ns : 0;
 }
 
@@ -197,11 +190,11 @@ static void judge(void *context, const struct mls_move *move)
 
 	for (int i = 0; i < MLS_SEED10_WIDTH; i++)
 		decision.features[i] = (float)move->features[i] / 65536;
-	before = now_ns();
+	before = mls_now_ns();
 	/* The model was checked when we began: this cannot fail. */
 	mlsched_decide_features(s->model, decision.features, 1, MLS_SEED10_WIDTH, &decision.native,
 				NULL);
-	passed = now_ns() - before;
+	passed = mls_now_ns() - before;
 	decision.inference_ns = passed > s->clock_ns ? passed - s->clock_ns : 0;
 	memcpy(s->last, decision.features, sizeof(s->last));
 	s->decided = true;
@@ -229,7 +222,7 @@ double mls_shadow_warm_inference(const struct mls_shadow *s)
 		return 0;
 	/* The least of several rounds: others use this CPU, too. */
 	for (int round = 0; round < WARM_ROUNDS; round++) {
-		uint64_t before = now_ns(), passed;
+		uint64_t before = mls_now_ns(), passed;
 
 		for (int i = 0; i < WARM_TIMES; i++) {
 			if (s->engine)
@@ -238,7 +231,7 @@ double mls_shadow_warm_inference(const struct mls_shadow *s)
 				mlsched_decide_features(s->model, s->last, 1, MLS_SEED10_WIDTH,
 							&verdict, NULL);
 		}
-		passed = now_ns() - before;
+		passed = mls_now_ns() - before;
 		least = passed < least ? passed : least;
 	}
 	return (double)least / WARM_TIMES;

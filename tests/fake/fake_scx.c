@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/qnet_packed.h"
@@ -28,6 +27,7 @@
 #include "src/host/shadow.h"
 #include "src/nn/qnet.h"
 #include "src/nn/qnet_pack.h"
+#include "src/util/clock.h"
 #include "src/util/error.h"
 #include "src/util/random.h"
 #include "tests/lib/qnet_infer.h"
@@ -50,14 +50,6 @@ struct mls_scx {
 	struct mls_random random;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
 static int ask(const struct mls_scx *s, int index, const s32 *features)
 {
 	const struct qnet_slot *slot = index < 0 ? NULL : s->slots[index];
@@ -68,7 +60,7 @@ static int ask(const struct mls_scx *s, int index, const s32 *features)
 /* A question, its answer, and what the kernel would find of it. */
 static int ask_daemon(struct mls_scx *s, const s32 *features)
 {
-	struct scheduler_request question = { .id = ++s->questions, .time = now_ns() };
+	struct scheduler_request question = { .id = ++s->questions, .time = mls_now_ns() };
 	const u32 move = mls_verdict_move(0, 1, 2);
 	enum mls_verdict found;
 
@@ -138,7 +130,7 @@ static void decide(struct mls_scx *s)
 void mls_scx_counts(const struct mls_scx *scx, struct scheduler_counts *counts)
 {
 	struct mls_scx *s = (struct mls_scx *)scx;
-	uint64_t now = now_ns(), each = 1000000000ull / DECISIONS_PER_SECOND;
+	uint64_t now = mls_now_ns(), each = 1000000000ull / DECISIONS_PER_SECOND;
 
 	for (; s->last + each <= now; s->last += each)
 		decide(s);
@@ -227,7 +219,6 @@ const struct mls_topology *mls_scx_topology(const struct mls_scx *s)
 }
 
 void mls_scx_domains(const struct mls_scx *s, struct mls_scx_domain *domains)
-	(void)kernel;
 {
 	for (uint32_t d = 0; d < s->topology.n_domains; d++)
 		domains[d] = (struct mls_scx_domain){ 4, d % 5, d ? 3 : -1, d ? 2 : -1, 0.25 * d };
@@ -236,6 +227,7 @@ void mls_scx_domains(const struct mls_scx *s, struct mls_scx_domain *domains)
 /* What only `run` itself calls, which is not run here. */
 int mls_scx_usable(const char *sysfs, struct mls_kfuncs *kernel, struct mlsched_error *err)
 {
+	(void)kernel;
 	return mls_error(err, -ENOSYS, "%s: no kernel", sysfs);
 }
 
@@ -385,13 +377,13 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	make_topology(&scx.topology);
 	mls_random_seed(&scx.random, 1, 0);
-	scx.last = now_ns();
+	scx.last = mls_now_ns();
 	if (o.model)
 		ret = load(&scx, &view, &o, &err);
 	if (!ret)
 		ret = run_control_open(&o, &view, &err, &control);
 	if (!ret)
-		ret = run_control_start(control, &scx, scx.requests, now_ns(), &err);
+		ret = run_control_start(control, &scx, scx.requests, mls_now_ns(), &err);
 	if (ret)
 		return cli_fail(&o.common, "%s", err.message);
 	cli_json(run_control_json(control));
