@@ -10,6 +10,11 @@ cd "$(dirname "$0")/../.." || exit 1
 O=${O:-build}
 CC=${CC:-$(command -v clang-19 || echo gcc)}
 fake=$O/tests/fake/fake_scx
+if [ ! -x "$fake" ]; then
+	echo "# $fake is missing: \`make tests-build\` builds it, \`make test TESTS=tests/cli/test_control.sh\` that and runs this"
+	tap_result 1 "the stand-in for a kernel is built"
+	finish
+fi
 default=tests/golden/savedmodel/models/tf221-keras3-savedmodel/model
 
 read -ra libs <<<"$(pkg-config --libs jansson libprotobuf-c)"
@@ -31,7 +36,11 @@ begin() {
 	"$fake" --json --socket "$tap_tmp/run/s" "$@" >"$tap_tmp/start" 2>"$tap_tmp/fake.stderr" &
 	job=$!
 	exec 3<"$tap_tmp/start"
-	read -r start <&3
+	read -r start <&3 || {
+		sed 's/^/# /' "$tap_tmp/fake.stderr"
+		tap_result 1 "the scheduler starts: $*"
+		finish
+	}
 	cat <&3 >"$tap_tmp/documents" &
 	exec 3<&-
 }
