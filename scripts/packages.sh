@@ -22,7 +22,7 @@ test_packages=(
 # For virtual machines with a sched_ext kernel: make vm-run, make vm-test.
 # shellcheck disable=SC2034
 vm_packages=(
-	qemu-system-x86 busybox-static cpio debian-archive-keyring
+	qemu-system-x86 busybox-static cpio debian-archive-keyring zstd
 )
 # bpftool is a package of its own on Debian and part of linux-tools on Ubuntu.
 case $(. /etc/os-release 2>/dev/null; echo "${ID:-}") in
