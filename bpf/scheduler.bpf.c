@@ -19,7 +19,7 @@
  *   runnable task of another CPU.  It does so only if it can expect to be idle
  *   for longer than a move costs: its idle periods were that long of late, or
  *   this one is.  Whose turn is over while others run on calls such a CPU.
- * - A timer levels long and short queues, a few queues a turn.
+ * - A timer levels heavy and light queues, a few queues a turn.
  * - Tasks in cgroups have the part of their group's weight that is theirs
  *   (bpf/scheduler_cgroup.h).
  * - A task that has waited for longer than the limit is served next, whatever
@@ -55,8 +55,8 @@ char LICENSE[] SEC("license") = "GPL";
 #define STEAL_TASKS   4 /* of each queue */
 #define TIMER_SOURCES 16 /* queues looked at in a turn */
 #define TIMER_TASKS   4
+#define TIMER_WEIGHED 32 /* tasks of each, by which it is weighed */
 #define OVERDUE_TASKS 32 /* from the end of a queue: who waits for long has been put there */
-#define UNEVEN_TURNS  3 /* for which queues must differ: tasks come and go */
 #define SAMPLES       4 /* near and far CPUs whose queues are compared */
 
 /* ---- waking up ------------------------------------------------------------------ */
@@ -100,12 +100,28 @@ static __always_inline bool is_worth(u32 cpu, u32 level, u64 now)
 				   since && since < now ? now - since : 0);
 }
 
+/* Of the running task, as far as we know. */
+static __always_inline u32 running_weight(u32 cpu)
+{
+	u32 weight = cpu_at(cpu)->weight;
+
+	return weight ? weight : MLS_POLICY_WEIGHT;
+}
+
+/* What is runnable on a busy CPU weighs about so much, its queue being of this length. */
+static __always_inline u64 weight_at(u32 cpu, u32 length)
+{
+	u32 mean = cpu_at(cpu)->mean;
+
+	return (u64)length * (mean ? mean : MLS_POLICY_WEIGHT) + running_weight(cpu);
+}
+
 /*
- * The CPU with the shortest queue among a few that a task with this mask may
- * run on, an idle one if there is one.  Return: its runnable tasks and, above
- * them, the CPU and one; 0: there is none.
+ * The CPU with the shortest queue, or the lightest one @by_weight, among a few that
+ * a task with this mask may run on, an idle one if there is one.  Return: its runnable
+ * tasks and, above them, the CPU and one; 0: there is none.
  */
-__noinline u64 find_shorter(u64 first_word, u64 mask, u32 src, u32 from)
+__noinline u64 find_shorter(u64 first_word, u64 mask, u32 src, u32 from, u32 by_weight)
 {
 	struct scheduler_domain *domain =
 		&domains[cpu_at(src)->domain & (SCHEDULER_MAX_DOMAINS - 1)];
@@ -120,7 +136,7 @@ __noinline u64 find_shorter(u64 first_word, u64 mask, u32 src, u32 from)
 	}
 	bpf_for(k, 0, 2 * SAMPLES) {
 		u32 n = k < SAMPLES ? domain->n_cpus : n_cpus, cpu;
-		u64 may = first_word;
+		u64 may = first_word, load;
 		s32 others;
 
 		if (!n)
@@ -135,11 +151,14 @@ __noinline u64 find_shorter(u64 first_word, u64 mask, u32 src, u32 from)
 		if (!(may & bit_of(cpu)))
 			continue;
 		others = scx_bpf_dsq_nr_queued(cpu);
-		/* The near ones come first and win a tie. */
-		if (others < 0 || (u64)others + 1 >= least)
+		if (others < 0)
 			continue;
-		least = (u64)others + 1;
-		best = (u64)(cpu + 1) << 32 | least;
+		load = by_weight ? weight_at(cpu, (u32)others) : (u64)others + 1;
+		/* The near ones come first and win a tie. */
+		if (load >= least)
+			continue;
+		least = load;
+		best = (u64)(cpu + 1) << 32 | ((u64)others + 1);
 	}
 	return best;
 }
@@ -154,7 +173,7 @@ static __always_inline s32 follow(struct task_struct *p, struct task *t, u32 pre
 	    !decide(t, MLS_POLICY_WAKEUP, prev, waker, false))
 		return (s32)prev;
 	t->pulls = 0;
-	set_cause(t, MLS_POLICY_WAKEUP);
+	set_cause(t, MLS_POLICY_WAKEUP, false);
 	return (s32)waker;
 }
 
@@ -167,11 +186,11 @@ static __always_inline s32 place_new(struct task_struct *p, struct task *t, u32 
 
 	if (!length)
 		return (s32)parent;
-	found = find_shorter(allowed_word(p, 0), mask_of(p), parent, (u32)p->pid);
+	found = find_shorter(allowed_word(p, 0), mask_of(p), parent, (u32)p->pid, 0);
 	dst = (u32)(found >> 32) - 1;
 	if (!found || (u32)found > length || !decide(t, MLS_POLICY_FORK, parent, dst, false))
 		return (s32)parent;
-	set_cause(t, MLS_POLICY_FORK);
+	set_cause(t, MLS_POLICY_FORK, false);
 	return (s32)dst;
 }
 
@@ -262,6 +281,7 @@ s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_f
 	}
 	for (u32 level = 0; level < LEVELS; level++) {
 		u32 cause = may_stay ? kind : SCHEDULER_BY_FORCE;
+		u64 move;
 		s32 cpu;
 
 		if (may_stay && kind == MLS_POLICY_WAKEUP &&
@@ -275,11 +295,11 @@ s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_f
 			refused = true;
 			continue;
 		}
-		record_rule(t, mls_verdict_move(kind, prev, (u32)cpu), cause);
-		set_cause(t, cause);
+		record_rule(t, mls_verdict_move(kind, prev, (u32)cpu), cause, false);
+		move = set_cause(t, cause, false);
 		if (run_at_once(p, t, (u32)cpu))
 			return cpu;
-		take_back(t, cause);
+		take_back(t, move);
 	}
 	t->placed = SCHEDULER_PLACED;
 	if (!may_stay || refused)
@@ -346,8 +366,9 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 		return;
 	}
 	record_name(t, p);
-	if (cpu != t->ran_on && t->cause == SCHEDULER_STAYS)
-		set_cause(t, may_run_on(p, t->ran_on) ? SCHEDULER_BY_KERNEL : SCHEDULER_BY_FORCE);
+	if (cpu != t->ran_on && t->move == SCHEDULER_STAYS)
+		set_cause(t, may_run_on(p, t->ran_on) ? SCHEDULER_BY_KERNEL : SCHEDULER_BY_FORCE,
+			  false);
 	wakes(t, now);
 	weight = t->weight = weigh(p, t, now);
 	t->waiting = now;
@@ -407,6 +428,7 @@ __noinline int steal_from(u32 src, u32 dst, u64 now)
 	bpf_for_each(scx_dsq, p, src, 0)
 	{
 		struct task *t;
+		u64 move;
 
 		if (++seen > STEAL_TASKS)
 			break;
@@ -436,13 +458,13 @@ __noinline int steal_from(u32 src, u32 dst, u64 now)
 			}
 			cause = MLS_POLICY_STEAL;
 		}
-		record_rule(t, mls_verdict_move(MLS_POLICY_STEAL, src, dst), cause);
-		set_cause(t, cause);
+		record_rule(t, mls_verdict_move(MLS_POLICY_STEAL, src, dst), cause, false);
+		move = set_cause(t, cause, false);
 		scx_bpf_dsq_move_set_slice(THE_ITERATOR, policy.slice);
 		moved = scx_bpf_dsq_move(THE_ITERATOR, p,
 					 SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), 0);
 		if (!moved)
-			take_back(t, cause);
+			take_back(t, move);
 		break;
 	}
 	return moved;
@@ -632,19 +654,16 @@ static __always_inline void count_wait(u64 wait)
 
 static __always_inline void count_move(struct task *t, u32 cpu, u64 now)
 {
-	u32 cause = __sync_lock_test_and_set(&t->cause, SCHEDULER_STAYS), far;
-	bool moves = t->ran_on != cpu;
+	u64 move = __sync_lock_test_and_set(&t->move, SCHEDULER_STAYS);
+	u32 cause = (u8)move, far;
 
-	if (record_size) {
-		u64 id = record_moves(
-			t, 0, moves ? SCHEDULER_MOVED : SCHEDULER_FAILED + SCHEDULER_RETURNED);
-
-		if (moves)
-			record_moved(t, id, cpu, now);
-	}
-	if (!moves) {
-		count_failure(cause, SCHEDULER_RETURNED);
+	if (t->ran_on == cpu) {
+		end_move(move, SCHEDULER_RETURNED);
 		return;
+	}
+	if (record_size) {
+		end_record(move >> MOVE_CAUSE, SCHEDULER_MOVED);
+		record_moved(t, move >> MOVE_CAUSE, cpu, now);
 	}
 	if (cause >= SCHEDULER_CAUSES)
 		cause = SCHEDULER_BY_KERNEL;
@@ -759,11 +778,36 @@ void BPF_PROG(mlsched_cpu_release, s32 cpu, struct scx_cpu_release_args *args)
 
 /* ---- the timer ---------------------------------------------------------------------- */
 
+/* What is runnable on @cpu, its queue being of @length, weighs so much. */
+__noinline u64 weigh_queue(u32 cpu, u32 length, u32 runs)
+{
+	u32 seen = 0;
+	u64 sum = 0;
+	struct task_struct *p;
+
+	bpf_rcu_read_lock();
+	bpf_for_each(scx_dsq, p, cpu, 0)
+	{
+		if (seen >= TIMER_WEIGHED)
+			break;
+		seen++;
+		sum += weight_of(p);
+	}
+	bpf_rcu_read_unlock();
+	if (seen)
+		cpu_at(cpu)->mean = (u32)(sum / seen);
+	return (u64)length * cpu_at(cpu)->mean + (runs ? running_weight(cpu) : 0);
+}
+
 /* Looks at one queue: is there somebody who has waited too long, or is it too long? */
 __noinline int level_queue(u32 src, u32 from, u64 now)
 {
-	u32 length = (u32)scx_bpf_dsq_nr_queued(src) + !is_in(&idle, src), seen = 0, cause;
-	bool refused = false, moved = false, uneven = false;
+	u32 queue = (u32)scx_bpf_dsq_nr_queued(src), runs = !is_in(&idle, src),
+	    length = queue + runs;
+	u64 weight = weigh_queue(src, queue, runs);
+	u32 seen = 0, cause;
+	bool refused = false, moved = false, uneven = false, lopsided = false;
+	struct scheduler_cpu *c = cpu_at(src);
 	struct task_struct *p;
 
 	/* The timer is started where we may sleep, and so it is verified as if it could. */
@@ -772,7 +816,8 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 	{
 		u32 other, dst;
 		struct task *t;
-		u64 found;
+		u64 found, move;
+		s64 excess;
 		bool near;
 
 		if (++seen > TIMER_TASKS)
@@ -780,19 +825,25 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 		t = task_of(p);
 		if (!t)
 			continue;
-		found = find_shorter(allowed_word(p, 0), mask_of(p), src, from);
+		found = find_shorter(allowed_word(p, 0), mask_of(p), src, from, 1);
 		if (!found)
 			continue;
 		other = (u32)found;
 		dst = (u32)(found >> 32) - 1;
 		near = distance(src, dst) == SCHEDULER_NEAR;
+		excess = (s64)(weight - (other ? weight_at(dst, other - 1) : 0));
 		cause = SCHEDULER_BY_SAFETY;
 		if (mls_policy_rule(&policy, 1, may_run_on(p, src), waited(t, now),
 				    other ? 0 : kept_for(dst, now)) == MLS_POLICY_OPEN) {
-			if (refused || !mls_policy_offers_balance(length, other, near))
+			if (refused ||
+			    !mls_policy_offers_balance(length, other, 1, excess, t->weight))
+				continue;
+			lopsided = true;
+			if (!near && c->lopsided < MLS_POLICY_LOPSIDED &&
+			    !mls_policy_offers_balance(length, other, 0, excess, t->weight))
 				continue;
 			uneven = true;
-			if (cpu_at(src)->uneven < UNEVEN_TURNS)
+			if (c->uneven < MLS_POLICY_UNEVEN)
 				continue;
 			if (!decide(t, MLS_POLICY_BALANCE, src, dst, true)) {
 				if (!other)
@@ -806,12 +857,12 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 		} else {
 			COUNT(safety[MLS_POLICY_BALANCE]);
 		}
-		record_rule(t, mls_verdict_move(MLS_POLICY_BALANCE, src, dst), cause);
-		set_cause(t, cause);
+		record_rule(t, mls_verdict_move(MLS_POLICY_BALANCE, src, dst), cause, 1);
+		move = set_cause(t, cause, true);
 		scx_bpf_dsq_move_set_vtime(THE_ITERATOR, cpu_at(dst)->clock - policy.credit);
 		moved = scx_bpf_dsq_move_vtime(THE_ITERATOR, p, dst, 0);
 		if (!moved) {
-			take_back(t, cause);
+			take_back(t, move);
 			break;
 		}
 		/* If its CPU empties the queue just now the hint is lost until the next task. */
@@ -820,7 +871,8 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 		break;
 	}
 	bpf_rcu_read_unlock();
-	cpu_at(src)->uneven = uneven && !moved ? cpu_at(src)->uneven + 1 : 0;
+	c->uneven = uneven && !moved ? c->uneven + 1 : 0;
+	c->lopsided = moved ? 0 : mls_policy_lopsided(c->lopsided, lopsided);
 	return moved;
 }
 
@@ -896,7 +948,7 @@ s32 BPF_PROG(mlsched_init_task, struct task_struct *p, struct scx_init_task_args
 	 */
 	if (!t)
 		return 0;
-	t->cause = SCHEDULER_STAYS;
+	t->move = SCHEDULER_STAYS;
 	t->pid = (u32)p->pid;
 	t->daemons = (u32)p->tgid == daemon;
 	return 0;
@@ -912,9 +964,7 @@ void BPF_PROG(mlsched_exit_task, struct task_struct *p, struct scx_exit_task_arg
 	leave_group(t);
 	if (cpu_at(t->ran_on)->owner == t->pid)
 		cpu_at(t->ran_on)->owner = 0;
-	if (record_size)
-		record_moves(t, 0, SCHEDULER_FAILED + SCHEDULER_RETURNED);
-	count_failure(__sync_lock_test_and_set(&t->cause, SCHEDULER_STAYS), SCHEDULER_RETURNED);
+	end_move(__sync_lock_test_and_set(&t->move, SCHEDULER_STAYS), SCHEDULER_RETURNED);
 }
 
 SEC("struct_ops/mlsched_enable")

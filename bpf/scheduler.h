@@ -268,8 +268,10 @@ struct scheduler_counts {
  * @owner:      its pid; 0: it has come back, or is gone
  * @length:     of its queue when a task was last put in or taken out
  * @weight:     of the running task
+ * @mean:       weight of a task in its queue, when the timer last looked
  * @policy:     of the running task, the kernel's number
- * @uneven:     turns of the timer for which its queue has been longer than others
+ * @uneven:     turns of the timer for which its queue has been heavier than others,
+ * @lopsided:   mls_policy_lopsided(), as if all CPUs were near
  * @asking:     it is reading a slot: nobody may write to one that it may have found
  * @reported:   length of its queue, when mlsched_report() last looked
  * @domain:     set by the loader, like @node
@@ -291,8 +293,10 @@ struct scheduler_cpu {
 	u32 owner;
 	u32 length;
 	u32 weight;
+	u32 mean;
 	u32 policy;
 	u32 uneven;
+	u32 lopsided;
 	u32 asking;
 	s32 reported;
 	u16 domain;

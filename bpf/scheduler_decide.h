@@ -65,7 +65,7 @@ __noinline int ask_slot(u32 number, u32 in_timer)
 	logit = qnet_infer(slot, scratch);
 	/* The candidate's is nobody's decision. */
 	if (record_size && number != *(volatile u32 *)&candidate)
-		*record_logit(in_timer) = logit;
+		record_logits[record_place(in_timer)] = logit;
 	return logit > slot->threshold;
 }
 
@@ -235,7 +235,7 @@ static __noinline int record_decision(struct task *t, u32 move, u32 how, u32 ans
 	r->verdict = (u8)model;
 	if (number) {
 		r->slot = (u8)number;
-		r->logit = *record_logit(in_timer);
+		r->logit = record_logits[record_place(in_timer)];
 	}
 	if (explore) {
 		r->propensity = verdict == own ? SCHEDULER_CERTAIN - explore / 2 : explore / 2;
@@ -245,7 +245,7 @@ static __noinline int record_decision(struct task *t, u32 move, u32 how, u32 ans
 	r->accepted = (u8)verdict;
 	if (!verdict)
 		r->result = SCHEDULER_REFUSED;
-	publish_record(r, t, id);
+	publish_record(r, t, id, in_timer);
 	COUNT(recorded);
 	return 0;
 }
@@ -322,23 +322,40 @@ static __always_inline u64 kept_for(u32 cpu, u64 now)
 	return now - c->kept_since;
 }
 
-/* The task is about to run elsewhere, and this is why. */
-static __always_inline void set_cause(struct task *t, u32 cause)
+#define MOVE_CAUSE 8 /* bits of it */
+
+/* A move under way ends: it did not come about. */
+static __always_inline void end_move(u64 move, u32 failure)
 {
-	count_failure(__sync_lock_test_and_set(&t->cause, cause), SCHEDULER_REPLACED);
+	count_failure((u8)move, failure);
 	if (record_size)
-		record_moves(t, __sync_lock_test_and_set(&t->decided, 0),
-			     SCHEDULER_FAILED + SCHEDULER_REPLACED);
+		end_record(move >> MOVE_CAUSE, SCHEDULER_FAILED + failure);
+}
+
+/*
+ * The task is about to run elsewhere, and this is why.  Cause and record are one word:
+ * of two CPUs that move a task at once each ends the other's as a whole.
+ * Return: that word, for take_back().
+ */
+static __always_inline u64 set_cause(struct task *t, u32 cause, bool in_timer)
+{
+	u64 move = cause;
+
+	if (record_size) {
+		u64 *decided = &record_decided[record_place(in_timer)];
+
+		move |= *decided << MOVE_CAUSE;
+		*decided = 0;
+	}
+	end_move(__sync_lock_test_and_set(&t->move, move), SCHEDULER_REPLACED);
+	return move;
 }
 
 /* It will not, unless it has run in the meantime, which then was counted. */
-static __always_inline void take_back(struct task *t, u32 cause)
+static __always_inline void take_back(struct task *t, u64 move)
 {
-	if (__sync_val_compare_and_swap(&t->cause, cause, SCHEDULER_STAYS) != cause)
-		return;
-	count_failure(cause, SCHEDULER_RACED);
-	if (record_size)
-		record_moves(t, 0, SCHEDULER_FAILED + SCHEDULER_RACED);
+	if (__sync_val_compare_and_swap(&t->move, move, SCHEDULER_STAYS) == move)
+		end_move(move, SCHEDULER_RACED);
 }
 
 #endif /* MLS_BPF_SCHEDULER_DECIDE_H */

@@ -29,6 +29,9 @@ u64 record_tail __attribute__((aligned(64)));
 /* What the network of the active slot said last on each CPU, and in the timer there. */
 s64 record_logits[2 * SCHEDULER_MAX_CPUS] __attribute__((aligned(64)));
 
+/* Record of the move that was just decided there, the same way; 0: there is none. */
+u64 record_decided[2 * SCHEDULER_MAX_CPUS] __attribute__((aligned(64)));
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -37,11 +40,11 @@ struct {
 	__type(value, struct scheduler_record);
 } records SEC(".maps");
 
-static __always_inline s64 *record_logit(bool in_timer)
+static __always_inline u32 record_place(bool in_timer)
 {
 	u32 cpu = bpf_get_smp_processor_id() & (SCHEDULER_MAX_CPUS - 1);
 
-	return &record_logits[cpu + (in_timer ? SCHEDULER_MAX_CPUS : 0)];
+	return cpu + (in_timer ? SCHEDULER_MAX_CPUS : 0);
 }
 
 static __always_inline struct scheduler_record *record_at(u64 id)
@@ -151,18 +154,19 @@ static __always_inline void close_oldest(u64 id, u64 now)
 	}
 }
 
-static __always_inline void publish_record(struct scheduler_record *r, struct task *t, u64 id)
+static __always_inline void publish_record(struct scheduler_record *r, struct task *t, u64 id,
+					   bool in_timer)
 {
 	r->older = __sync_lock_test_and_set(&t->record, id);
 	close_oldest(r->older, r->time);
 	if (r->accepted)
-		t->decided = id;
+		record_decided[record_place(in_timer)] = id;
 	/* An exchange is a full barrier: who reads the id finds the rest. */
 	__sync_lock_test_and_set(&r->id, id);
 }
 
 /* A move that no verdict was asked for: by a safety rule, or because the task may not stay. */
-static __noinline int record_rule(struct task *t, u32 move, u32 cause)
+static __noinline int record_rule(struct task *t, u32 move, u32 cause, u32 in_timer)
 {
 	struct scheduler_record *r;
 	u64 id;
@@ -180,21 +184,12 @@ static __noinline int record_rule(struct task *t, u32 move, u32 cause)
 #pragma unroll
 	for (int i = 0; i < SCHEDULER_RECORD_FEATURES; i++)
 		r->features[i] = 0;
-	publish_record(r, t, id);
+	publish_record(r, t, id, in_timer);
 	COUNT(recorded_rules);
 	return 0;
 }
 
 /* ---- what comes of it -------------------------------------------------------------- */
-
-/* Its move, if one is under way, ends with @result; @next: the one that begins, or 0. */
-static __always_inline u64 record_moves(struct task *t, u64 next, u32 result)
-{
-	u64 id = __sync_lock_test_and_set(&t->moving, next);
-
-	end_record(id, result);
-	return id;
-}
 
 /* It runs on another CPU than before: the others of its records see it moved on. */
 static __always_inline void record_moved(struct task *t, u64 own, u32 cpu, u64 now)

@@ -88,7 +88,8 @@ struct {
  * @home:    where it has run for most of the time
  * @forked:  @ran and one, up to when it last made a task; 0: it has been judged by that
  * @blocks:  mls_policy_blocks()
- * @cause:   of the move under way: a decision's kind or enum scheduler_cause
+ * @move:    the one that is under way: its cause, a decision's kind or enum
+ *           scheduler_cause, in the low byte, its record, if there is one, above that
  * @queue:   CPU whose clock @own refers to
  * @ran_on:  CPU on which it ran last
  * @pulls:   by wakers in other domains: mls_policy_pulls()
@@ -101,8 +102,6 @@ struct {
  * @counted: with this weight; 0: it is not
  * @asked:   of the daemon, about it
  * @record:  its newest open record, 0: none; like the following only with a recording
- * @decided: record of the move that was just decided,
- * @moving:  and of the one that is under way
  */
 struct task {
 	u64 own;
@@ -115,8 +114,8 @@ struct task {
 	u64 sleep;
 	struct mls_home home;
 	u64 forked;
+	u64 move;
 	u32 blocks;
-	u32 cause;
 	u32 queue;
 	u32 ran_on;
 	u32 pulls;
@@ -129,8 +128,6 @@ struct task {
 	u64 group;
 	struct mls_question asked[MLS_VERDICT_QUESTIONS];
 	u64 record;
-	u64 decided;
-	u64 moving;
 	u32 tgid;
 	char comm[SCHEDULER_COMM_SIZE];
 };

@@ -348,10 +348,45 @@ static inline int mls_policy_offers_steal(const struct mls_policy *policy,
 	       mls_policy_spared(policy, queued, burst) >= policy->worth[level];
 }
 
-/** mls_policy_offers_balance() - queues that are worth levelling; far ones must differ by more */
-static inline int mls_policy_offers_balance(u32 src_queued, u32 dst_queued, int near)
+/* Turns of the timer for which queues must differ: tasks come and go. */
+#define MLS_POLICY_UNEVEN 3
+
+/* How long it has been so, by mls_policy_lopsided(), when far ones are levelled like near ones. */
+#define MLS_POLICY_LOPSIDED 32
+
+/** mls_policy_lopsided() - the measure after a turn in which a queue was heavier than others or not */
+static inline u32 mls_policy_lopsided(u32 lopsided, int heavier)
 {
-	return src_queued >= dst_queued + (near ? 2 : 3);
+	if (heavier)
+		return lopsided < MLS_POLICY_LOPSIDED ? lopsided + 1 : lopsided;
+	/* Somebody passed by: that is not the end of it. */
+	return lopsided > 4 ? lopsided - 4 : 0;
+}
+
+/**
+ * mls_policy_offers_balance() - may a waiting task go to a CPU that is less loaded?
+ * @src_length: runnable tasks at the source,
+ * @dst_length: and at the destination
+ * @near:       both are of one domain; far ones must differ by more
+ * @excess:     weight of those at the source less that of those at the destination
+ * @weight:     of the task
+ *
+ * A CPU's time is divided by weight: queues of one length are not level when one of
+ * them has the heavy tasks.  Of equal tasks those go that leave queues which differ by
+ * two (three) for less; of others, those that weigh at most four fifths (two fifths) of
+ * the excess, so that it gets less and none goes to and fro, and that are no trifle,
+ * unless the queue is the longer one, too.
+ */
+static inline int mls_policy_offers_balance(u32 src_length, u32 dst_length, int near, s64 excess,
+					    u32 weight)
+{
+	int longer = src_length >= dst_length + (near ? 2 : 3);
+
+	if (!dst_length)
+		return longer;
+	if (5 * (s64)weight > (near ? 4 : 2) * excess)
+		return 0;
+	return longer || 8 * (s64)weight >= excess;
 }
 
 /**

@@ -148,9 +148,11 @@ union sim_cpu_policy {
 		u64 turn, slice; /* began, and lasts so long */
 		u64 ran; /* of the running task since it woke up, when it began */
 		u64 left, left_sleep; /* when its owner did, and how long that sleeps */
+		u32 weight; /* of the running task */
+		u32 mean; /* weight of a task in the queue, when the timer last looked */
 		u32 owner; /* task that ran last and sleeps, and one; 0: none */
 		u32 length;
-		u32 uneven;
+		u32 uneven, lopsided;
 	} mls;
 	struct {
 		u64 zero; /* the average when there was somebody last */

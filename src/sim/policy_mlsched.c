@@ -13,8 +13,8 @@
 #define STEAL_TASKS   4
 #define TIMER_SOURCES 16
 #define TIMER_TASKS   4
+#define TIMER_WEIGHED 32
 #define OVERDUE_TASKS 32
-#define UNEVEN_TURNS  3
 #define SAMPLES       4
 #define PERIOD        (10 * SIM_MS)
 #define KEPT_PERIODS  4
@@ -209,10 +209,24 @@ struct shorter {
 	u32 others;
 };
 
-static struct shorter find_shorter(const struct sim *s, const struct sim_task *t, u32 src, u32 from)
+static u32 running_weight(const struct sim_cpu *c)
+{
+	return c->policy.mls.weight ? c->policy.mls.weight : MLS_POLICY_WEIGHT;
+}
+
+static u64 weight_at(const struct sim_cpu *c, u32 length)
+{
+	u32 mean = c->policy.mls.mean ? c->policy.mls.mean : MLS_POLICY_WEIGHT;
+
+	return (u64)length * mean + running_weight(c);
+}
+
+static struct shorter find_shorter(const struct sim *s, const struct sim_task *t, u32 src, u32 from,
+				   bool by_weight)
 {
 	struct range domain = range_of(s->machine, src, MLS_POLICY_NEAR);
 	struct shorter best = { SIM_NONE, UINT32_MAX };
+	u64 least = UINT64_MAX;
 
 	for (u32 level = 0; level < LEVELS; level++) {
 		u32 cpu = find(s, s->idle, src, level, from, t);
@@ -224,12 +238,15 @@ static struct shorter find_shorter(const struct sim *s, const struct sim_task *t
 		u32 n = k < SAMPLES ? domain.to - domain.from : s->machine->n_cpus;
 		u32 cpu = (from + k) % n + (k < SAMPLES ? domain.from : 0);
 		u32 others;
+		u64 load;
 
 		if (cpu == src || !sim_may_run(s, t, cpu))
 			continue;
 		others = s->cpus[cpu].queue.n + 1;
-		if (others >= best.others)
+		load = by_weight ? weight_at(&s->cpus[cpu], others - 1) : others;
+		if (load >= least)
 			continue;
+		least = load;
 		best = (struct shorter){ cpu, others };
 	}
 	return best;
@@ -256,7 +273,7 @@ static u32 place_new(struct sim *s, u32 task, u32 parent)
 
 	if (!length)
 		return parent;
-	found = find_shorter(s, &s->tasks[task], parent, s->tasks[task].who);
+	found = find_shorter(s, &s->tasks[task], parent, s->tasks[task].who, false);
 	if (found.cpu == SIM_NONE || found.others > length ||
 	    !decide(s, MLS_POLICY_FORK, task, parent, found.cpu))
 		return parent;
@@ -613,6 +630,7 @@ static void running(struct sim *s, u32 cpu, u32 task)
 	c->policy.mls.own = MLS(t)->own;
 	c->policy.mls.burst = MLS(t)->burst;
 	c->policy.mls.ran = MLS(t)->ran;
+	c->policy.mls.weight = weight_of(s, t);
 }
 
 /* The parent of a new task has had the CPU since then: did it sleep soon? */
@@ -681,29 +699,56 @@ static u64 slice_end(struct sim *s, u32 cpu)
 
 /* ---- the timer --------------------------------------------------------------------------------------- */
 
+static u64 weigh_queue(struct sim *s, u32 cpu, bool runs)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+	u64 sum = 0;
+	u32 seen = 0;
+
+	for (u32 task = c->queue.first; task != SIM_NONE && seen < TIMER_WEIGHED;
+	     task = s->tasks[task].next) {
+		seen++;
+		sum += weight_of(s, &s->tasks[task]);
+	}
+	if (seen)
+		c->policy.mls.mean = (u32)(sum / seen);
+	return (u64)c->queue.n * c->policy.mls.mean + (runs ? running_weight(c) : 0);
+}
+
 static void level_queue(struct sim *s, u32 src, u32 from)
 {
 	struct sim_cpu *c = &s->cpus[src];
-	u32 length = c->queue.n + !is_in(s->idle, src), seen = 0;
-	bool refused = false, uneven = false, moved = false;
+	bool runs = !is_in(s->idle, src);
+	u32 length = c->queue.n + runs, seen = 0;
+	u64 weight = weigh_queue(s, src, runs);
+	bool refused = false, uneven = false, lopsided = false, moved = false;
 
 	for (u32 task = c->queue.first; task != SIM_NONE; task = s->tasks[task].next) {
 		struct sim_task *t = &s->tasks[task];
 		struct shorter to;
+		s64 excess;
 		bool near;
 
 		if (++seen > TIMER_TASKS)
 			break;
-		to = find_shorter(s, t, src, from);
+		to = find_shorter(s, t, src, from, true);
 		if (to.cpu == SIM_NONE)
 			continue;
 		near = level_between(s, src, to.cpu) == MLS_POLICY_NEAR;
+		excess = (s64)(weight -
+			       (to.others ? weight_at(&s->cpus[to.cpu], to.others - 1) : 0));
 		if (mls_policy_rule(&policy, 1, sim_may_run(s, t, src), waited(s, t),
 				    to.others ? 0 : kept_for(s, to.cpu)) == MLS_POLICY_OPEN) {
-			if (refused || !mls_policy_offers_balance(length, to.others, near))
+			if (refused || !mls_policy_offers_balance(length, to.others, 1, excess,
+								  weight_of(s, t)))
+				continue;
+			lopsided = true;
+			if (!near && c->policy.mls.lopsided < MLS_POLICY_LOPSIDED &&
+			    !mls_policy_offers_balance(length, to.others, 0, excess,
+						       weight_of(s, t)))
 				continue;
 			uneven = true;
-			if (c->policy.mls.uneven < UNEVEN_TURNS)
+			if (c->policy.mls.uneven < MLS_POLICY_UNEVEN)
 				continue;
 			if (!decide(s, MLS_POLICY_BALANCE, task, src, to.cpu)) {
 				if (!to.others)
@@ -727,6 +772,7 @@ static void level_queue(struct sim *s, u32 src, u32 from)
 		break;
 	}
 	c->policy.mls.uneven = uneven && !moved ? c->policy.mls.uneven + 1 : 0;
+	c->policy.mls.lopsided = moved ? 0 : mls_policy_lopsided(c->policy.mls.lopsided, lopsided);
 }
 
 static void timer(struct sim *s)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -343,18 +344,115 @@ static void a_steal_leaves_one_runnable_task(void **state)
 	}
 }
 
-static void balancing_never_makes_the_other_queue_the_longer_one(void **state)
+static void balancing_of_equal_tasks_goes_by_their_numbers(void **state)
 {
 	(void)state;
 	for (u32 src = 0; src < 50; src++) {
 		for (u32 dst = 0; dst < 50; dst++) {
-			if (mls_policy_offers_balance(src, dst, 1))
-				assert_true(dst + 1 <= src - 1);
-			/* What is worth it far away is worth it nearby. */
-			if (mls_policy_offers_balance(src, dst, 0))
-				assert_true(mls_policy_offers_balance(src, dst, 1));
+			s64 excess = ((s64)src - dst) * MLS_POLICY_WEIGHT;
+			int near = mls_policy_offers_balance(src, dst, 1, excess, MLS_POLICY_WEIGHT);
+			int far = mls_policy_offers_balance(src, dst, 0, excess, MLS_POLICY_WEIGHT);
+
+			/* Of equal tasks: a difference of two, and of three from afar. */
+			assert_int_equal(near, src >= dst + 2);
+			assert_int_equal(far, src >= dst + 3);
 		}
 	}
+}
+
+#define HEAP 8
+
+/* A pile of tasks of random weights on each of two CPUs. */
+struct heap {
+	u32 n;
+	u32 weights[2 * HEAP];
+	s64 sum;
+};
+
+static void carry(struct heap *from, struct heap *to, u32 i)
+{
+	from->sum -= from->weights[i];
+	to->sum += from->weights[i];
+	to->weights[to->n++] = from->weights[i];
+	from->weights[i] = from->weights[--from->n];
+}
+
+/* Return: a task of @from that is offered to @to, or @from->n. */
+static u32 find_offered(const struct heap *from, const struct heap *to, int near)
+{
+	u32 i = 0;
+
+	while (i < from->n && !mls_policy_offers_balance(from->n, to->n, near, from->sum - to->sum,
+							 from->weights[i]))
+		i++;
+	return i;
+}
+
+static void balancing_by_weight_comes_to_rest_with_weights_level(void **state)
+{
+	double left[2] = { 0 };
+	struct mls_random random;
+
+	(void)state;
+	mls_random_seed(&random, new_seed(), 0);
+	for (int trial = 0; trial < 20000; trial++) {
+		struct heap heaps[2] = { 0 };
+		int near = trial % 2;
+		s64 apart;
+		u32 moves = 0;
+
+		for (u32 i = 0; i < HEAP; i++) {
+			struct heap *heap = &heaps[i && mls_random_below(&random, 2)];
+
+			/* nice 19 to nice -10 */
+			heap->weights[heap->n] = (u32)(MLS_POLICY_WEIGHT *
+						       exp2(-6 + 9 * (double)mls_random_unit(&random)));
+			heap->sum += heap->weights[heap->n];
+			heap->n++;
+		}
+		for (;;) {
+			struct heap *from = &heaps[0], *to = &heaps[1];
+			u32 i = find_offered(from, to, near);
+
+			if (i == from->n) {
+				from = &heaps[1], to = &heaps[0];
+				i = find_offered(from, to, near);
+			}
+			if (i == from->n)
+				break;
+			apart = from->sum - to->sum;
+			if (to->n)
+				assert_true(llabs(apart - 2 * (s64)from->weights[i]) < apart);
+			carry(from, to, i);
+			/* Each move lessens the difference: there is an end. */
+			assert_true(++moves <= 4 * HEAP);
+		}
+		left[near] += (double)llabs(heaps[0].sum - heaps[1].sum) /
+			      (double)(heaps[0].sum + heaps[1].sum) / 10000;
+	}
+	/* One task is often heavier than all others: level is as level as they can be. */
+	printf("# left in the mean: %.3f nearby, %.3f from afar\n", left[1], left[0]);
+	assert_true(left[1] < 0.33 && left[0] < 0.45);
+}
+
+/* Two groups of weights 1 and 3, two tasks of each, begin on CPUs of their own. */
+static void balancing_brings_light_and_heavy_tasks_together(void **state)
+{
+	struct heap light = { 2, { 100, 100 }, 200 }, heavy = { 2, { 300, 300 }, 600 };
+	u32 i;
+
+	(void)state;
+	i = find_offered(&heavy, &light, 1);
+	assert_true(i < heavy.n);
+	carry(&heavy, &light, i);
+	/* And a light one back, not the heavy one. */
+	i = find_offered(&light, &heavy, 1);
+	assert_true(i < light.n);
+	assert_int_equal(light.weights[i], 100);
+	carry(&light, &heavy, i);
+	assert_int_equal(light.sum, heavy.sum);
+	assert_int_equal(find_offered(&light, &heavy, 1), light.n);
+	assert_int_equal(find_offered(&heavy, &light, 1), heavy.n);
 }
 
 static void hard_rules_stand_above_safety_and_safety_above_verdicts(void **state)
@@ -520,7 +618,9 @@ int main(void)
 		cmocka_unit_test(a_wakeup_goes_far_only_past_a_queue),
 		cmocka_unit_test(who_is_woken_from_elsewhere_follows_in_the_end),
 		cmocka_unit_test(a_steal_leaves_one_runnable_task),
-		cmocka_unit_test(balancing_never_makes_the_other_queue_the_longer_one),
+		cmocka_unit_test(balancing_of_equal_tasks_goes_by_their_numbers),
+		cmocka_unit_test(balancing_by_weight_comes_to_rest_with_weights_level),
+		cmocka_unit_test(balancing_brings_light_and_heavy_tasks_together),
 		cmocka_unit_test(hard_rules_stand_above_safety_and_safety_above_verdicts),
 		cmocka_unit_test(only_an_active_model_decides),
 		cmocka_unit_test(who_sleeps_after_each_task_it_makes_is_known_by_the_first),

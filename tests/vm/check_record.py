@@ -91,12 +91,9 @@ def results(directory, run):
         under_way = found.pop("under way", 0)
         expect(f"{name}: refused", found.pop("refused", 0), kind["refused"])
         wanted = {"moved": kind["moved"], **kind["failed"]}
-        # Of those that took longer than the window the file does not know.  And where two CPUs
-        # decide about one task at the same moment, the result of one may stand at the other's
-        # decision (docs/recordings.md): a few, and the sum below is exact all the same.
-        crossed = 2 + kind["accepted"] // 20
+        # Of those that took longer than the window the file does not know.
         for result, n in wanted.items():
-            if not found.get(result, 0) - crossed <= n <= found.get(result, 0) + under_way + crossed:
+            if not found.get(result, 0) <= n <= found.get(result, 0) + under_way:
                 fail(f"{name}: {n} {result}, in the file {found.get(result, 0)} and {under_way} under way")
         expect(f"{name}: sum", sum(found.values()) + under_way, kind["accepted"])
         print(f"{name}: {wanted}, {under_way} under way in the file")
