@@ -16,6 +16,7 @@
 
 #include "src/cli/run.h"
 #include "src/cli/snapshot.h"
+#include "src/cli/tuning.h"
 #include "src/host/prepare.h"
 #include "src/host/scx.h"
 #include "src/util/clock.h"
@@ -125,32 +126,6 @@ static const char *one_of(struct argp_state *state, const char *option, const ch
 	return text;
 }
 
-static uint32_t mechanism(struct argp_state *state, const char *name)
-{
-	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++) {
-		if (strcmp(name, snapshot_mechanism_names[m]) == 0)
-			return 1u << m;
-	}
-	argp_error(state, "--mechanisms: \"%s\" is none of those that --help lists", name);
-	return 0;
-}
-
-static uint32_t mechanisms(struct argp_state *state, const char *list)
-{
-	char *text = strdupa(list), *rest = NULL;
-	uint32_t set = 0;
-
-	if (strcmp(list, "none") == 0)
-		return 0;
-	if (strcmp(list, "all") == 0)
-		return (1u << MLS_POLICY_MECHANISMS) - 1;
-	if (!*list)
-		argp_error(state, "--mechanisms: expected names, none or all, got \"\"");
-	for (char *name = strtok_r(text, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
-		set |= mechanism(state, name);
-	return set;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const backends[] = { "auto", "scx", "shadow", NULL };
@@ -214,7 +189,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->partial = true;
 		return 0;
 	case OPTION_MECHANISMS:
-		o->mechanisms = mechanisms(state, arg);
+		o->mechanisms = cli_mechanisms(state, arg);
 		return 0;
 	case OPTION_NO_SANDBOX:
 		o->no_sandbox = true;

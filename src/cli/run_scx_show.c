@@ -7,20 +7,10 @@
 
 #include "src/cli/run_control_state.h"
 #include "src/cli/run_scx.h"
+#include "src/cli/tuning.h"
 #include "src/util/clock.h"
 
 #define HEADER_EVERY 20
-
-static json_t *mechanisms_json(uint32_t mechanisms)
-{
-	json_t *list = json_array();
-
-	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++) {
-		if (mls_policy_has(mechanisms, (enum mls_policy_mechanism)m))
-			json_array_append_new(list, json_string(snapshot_mechanism_names[m]));
-	}
-	return list;
-}
 
 static void show_start_json(const struct scx_run *r, const struct utsname *uts)
 {
@@ -57,7 +47,7 @@ static void show_start_json(const struct scx_run *r, const struct utsname *uts)
 	json_object_set_new(document, "mode_why",
 			    view->mode_why ? json_string(view->mode_why) : json_null());
 	json_object_set_new(document, "partial", json_boolean(r->options->partial));
-	json_object_set_new(document, "mechanisms", mechanisms_json(r->options->mechanisms));
+	json_object_set_new(document, "mechanisms", cli_mechanisms_json(r->options->mechanisms));
 	json_object_set_new(document, "control", run_control_json(r->control));
 	cli_json(document);
 }

@@ -14,6 +14,7 @@
 #include "src/cli/names.h"
 #include "src/cli/progress.h"
 #include "src/cli/sim.h"
+#include "src/cli/tuning.h"
 #include "src/sim/decider.h"
 #include "src/sim/report.h"
 #include "src/sim/sweep.h"
@@ -28,7 +29,9 @@ enum {
 	OPTION_COSTS,
 	OPTION_SEED,
 	OPTION_SEEDS,
-	OPTION_LIMIT
+	OPTION_LIMIT,
+	OPTION_MECHANISMS,
+	OPTION_OFFERS
 };
 
 struct sim_cli_options {
@@ -41,6 +44,7 @@ struct sim_cli_options {
 	uint32_t seeds, threads;
 	uint64_t seed;
 	double limit; /* s */
+	struct sim_tuning tuning;
 };
 
 static const struct argp_option options[] = {
@@ -49,10 +53,16 @@ static const struct argp_option options[] = {
 	{ "workload", 'w', "LIST", 0,
 	  "make, message, mixed, imbalance, server, or rt-app's FILE.json (the first four)", 0 },
 	{ "policy", 'p', "LIST", 0,
-	  "eevdf, mlsched, accept, refuse, refuse-llc, model; the others are compared with the "
-	  "first one (eevdf,mlsched,refuse)",
+	  "eevdf, mlsched, base, accept, refuse, refuse-llc, model; the others are compared with "
+	  "the first one (eevdf,mlsched,refuse)",
 	  0 },
 	{ "model", OPTION_MODEL, "DIR", 0, "Of the policy \"model\": ours, and this decides", 0 },
+	{ "mechanisms", OPTION_MECHANISMS, "LIST", 0,
+	  "Of ours, but not of base: as for mlsched run (none)", 0 },
+	{ "offers", OPTION_OFFERS, "NEAR,NODE,FAR", 0,
+	  "The same: for so long, in us, a CPU must be expected to be idle before it takes a task "
+	  "from within a domain, from another one, from another node (2000,2500,3000)",
+	  0 },
 	{ "costs", OPTION_COSTS, "NAME", 0,
 	  "Of moves: server; load, as the load of the virtual machines has them; or a file of "
 	  "mlsched sim calibrate (server)",
@@ -125,6 +135,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_COSTS:
 		o->costs = arg;
+		return 0;
+	case OPTION_MECHANISMS:
+		o->tuning.mechanisms = cli_mechanisms(state, arg);
+		return 0;
+	case OPTION_OFFERS:
+		cli_offers(state, arg, o->tuning.worth);
 		return 0;
 	case OPTION_SEEDS:
 		o->seeds = (uint32_t)number(state, "seeds", arg, 1, 10000);
@@ -306,7 +322,7 @@ static void print_table(const struct sim_sweep *sweep, uint32_t n_policies)
 	}
 }
 
-static void print_json(const struct sim_sweep *sweep, const char *costs)
+static void print_json(const struct sim_sweep *sweep, const struct sim_cli_options *o)
 {
 	json_t *list = json_array();
 
@@ -327,7 +343,9 @@ static void print_json(const struct sim_sweep *sweep, const char *costs)
 			json_array_append_new(list, run);
 		}
 	}
-	cli_json(json_pack("{s:s, s:o}", "costs", costs, "runs", list));
+	cli_json(json_pack("{s:s, s:o, s:o, s:o}", "costs", o->costs, "mechanisms",
+			   cli_mechanisms_json(o->tuning.mechanisms), "offers_us",
+			   cli_offers_json(o->tuning.worth), "runs", list));
 }
 
 /* ---- the sweep ----------------------------------------------------------------------------- */
@@ -418,8 +436,11 @@ static int make_cells(const struct sim_cli_options *o, struct sim_machine *machi
 		if (!ret)
 			machines[i].costs = costs;
 	}
-	for (uint32_t i = 0; i < o->policies.n && !ret; i++)
+	for (uint32_t i = 0; i < o->policies.n && !ret; i++) {
 		ret = find_contender(o, o->policies.name[i], decider, &contenders[i], &err);
+		if (!ret && !contenders[i].tuning)
+			contenders[i].tuning = &o->tuning;
+	}
 	for (uint32_t i = 0; i < o->workloads.n && !ret; i++)
 		ret = sim_workload_make(workload, o->workloads.name[i], 1, &err);
 	free(workload);
@@ -478,7 +499,7 @@ static int sim(const struct sim_cli_options *o)
 	if (status == CLI_OK && o->trace)
 		status = trace(o, &sweep.cells[o->policies.n - 1]);
 	if (status == CLI_OK && o->common.json)
-		print_json(&sweep, o->costs);
+		print_json(&sweep, o);
 	else if (status == CLI_OK)
 		print_table(&sweep, o->policies.n);
 	if (sweep.cells)
@@ -498,6 +519,7 @@ int cli_sim(int argc, char **argv)
 				     .seeds = 5,
 				     .seed = 1,
 				     .limit = 600,
+				     .tuning = SIM_TUNING_DEFAULT,
 				     .threads = cpus > 0 ? (uint32_t)cpus : 1 };
 	int status = CLI_FAILURE;
 

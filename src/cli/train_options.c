@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "src/cli/train_options.h"
+#include "src/cli/tuning.h"
 
 enum {
 	OPTION_SYNTHETIC = 0x200,
@@ -45,6 +46,8 @@ enum {
 	OPTION_ROUNDS,
 	OPTION_FUTURES,
 	OPTION_MOVE_PRICE,
+	OPTION_MECHANISMS,
+	OPTION_OFFERS,
 };
 
 static const struct argp_option options[] = {
@@ -101,6 +104,13 @@ static const struct argp_option options[] = {
 	{ "futures", OPTION_FUTURES, "N", 0, "Of each answer to a decision (3)", 5 },
 	{ "move-price", OPTION_MOVE_PRICE, "US", 0,
 	  "Useful work that a move must win to be worth it; twice that across caches (800)", 5 },
+	{ "mechanisms", OPTION_MECHANISMS, "LIST", 0,
+	  "That the scheduler has while the model decides: as for mlsched run (none)", 5 },
+	{ "offers", OPTION_OFFERS, "NEAR,NODE,FAR", 0,
+	  "For so long, in us, a CPU must be expected to be idle before the model is asked whether "
+	  "it takes a task from within a domain, from another one, from another node "
+	  "(2000,2500,3000)",
+	  5 },
 	{ 0 },
 };
 
@@ -380,6 +390,12 @@ static error_t parse_sim(int key, char *arg, struct argp_state *state)
 	case OPTION_MOVE_PRICE:
 		s->move_price = cli_real(state, "move-price", arg, 0, 1e6);
 		return 0;
+	case OPTION_MECHANISMS:
+		s->tuning.mechanisms = cli_mechanisms(state, arg);
+		return 0;
+	case OPTION_OFFERS:
+		cli_offers(state, arg, s->tuning.worth);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -449,7 +465,8 @@ int cli_train_parse(int argc, char **argv, struct cli_train_options *o)
 						  .runs = 4,
 						  .rounds = 3,
 						  .futures = 3,
-						  .move_price = 800 } };
+						  .move_price = 800,
+						  .tuning = SIM_TUNING_DEFAULT } };
 	mls_train_options_init(&o->train);
 	/* What is not said depends on where the rows come from. */
 	o->train.batch = 0;

@@ -6,6 +6,7 @@
 #include "src/cli/cli.h"
 #include "src/data/dataset.h"
 #include "src/nn/train/train.h"
+#include "src/sim/engine.h"
 
 /* What `mlsched train --from sim` simulates; lists are of names between commas. */
 struct cli_train_sim {
@@ -16,6 +17,7 @@ struct cli_train_sim {
 	uint32_t rounds;
 	uint32_t futures;
 	double move_price; /* us of useful work */
+	struct sim_tuning tuning;
 };
 
 struct cli_train_options {

@@ -11,6 +11,7 @@
 #include "src/cli/names.h"
 #include "src/cli/sim.h"
 #include "src/cli/train_options.h"
+#include "src/cli/tuning.h"
 #include "src/formats/replace.h"
 #include "src/sim/learn.h"
 
@@ -118,6 +119,11 @@ static char *provenance(const struct cli_train_options *o, const struct mls_data
 			   (int)o->sim.runs, "futures", (int)o->sim.futures, "move_price_us",
 			   o->sim.move_price, "round", (int)best + 1, "rounds",
 			   rounds_json(rounds, o->sim.rounds, false));
+	if (!sim_tuning_is_default(&o->sim.tuning)) {
+		json_object_set_new(object, "mechanisms",
+				    cli_mechanisms_json(o->sim.tuning.mechanisms));
+		json_object_set_new(object, "offers_us", cli_offers_json(o->sim.tuning.worth));
+	}
 	text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	json_decref(object);
 	return text;
@@ -183,6 +189,7 @@ int cli_train_from_sim(const struct cli_train_options *o)
 	learn.n_lessons = lessons.n;
 	learn.seeds = o->sim.runs;
 	learn.rounds = o->sim.rounds;
+	learn.tuning = o->sim.tuning;
 	learn.label.futures = o->sim.futures;
 	learn.label.prices.move = (uint64_t)(o->sim.move_price * 1000);
 	learn.train = o->train;

@@ -939,6 +939,29 @@ static void start_tasks(struct sim *s)
 		wake(s, i, SIM_FORKED, 0, SIM_NEVER);
 }
 
+static const struct sim_tuning untuned = SIM_TUNING_DEFAULT;
+
+bool sim_tuning_is_default(const struct sim_tuning *tuning)
+{
+	return tuning->mechanisms == untuned.mechanisms &&
+	       memcmp(tuning->worth, untuned.worth, sizeof(untuned.worth)) == 0;
+}
+
+static void tune(struct sim *s, const struct sim_tuning *tuning)
+{
+	if (!tuning)
+		tuning = &untuned;
+	s->enabled = tuning->mechanisms;
+	s->rules = (struct mls_policy){
+		.slice = MLS_POLICY_SLICE,
+		.slice_min = MLS_POLICY_SLICE_MIN,
+		.credit = MLS_POLICY_CREDIT,
+		.granularity = MLS_POLICY_GRANULARITY,
+		.limit = MLS_POLICY_LIMIT,
+	};
+	memcpy(s->rules.worth, tuning->worth, sizeof(s->rules.worth));
+}
+
 struct sim *sim_new(const struct sim_machine *machine, const struct sim_workload *workload,
 		    const struct sim_policy *policy, const struct sim_options *options, u64 seed,
 		    struct sim_results *results)
@@ -957,6 +980,7 @@ struct sim *sim_new(const struct sim_machine *machine, const struct sim_workload
 	s->results = results;
 	s->seed = seed;
 	s->decay = mls_load_decay_of(LOAD_HALF_LIFE);
+	tune(s, options->tuning);
 	s->most_tasks = workload->most_tasks;
 	s->started = s->ended = SIM_NEVER;
 	lay_out(s, machine, workload);

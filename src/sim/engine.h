@@ -22,6 +22,7 @@
 
 #include "core/features.h"
 #include "core/load.h"
+#include "core/policy.h"
 #include "core/types.h"
 #include "src/sim/machine.h"
 #include "src/sim/results.h"
@@ -221,13 +222,36 @@ struct sim_decision {
 struct sim;
 
 /**
+ * struct sim_tuning - what our policy can be given
+ * @mechanisms: that it has: bits 1 << enum mls_policy_mechanism
+ * @worth:      ns for which a CPU must be expected to be idle before it is offered a task from
+ *              each level: as of struct mls_policy
+ */
+struct sim_tuning {
+	u32 mechanisms;
+	u64 worth[MLS_POLICY_LEVELS];
+};
+
+/* No mechanisms, and what core/policy.h says a move is worth: an initializer. */
+#define SIM_TUNING_DEFAULT                                                                 \
+	{                                                                                  \
+		0,                                                                         \
+		{                                                                          \
+			MLS_POLICY_WORTH_NEAR, MLS_POLICY_WORTH_NODE, MLS_POLICY_WORTH_FAR \
+		}                                                                          \
+	}
+
+/** sim_tuning_is_default() - it is that */
+bool sim_tuning_is_default(const struct sim_tuning *tuning);
+
+/**
  * struct sim_options - constant, and shared by all copies
  * @decide:  the verdict on an optional move: 1 is yes; NULL: the heuristic's
  * @context: for it
  * @limit:   of simulated time, after which a run is given up
  * @ran:     a task has run from then until now; may be NULL
  * @observer: for it
- * @mechanisms: that our policy has: bits 1 << enum mls_policy_mechanism
+ * @tuning:  of our policy; NULL: the default
  */
 struct sim_options {
 	int (*decide)(void *context, struct sim *s, const struct sim_decision *decision);
@@ -235,7 +259,7 @@ struct sim_options {
 	void *context;
 	void *observer;
 	u64 limit;
-	u32 mechanisms;
+	const struct sim_tuning *tuning;
 };
 
 /* Something will happen: events.h. */
@@ -253,6 +277,8 @@ struct sim_policy;
  * @here:    have arrived at SIM_BEGIN,
  * @started: when all had, and the measurement began; SIM_NEVER before
  * @n_jobs:  numbers given out
+ * @rules:   of our policy, and its
+ * @enabled: mechanisms: by the tuning
  * @sum:     what the policy is judged by: results.h
  */
 struct sim {
@@ -266,11 +292,13 @@ struct sim {
 	u64 seed;
 	u64 salt;
 	u64 events;
+	struct mls_policy rules;
 	u64 mechanisms[MLS_POLICY_MECHANISMS]; /* how often each was used */
 	u64 started, ended;
 	u32 alive;
 	u32 here, expected;
 	u32 n_jobs;
+	u32 enabled;
 	u32 most_tasks, free;
 	u32 n_dirty;
 	u32 turn, turn_from; /* of the policy's timer: its number, and the CPU at which it begins */

@@ -200,7 +200,7 @@ static int label_one(struct sim *b, const struct sim *before, struct labeller *l
 }
 
 int sim_label(const struct sim_machine *machine, const struct sim_workload *workload,
-	      const struct sim_contender *contender, u32 mechanisms, u64 seed, u64 limit,
+	      const struct sim_contender *contender, u64 seed, u64 limit,
 	      const struct sim_label_options *o, struct sim_rows *rows)
 {
 	struct labeller *l = calloc(1, sizeof(*l));
@@ -211,7 +211,7 @@ int sim_label(const struct sim_machine *machine, const struct sim_workload *work
 	const struct sim_options options = { .decide = decide,
 					     .context = l,
 					     .limit = limit + 2 * o->horizon_most,
-					     .mechanisms = mechanisms };
+					     .tuning = contender->tuning };
 
 	if (!l)
 		return -ENOMEM;

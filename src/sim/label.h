@@ -74,13 +74,14 @@ struct sim_rows {
 
 /**
  * sim_label() - labels decisions of one run
+ * @contender: who decides, and under which tuning
  * @limit: of simulated time, at which it ends
  * @rows:  get more
  *
  * Return: 0 or -ENOMEM.
  */
 int sim_label(const struct sim_machine *machine, const struct sim_workload *workload,
-	      const struct sim_contender *contender, u32 mechanisms, u64 seed, u64 limit,
+	      const struct sim_contender *contender, u64 seed, u64 limit,
 	      const struct sim_label_options *o, struct sim_rows *rows);
 
 void sim_rows_clear(struct sim_rows *rows);

@@ -25,6 +25,7 @@ void sim_learn_options_init(struct sim_learn_options *o)
 	o->held_out = 4;
 	o->rounds = 3;
 	o->limit = SIM_S;
+	o->tuning = (struct sim_tuning)SIM_TUNING_DEFAULT;
 	o->label = sim_label_options_default();
 	mls_train_options_init(&o->train);
 	o->train.epochs = 20;
@@ -67,9 +68,8 @@ static void label_job(void *context, uint32_t number, uint32_t thread)
 	l->status[number] =
 		sim_workload_make(&workload, lesson->workload, lesson->machine.n_cpus, NULL);
 	if (l->status[number] == 0)
-		l->status[number] = sim_label(&lesson->machine, &workload, l->contender,
-					      o->mechanisms, seed, o->limit, &label,
-					      &l->rows[number]);
+		l->status[number] = sim_label(&lesson->machine, &workload, l->contender, seed,
+					      o->limit, &label, &l->rows[number]);
 }
 
 struct learning {
@@ -243,7 +243,9 @@ static int one_round(struct learning *l, u32 round, const struct sim_decider *te
 		     struct sim_learn_round *r, struct sim_decider *decider,
 		     struct mlsched_model **model)
 {
-	struct sim_contender contender = { .name = "", .policy = &sim_policy_mlsched };
+	struct sim_contender contender = { .name = "",
+					   .policy = &sim_policy_mlsched,
+					   .tuning = &l->o->tuning };
 	int ret;
 
 	if (teacher->q) {

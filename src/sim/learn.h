@@ -51,7 +51,8 @@ struct sim_learn_round {
  * @held_out:   runs of each by which a round is judged
  * @rounds:     at most SIM_MAX_ROUNDS
  * @limit:      simulated time of each labelled run
- * @mechanisms: of the policy
+ * @tuning:     under which the model decides; the heuristic that it is judged against has
+ *              the default one
  * @label:      prices and futures
  * @train:      network and training
  * @seed:       of all chance
@@ -64,7 +65,7 @@ struct sim_learn_options {
 	u32 held_out;
 	u32 rounds;
 	u64 limit;
-	u32 mechanisms;
+	struct sim_tuning tuning;
 	struct sim_label_options label;
 	struct mls_train_options train;
 	u64 seed;

@@ -19,15 +19,6 @@
 #define PERIOD        (10 * SIM_MS)
 #define KEPT_PERIODS  4
 
-static const struct mls_policy policy = {
-	.slice = MLS_POLICY_SLICE,
-	.slice_min = MLS_POLICY_SLICE_MIN,
-	.credit = MLS_POLICY_CREDIT,
-	.granularity = MLS_POLICY_GRANULARITY,
-	.limit = MLS_POLICY_LIMIT,
-	.worth = { MLS_POLICY_WORTH_NEAR, MLS_POLICY_WORTH_NODE, MLS_POLICY_WORTH_FAR },
-};
-
 #define MLS(t) (&(t)->policy.mls)
 
 static u32 weight_of(const struct sim *s, const struct sim_task *t)
@@ -120,7 +111,7 @@ enum placed { NOT_PLACED, PLACED, AT_ONCE, IN_PLACE, PREEMPTS };
 
 static bool has(const struct sim *s, enum mls_policy_mechanism which)
 {
-	return mls_policy_has(s->options->mechanisms, which);
+	return mls_policy_has(s->enabled, which);
 }
 
 static u32 length_of(const struct sim *s, u32 cpu)
@@ -161,7 +152,7 @@ static bool is_worth(const struct sim *s, u32 cpu, u32 level)
 	const struct sim_cpu *c = &s->cpus[cpu];
 	u64 since = c->policy.mls.idle_since;
 
-	return mls_policy_is_worth(&policy, (enum mls_policy_level)level, c->policy.mls.idle_mean,
+	return mls_policy_is_worth(&s->rules, (enum mls_policy_level)level, c->policy.mls.idle_mean,
 				   since && since < s->now ? s->now - since : 0);
 }
 
@@ -287,7 +278,7 @@ static u64 running_deadline(const struct sim *s, u32 cpu)
 					      weight_of(s, &s->tasks[c->current]);
 	u64 own = c->policy.mls.own + mls_policy_charge(sim_ran(s, cpu), weight);
 
-	return mls_policy_deadline(&policy, own, c->policy.mls.burst, weight);
+	return mls_policy_deadline(&s->rules, own, c->policy.mls.burst, weight);
 }
 
 static void disown(struct sim *s, u32 task)
@@ -338,11 +329,11 @@ static bool preempts_short(const struct sim *s, const struct sim_task *t, u32 pr
 	if (MLS(t)->queue != prev || is_in(s->idle, prev) ||
 	    find(s, s->idle, prev, MLS_POLICY_NEAR, prev, t) != SIM_NONE)
 		return false;
-	own = mls_policy_place(&policy, policy.credit, MLS(t)->own, c->policy.mls.clock, weight,
+	own = mls_policy_place(&s->rules, s->rules.credit, MLS(t)->own, c->policy.mls.clock, weight,
 			       (int)MLS(t)->went_on);
 	return mls_policy_preempts_short(0, 0, MLS(t)->burst, c->policy.mls.burst,
-					 mls_policy_deadline(&policy, own, MLS(t)->burst, weight),
-					 running_deadline(s, prev), policy.slice);
+					 mls_policy_deadline(&s->rules, own, MLS(t)->burst, weight),
+					 running_deadline(s, prev), s->rules.slice);
 }
 
 static u32 select_cpu(struct sim *s, u32 task, enum sim_why why, u32 waker)
@@ -372,7 +363,7 @@ static u32 select_cpu(struct sim *s, u32 task, enum sim_why why, u32 waker)
 		u32 cpu;
 
 		if (may_stay && kind == MLS_POLICY_WAKEUP &&
-		    !mls_policy_offers_wakeup(&policy, (enum mls_policy_level)level,
+		    !mls_policy_offers_wakeup(&s->rules, (enum mls_policy_level)level,
 					      c->policy.mls.length, c->policy.mls.burst))
 			break;
 		cpu = find(s, s->idle, prev, level, prev, t);
@@ -419,7 +410,7 @@ static void after_enqueue(struct sim *s, struct sim_task *t, u32 cpu, u64 deadli
 		if (why != SIM_WOKEN)
 			return;
 	}
-	if (mls_policy_preempts(policy.granularity, deadline, running_deadline(s, cpu)))
+	if (mls_policy_preempts(s->rules.granularity, deadline, running_deadline(s, cpu)))
 		sim_resched(s, cpu);
 }
 
@@ -442,7 +433,7 @@ static void enqueue(struct sim *s, u32 task, enum sim_why why)
 					      c->policy.mls.clock);
 		MLS(t)->queue = cpu;
 	}
-	MLS(t)->own = mls_policy_place(&policy, policy.credit, MLS(t)->own, c->policy.mls.clock,
+	MLS(t)->own = mls_policy_place(&s->rules, s->rules.credit, MLS(t)->own, c->policy.mls.clock,
 				       weight, (int)MLS(t)->went_on);
 	MLS(t)->went_on = 0;
 	if (MLS(t)->placed == PREEMPTS && !is_in(s->idle, cpu)) {
@@ -452,7 +443,7 @@ static void enqueue(struct sim *s, u32 task, enum sim_why why)
 		sim_resched(s, cpu);
 		return;
 	}
-	deadline = mls_policy_deadline(&policy, MLS(t)->own, MLS(t)->burst, weight);
+	deadline = mls_policy_deadline(&s->rules, MLS(t)->own, MLS(t)->burst, weight);
 	c->policy.mls.length = c->queue.n + 1;
 	sim_queue_insert(s, &c->queue, task, deadline);
 	put_in(s->queued, cpu);
@@ -468,7 +459,7 @@ static u32 steal_from(struct sim *s, u32 src, u32 dst)
 	u32 seen = 0;
 
 	if (!c->queue.n ||
-	    !mls_policy_offers_steal(&policy, (enum mls_policy_level)level_between(s, src, dst),
+	    !mls_policy_offers_steal(&s->rules, (enum mls_policy_level)level_between(s, src, dst),
 				     c->queue.n, !is_in(s->idle, src), c->policy.mls.burst))
 		return SIM_NONE;
 	for (u32 task = c->queue.first; task != SIM_NONE; task = s->tasks[task].next) {
@@ -477,7 +468,7 @@ static u32 steal_from(struct sim *s, u32 src, u32 dst)
 
 		if (++seen > STEAL_TASKS)
 			break;
-		switch (mls_policy_rule(&policy, sim_may_run(s, t, dst), sim_may_run(s, t, src),
+		switch (mls_policy_rule(&s->rules, sim_may_run(s, t, dst), sim_may_run(s, t, src),
 					waited(s, t), kept_for(s, dst))) {
 		case MLS_POLICY_FORBIDDEN:
 			continue;
@@ -538,7 +529,7 @@ static bool goes_on(const struct sim *s, u32 cpu)
 static u32 take_overdue(struct sim *s, u32 cpu)
 {
 	struct sim_cpu *c = &s->cpus[cpu];
-	u64 limit = mls_policy_overdue(&policy, c->queue.n);
+	u64 limit = mls_policy_overdue(&s->rules, c->queue.n);
 	u32 seen = 0;
 
 	for (u32 task = c->queue.last; task != SIM_NONE; task = s->tasks[task].previous) {
@@ -558,13 +549,13 @@ static u32 serve_own(struct sim *s, u32 cpu, u32 runs)
 	struct sim_cpu *c = &s->cpus[cpu];
 	u32 task = SIM_NONE;
 
-	c->policy.mls.slice = mls_policy_slice(&policy, c->queue.n - 1);
+	c->policy.mls.slice = mls_policy_slice(&s->rules, c->queue.n - 1);
 	if (!c->policy.mls.checked) {
-		c->policy.mls.checked = s->now - mls_policy_look(&policy);
-	} else if (s->now - c->policy.mls.checked > mls_policy_look(&policy)) {
+		c->policy.mls.checked = s->now - mls_policy_look(&s->rules);
+	} else if (s->now - c->policy.mls.checked > mls_policy_look(&s->rules)) {
 		task = take_overdue(s, cpu);
 		if (task != SIM_NONE)
-			c->policy.mls.slice = policy.slice_min;
+			c->policy.mls.slice = s->rules.slice_min;
 	}
 	if (task == SIM_NONE && runs != SIM_NONE && goes_on(s, cpu))
 		return runs;
@@ -583,7 +574,7 @@ static u32 pick(struct sim *s, u32 cpu, u32 runs)
 	if (c->local.n) {
 		task = c->local.first;
 		sim_queue_remove(s, &c->local, task);
-		c->policy.mls.slice = policy.slice;
+		c->policy.mls.slice = s->rules.slice;
 		return task;
 	}
 	if (c->queue.n) {
@@ -593,13 +584,13 @@ static u32 pick(struct sim *s, u32 cpu, u32 runs)
 			take_out(s->queued, cpu);
 		if (task == runs) {
 			MLS(&s->tasks[runs])->went_on = 1;
-			c->policy.mls.slice = mls_policy_slice(&policy, c->queue.n);
+			c->policy.mls.slice = mls_policy_slice(&s->rules, c->queue.n);
 		}
 		return task;
 	}
 	c->policy.mls.length = 0;
 	take_out(s->queued, cpu);
-	c->policy.mls.slice = policy.slice;
+	c->policy.mls.slice = s->rules.slice;
 	if (runs != SIM_NONE)
 		return runs;
 	for (u32 level = 0; level < LEVELS; level++) {
@@ -737,7 +728,7 @@ static void level_queue(struct sim *s, u32 src, u32 from)
 		near = level_between(s, src, to.cpu) == MLS_POLICY_NEAR;
 		excess = (s64)(weight -
 			       (to.others ? weight_at(&s->cpus[to.cpu], to.others - 1) : 0));
-		if (mls_policy_rule(&policy, 1, sim_may_run(s, t, src), waited(s, t),
+		if (mls_policy_rule(&s->rules, 1, sim_may_run(s, t, src), waited(s, t),
 				    to.others ? 0 : kept_for(s, to.cpu)) == MLS_POLICY_OPEN) {
 			if (refused || !mls_policy_offers_balance(length, to.others, 1, excess,
 								  weight_of(s, t)))
@@ -764,7 +755,7 @@ static void level_queue(struct sim *s, u32 src, u32 from)
 			take_out(s->queued, src);
 		sim_move(s, task, to.cpu, SIM_MOVED_BALANCE);
 		sim_queue_insert(s, &s->cpus[to.cpu].queue, task,
-				 s->cpus[to.cpu].policy.mls.clock - policy.credit);
+				 s->cpus[to.cpu].policy.mls.clock - s->rules.credit);
 		moved = true;
 		put_in(s->queued, to.cpu);
 		call_idle(s, to.cpu);
@@ -817,7 +808,7 @@ static void arrive(struct sim *s, u32 task)
 
 	MLS(t)->queue = t->cpu;
 	MLS(t)->own = s->cpus[t->cpu].policy.mls.clock;
-	MLS(t)->burst = policy.slice;
+	MLS(t)->burst = s->rules.slice;
 }
 
 /* ---- what a model is asked with ----------------------------------------------------------- */

@@ -325,7 +325,8 @@ static int draw(FILE *file, const struct sim_sweep *sweep, const struct sim_cell
 					     .context = cell->contender->context,
 					     .ran = ran,
 					     .observer = &t,
-					     .limit = sweep->limit };
+					     .limit = sweep->limit,
+					     .tuning = cell->contender->tuning };
 	struct sim *s = NULL;
 	int ret;
 

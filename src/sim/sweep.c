@@ -34,9 +34,12 @@ static int refuse_llc(void *context, struct sim *s, const struct sim_decision *d
 	return s->machine->llc[d->src] == s->machine->llc[d->dst];
 }
 
+static const struct sim_tuning untuned = SIM_TUNING_DEFAULT;
+
 static const struct sim_contender contenders[] = {
 	{ .name = "eevdf", .policy = &sim_policy_eevdf },
 	{ .name = "mlsched", .policy = &sim_policy_mlsched },
+	{ .name = "base", .policy = &sim_policy_mlsched, .tuning = &untuned },
 	{ .name = "accept", .policy = &sim_policy_mlsched, .decide = accept },
 	{ .name = "refuse", .policy = &sim_policy_mlsched, .decide = refuse },
 	{ .name = "refuse-llc", .policy = &sim_policy_mlsched, .decide = refuse_llc },
@@ -49,7 +52,7 @@ const char *sim_contender_name(uint32_t i)
 
 int sim_contender_find(struct sim_contender *c, const char *name, struct mlsched_error *err)
 {
-	char names[128] = "";
+	char names[256] = "";
 
 	for (uint32_t i = 0; i < ARRAY_SIZE(contenders); i++) {
 		if (strcmp(contenders[i].name, name) == 0) {
@@ -75,7 +78,8 @@ static int run(const struct sim_cell *cell, uint64_t seed, uint64_t limit,
 {
 	struct sim_options options = { .decide = cell->contender->decide,
 				       .context = cell->contender->context,
-				       .limit = limit };
+				       .limit = limit,
+				       .tuning = cell->contender->tuning };
 	struct sim_workload workload;
 	struct sim *s;
 	int ret;

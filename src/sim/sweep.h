@@ -16,18 +16,23 @@
  * @policy:  of the scheduler
  * @decide:  on its optional moves; NULL: its heuristic
  * @context: for @decide; used by several threads at a time
+ * @tuning:  of our policy; NULL: the default
  */
 struct sim_contender {
 	const char *name;
 	const struct sim_policy *policy;
 	int (*decide)(void *context, struct sim *s, const struct sim_decision *decision);
 	void *context;
+	const struct sim_tuning *tuning;
 };
 
 /**
  * sim_contender_find() - by its name
- * @name: eevdf, mlsched, accept, refuse (all optional moves), refuse-llc (those between
- *        last-level caches)
+ * @name: eevdf, mlsched (no model), base (the same, and its tuning the default), accept, refuse
+ *        (all optional moves), refuse-llc (those between last-level caches)
+ *
+ * Those of our policy that are to have the default tuning whatever is asked for say so:
+ * their tuning is not NULL.
  *
  * Return: 0, or -EINVAL with the names that there are.
  */

@@ -66,7 +66,8 @@ static int run(struct trace *t, const struct sim_machine *machine,
 					     .context = t->contender->context,
 					     .ran = ran,
 					     .observer = t,
-					     .limit = limit };
+					     .limit = limit,
+					     .tuning = t->contender->tuning };
 	char title[128];
 	struct sim *s;
 

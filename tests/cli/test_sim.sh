@@ -28,6 +28,15 @@ same "refusing all moves makes message and imbalance longer" True \
 	"$(of "all(x > y for x, y in zip(ms('refuse'), ms('mlsched')))" <<<"$one")"
 same "accepting all moves is the heuristic" "$(sim --seeds 1 -p mlsched --json | of "without('policy')")" \
 	"$(sim --seeds 1 -p accept --json | of "without('policy')")"
+tuned() { sim --seeds 1 -m 8c2l2n --mechanisms all --offers 500,1000,1500 --json "$@"; }
+same "mechanisms and offers are of ours" True "$([ "$(tuned -p mlsched | of "without('policy')")" != \
+	"$(sim --seeds 1 -m 8c2l2n -p mlsched --json | of "without('policy')")" ] && echo True)"
+same "but not of base" "$(sim --seeds 1 -m 8c2l2n -p mlsched --json | of "without('policy')")" \
+	"$(tuned -p base | of "without('policy')")"
+same "and sim --json says which" "4 [500.0, 1000.0, 1500.0]" "$(tuned -w make | python3 -c '
+import json, sys
+document = json.load(sys.stdin)
+print(len(document["mechanisms"]), document["offers_us"])')"
 same "the table has a row for each policy" 3 \
 	"$(sim --seeds 1 -w make -p eevdf,mlsched,refuse-llc | grep -cE '^(eevdf|mlsched|refuse-llc) ')"
 same "bench sim measures each policy on each machine" 6 "$("$MLSCHED" bench sim --runs 1 --simulated 20 --json | python3 -c '
@@ -76,6 +85,14 @@ else
 fi
 
 # A model from the simulator, and what it does there.
+same "train --from sim writes down under which mechanisms and offers" "['ask-again'] [500.0, 1000.0, 1500.0]" "$(
+	"$MLSCHED" train --from sim --machines 4c2l --workloads message --runs 1 --rounds 1 --epochs 1 -q -o "$tap_tmp/tuned" \
+		--mechanisms ask-again --offers 500,1000,1500
+	"$MLSCHED" inspect --json "$tap_tmp/tuned" | python3 -c '
+import json, sys
+provenance = json.load(sys.stdin)["provenance"]
+provenance = json.loads(provenance) if isinstance(provenance, str) else provenance
+print(provenance["mechanisms"], provenance["offers_us"])')"
 learn() { "$MLSCHED" train --from sim --machines 8c2l --workloads make,message --runs 1 --rounds 2 --epochs 5 -q "$@"; }
 check "train --from sim makes a model" learn --threads 1 -o "$tap_tmp/one"
 check "and with more threads" learn --threads 3 -o "$tap_tmp/three"
@@ -105,7 +122,8 @@ for option in "--machine 8c3l" "--workload nonsense" "--policy nonsense" "--cost
 	same "sim $option exits 1" 1 $?
 	same "and says why in one line" 1 "$(wc -l <"$tap_tmp/err")"
 done
-for option in "--seeds 0" "--seed -1" "--threads 0" "--limit 0" "--machine ,"; do
+for option in "--seeds 0" "--seed -1" "--threads 0" "--mechanisms stay" "--offers 1,2" "--offers 1,2,3,4" \
+	"--offers 1,,3" "--offers 1,2,-3" "--limit 0" "--machine ,"; do
 	# shellcheck disable=SC2086
 	sim $option >/dev/null 2>&1
 	same "sim $option exits 2" 2 $?

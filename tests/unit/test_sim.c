@@ -292,6 +292,49 @@ static void a_salt_changes_the_future_only(void **state)
 	sim_free(s);
 }
 
+/* The default tuning is none, and both parts of another one do what they say. */
+static void a_tuning_is_what_the_policy_goes_by(void **state)
+{
+	static const struct sim_tuning untuned = SIM_TUNING_DEFAULT;
+	static const struct sim_tuning shy = { 0, { SIM_S, SIM_S, SIM_S } };
+	static const struct sim_tuning eager = { 0, { 0, 0, 0 } };
+	static const struct sim_tuning mechanisms = {
+		1 << MLS_POLICY_PREEMPT_SHORT,
+		{ MLS_POLICY_WORTH_NEAR, MLS_POLICY_WORTH_NODE, MLS_POLICY_WORTH_FAR }
+	};
+	static const struct sim_tuning *const tunings[] = { NULL, &untuned, &shy, &eager,
+							    &mechanisms };
+	struct sim_results *results = calloc(5, sizeof(*results));
+	struct sim_machine machine = machine_of("8c2l2n");
+	uint64_t uses[5];
+	struct sim_workload w;
+
+	(void)state;
+	assert_non_null(results);
+	assert_int_equal(sim_workload_make(&w, "mixed", 8, NULL), 0);
+	for (int i = 0; i < 5; i++) {
+		const struct sim_options options = { .limit = LIMIT, .tuning = tunings[i] };
+		struct sim *s =
+			sim_new(&machine, &w, &sim_policy_mlsched, &options, 3, &results[i]);
+
+		assert_non_null(s);
+		assert_int_equal(sim_run(s, SIM_NEVER - 1), 1);
+		uses[i] = s->mechanisms[MLS_POLICY_PREEMPT_SHORT];
+		sim_free(s);
+	}
+	assert_memory_equal(&results[0], &results[1], sizeof(results[0]));
+	assert_true(results[2].decisions[MLS_POLICY_STEAL] <
+		    results[0].decisions[MLS_POLICY_STEAL]);
+	assert_true(results[3].decisions[MLS_POLICY_STEAL] >
+		    2 * results[0].decisions[MLS_POLICY_STEAL]);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(uses[i] > 0, i == 4);
+	assert_true(sim_tuning_is_default(&untuned));
+	for (int i = 2; i < 5; i++)
+		assert_false(sim_tuning_is_default(tunings[i]));
+	free(results);
+}
+
 /* ---- sweeps -------------------------------------------------------------------------------- */
 
 static void sweep_of(struct sim_sweep *sweep, uint32_t n_threads)
@@ -353,6 +396,7 @@ int main(void)
 		cmocka_unit_test(the_work_is_that_of_the_virtual_machines),
 		cmocka_unit_test(a_copy_goes_on_alike),
 		cmocka_unit_test(a_salt_changes_the_future_only),
+		cmocka_unit_test(a_tuning_is_what_the_policy_goes_by),
 		cmocka_unit_test(threads_change_no_number),
 		cmocka_unit_test(a_run_that_takes_too_long_is_given_up),
 	};

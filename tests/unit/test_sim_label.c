@@ -35,7 +35,7 @@ static struct means label(const char *workload, uint32_t times, uint64_t price, 
 	for (uint32_t d = 0; d < SIM_DISTANCES; d++)
 		machine.costs.refill_per_kib[d] *= times;
 	assert_int_equal(sim_workload_make(&w, workload, 8, NULL), 0);
-	assert_int_equal(sim_label(&machine, &w, &heuristic, 0, 7, SIM_S, &o, &rows), 0);
+	assert_int_equal(sim_label(&machine, &w, &heuristic, 7, SIM_S, &o, &rows), 0);
 	for (uint32_t i = 0; i < rows.n; i++) {
 		means.benefit += (double)rows.row[i].benefit / rows.n;
 		means.positive += rows.row[i].benefit > 0;
@@ -89,6 +89,8 @@ static void a_refusal_that_lasts_costs_more(void **state)
 /* Labelling looks at a run and does not touch it: the same decisions are met without futures. */
 static void labelling_does_not_disturb_the_run(void **state)
 {
+	const struct sim_tuning tuning = { .mechanisms = 15, .worth = { SIM_MS, SIM_MS, SIM_MS } };
+	const struct sim_contender all = { .policy = &sim_policy_mlsched, .tuning = &tuning };
 	struct sim_label_options one = sim_label_options_default(), three = one;
 	struct sim_rows a = { 0 }, b = { 0 };
 	struct sim_machine machine;
@@ -101,8 +103,8 @@ static void labelling_does_not_disturb_the_run(void **state)
 	assert_int_equal(sim_machine_parse(&machine, "8c2l2n", NULL), 0);
 	for (uint32_t k = 0; sim_workload_name(k); k++) {
 		assert_int_equal(sim_workload_make(&w, sim_workload_name(k), 8, NULL), 0);
-		assert_int_equal(sim_label(&machine, &w, &heuristic, 15, 3, SIM_S, &one, &a), 0);
-		assert_int_equal(sim_label(&machine, &w, &heuristic, 15, 3, SIM_S, &three, &b), 0);
+		assert_int_equal(sim_label(&machine, &w, &all, 3, SIM_S, &one, &a), 0);
+		assert_int_equal(sim_label(&machine, &w, &all, 3, SIM_S, &three, &b), 0);
 		assert_int_equal(a.n, b.n);
 		assert_int_equal(a.n, b.n);
 		n += a.n;
@@ -116,7 +118,36 @@ static void labelling_does_not_disturb_the_run(void **state)
 	sim_rows_clear(&b);
 }
 
-static void learn(uint32_t n_threads, struct mlsched_model **model, struct sim_learn_round *rounds)
+/* Labels are of the tuning that the contender has: who is asked more often has more rows. */
+static void labels_are_made_under_the_tuning(void **state)
+{
+	static const struct sim_tuning eager = { 0, { 0, 0, 0 } },
+				       shy = { 0, { SIM_S, SIM_S, SIM_S } };
+	static const struct sim_tuning *const tunings[] = { &shy, NULL, &eager };
+	struct sim_label_options o = sim_label_options_default();
+	struct sim_machine machine;
+	struct sim_workload w;
+	uint32_t n[3];
+
+	(void)state;
+	o.futures = 1;
+	assert_int_equal(sim_machine_parse(&machine, "8c2l", NULL), 0);
+	assert_int_equal(sim_workload_make(&w, "make", 8, NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		struct sim_contender c = heuristic;
+		struct sim_rows rows = { 0 };
+
+		c.tuning = tunings[i];
+		assert_int_equal(sim_label(&machine, &w, &c, 3, SIM_S, &o, &rows), 0);
+		n[i] = rows.n;
+		sim_rows_clear(&rows);
+	}
+	assert_true(n[0] < n[1]);
+	assert_true(n[1] < n[2] / 2);
+}
+
+static void learn(uint32_t n_threads, const struct sim_tuning *tuning, struct mlsched_model **model,
+		  struct sim_learn_round *rounds)
 {
 	struct sim_learn_options o;
 	struct sim_lesson lessons[2];
@@ -136,6 +167,8 @@ static void learn(uint32_t n_threads, struct mlsched_model **model, struct sim_l
 	o.held_out = 2;
 	o.train.epochs = 10;
 	o.n_threads = n_threads;
+	if (tuning)
+		o.tuning = *tuning;
 	assert_int_equal(sim_learn(&o, rounds, &best, &data, &err, model), 0);
 	assert_true(rounds[best].accepted);
 	sim_learn_clear(&data);
@@ -147,8 +180,8 @@ static void a_model_is_the_same_with_any_number_of_threads(void **state)
 	struct mlsched_model *one, *many;
 
 	(void)state;
-	learn(1, &one, a);
-	learn(3, &many, b);
+	learn(1, NULL, &one, a);
+	learn(3, NULL, &many, b);
 	assert_int_equal(mlsched_model_checksum(one), mlsched_model_checksum(many));
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(a[i].rows, b[i].rows);
@@ -158,6 +191,27 @@ static void a_model_is_the_same_with_any_number_of_threads(void **state)
 	assert_true(a[0].moved < 0.95);
 	mlsched_model_free(one);
 	mlsched_model_free(many);
+}
+
+/*
+ * Rows and judgement are of the tuning; what it is judged against is not: a policy that is
+ * offered next to nothing moves far less than the heuristic as it is.
+ */
+static void a_model_learns_and_is_judged_under_the_tuning(void **state)
+{
+	const struct sim_tuning shy = { 0, { SIM_S, SIM_S, SIM_S } };
+	struct sim_learn_round usual[2], tuned[2];
+	struct mlsched_model *model;
+
+	(void)state;
+	learn(2, NULL, &model, usual);
+	mlsched_model_free(model);
+	learn(2, &shy, &model, tuned);
+	mlsched_model_free(model);
+	for (int i = 0; i < 2; i++) {
+		assert_true(tuned[i].moved < 0.7);
+		assert_true(tuned[i].time > usual[i].time);
+	}
 }
 
 static void models_of_other_schemas_are_refused(void **state)
@@ -191,6 +245,8 @@ int main(void)
 		cmocka_unit_test(a_refusal_that_lasts_costs_more),
 		cmocka_unit_test(labelling_does_not_disturb_the_run),
 		cmocka_unit_test(a_model_is_the_same_with_any_number_of_threads),
+		cmocka_unit_test(labels_are_made_under_the_tuning),
+		cmocka_unit_test(a_model_learns_and_is_judged_under_the_tuning),
 		cmocka_unit_test(models_of_other_schemas_are_refused),
 	};
 
