@@ -11,13 +11,10 @@
 #include <unistd.h>
 
 #include "src/cli/cli.h"
-#include "src/cli/names.h"
-#include "src/cli/progress.h"
 #include "src/cli/sim.h"
+#include "src/cli/sim_sweep.h"
 #include "src/cli/tuning.h"
-#include "src/sim/decider.h"
 #include "src/sim/report.h"
-#include "src/sim/sweep.h"
 #include "src/sim/trace.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
@@ -36,15 +33,9 @@ enum {
 
 struct sim_cli_options {
 	struct cli_common common;
-	struct cli_names machines, workloads, policies;
-	const char *model;
+	struct cli_sim_sweep_options sweep;
 	const char *trace;
 	const char *report;
-	const char *costs;
-	uint32_t seeds, threads;
-	uint64_t seed;
-	double limit; /* s */
-	struct sim_tuning tuning;
 };
 
 static const struct argp_option options[] = {
@@ -116,16 +107,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &o->common;
 		return 0;
 	case 'm':
-		split(state, &o->machines, arg);
+		split(state, &o->sweep.machines, arg);
 		return 0;
 	case 'w':
-		split(state, &o->workloads, arg);
+		split(state, &o->sweep.workloads, arg);
 		return 0;
 	case 'p':
-		split(state, &o->policies, arg);
+		split(state, &o->sweep.policies, arg);
 		return 0;
 	case OPTION_MODEL:
-		o->model = arg;
+		o->sweep.model = arg;
 		return 0;
 	case OPTION_REPORT:
 		o->report = arg;
@@ -134,28 +125,28 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->trace = arg;
 		return 0;
 	case OPTION_COSTS:
-		o->costs = arg;
+		o->sweep.costs = arg;
 		return 0;
 	case OPTION_MECHANISMS:
-		o->tuning.mechanisms = cli_mechanisms(state, arg);
+		o->sweep.tuning.mechanisms = cli_mechanisms(state, arg);
 		return 0;
 	case OPTION_OFFERS:
-		cli_offers(state, arg, o->tuning.worth);
+		cli_offers(state, arg, o->sweep.tuning.worth);
 		return 0;
 	case OPTION_SEEDS:
-		o->seeds = (uint32_t)number(state, "seeds", arg, 1, 10000);
+		o->sweep.seeds = (uint32_t)number(state, "seeds", arg, 1, 10000);
 		return 0;
 	case OPTION_SEED:
-		o->seed = number(state, "seed", arg, 0, UINT32_MAX);
+		o->sweep.seed = number(state, "seed", arg, 0, UINT32_MAX);
 		return 0;
 	case OPTION_LIMIT:
-		o->limit = strtod(arg, &end);
-		if (end == arg || *end || !(o->limit > 0 && o->limit <= 1e6))
+		o->sweep.limit = strtod(arg, &end);
+		if (end == arg || *end || !(o->sweep.limit > 0 && o->sweep.limit <= 1e6))
 			argp_error(state, "--limit: expected seconds up to 1000000, got \"%s\"",
 				   arg);
 		return 0;
 	case 't':
-		o->threads = (uint32_t)number(state, "threads", arg, 1, 1024);
+		o->sweep.threads = (uint32_t)number(state, "threads", arg, 1, 1024);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -309,7 +300,7 @@ static void print_table(const struct sim_sweep *sweep, uint32_t n_policies)
 	for (uint32_t i = 0; i < sweep->n_cells; i += n_policies) {
 		const struct sim_cell *cells = &sweep->cells[i];
 
-		printf("%s%s on %s, %u seeds (simulation)\n%-12s", i ? "\n" : "", cells->workload,
+		printf("%s%s on %s, %u seeds (simulation)\n%-12s", i ? "\n" : "", cells->title,
 		       cells->machine->name, sweep->n_seeds, "");
 		for (enum what what = 0; what < N_FIGURES; what++) {
 			printf(" %11s", figures[what].heading);
@@ -331,7 +322,7 @@ static void print_json(const struct sim_sweep *sweep, const struct sim_cli_optio
 
 		for (uint32_t k = 0; k < sweep->n_seeds; k++) {
 			json_t *run = json_pack("{s:s, s:s, s:s, s:I}", "machine",
-						cell->machine->name, "workload", cell->workload,
+						cell->machine->name, "workload", cell->title,
 						"policy", cell->contender->name, "seed",
 						(json_int_t)(sweep->seed + k));
 
@@ -343,123 +334,18 @@ static void print_json(const struct sim_sweep *sweep, const struct sim_cli_optio
 			json_array_append_new(list, run);
 		}
 	}
-	cli_json(json_pack("{s:s, s:o, s:o, s:o}", "costs", o->costs, "mechanisms",
-			   cli_mechanisms_json(o->tuning.mechanisms), "offers_us",
-			   cli_offers_json(o->tuning.worth), "runs", list));
+	cli_json(json_pack("{s:s, s:o, s:o, s:o}", "costs", o->sweep.costs, "mechanisms",
+			   cli_mechanisms_json(o->sweep.tuning.mechanisms), "offers_us",
+			   cli_offers_json(o->sweep.tuning.worth), "runs", list));
 }
 
 /* ---- the sweep ----------------------------------------------------------------------------- */
-
-struct shown {
-	struct cli_progress progress;
-	uint32_t total;
-};
-
-static void show(void *context, uint32_t n_runs)
-{
-	struct shown *shown = context;
-
-	cli_progress_update(&shown->progress, n_runs, shown->total, "simulating", "");
-}
-
-static int run_sweep(const struct sim_cli_options *o, struct sim_sweep *sweep)
-{
-	struct shown shown = { .total = sweep->n_cells * sweep->n_seeds };
-	struct mls_pool *pool;
-	int ret;
-
-	ret = mls_pool_create(o->threads, &pool);
-	if (ret)
-		return cli_fail(&o->common, "%u threads: %s", o->threads, strerror(-ret));
-	cli_progress_init(&shown.progress, "runs", o->common.verbosity >= 0 && !o->common.json);
-	sweep->done = show;
-	sweep->context = &shown;
-	ret = sim_sweep_run(sweep, pool);
-	mls_pool_free(pool);
-	cli_progress_clear(&shown.progress);
-	if (ret)
-		return cli_fail(&o->common, "no memory for %u runs", shown.total);
-	for (uint32_t i = 0; i < sweep->n_cells; i++) {
-		const struct sim_cell *cell = &sweep->cells[i];
-
-		for (uint32_t k = 0; k < sweep->n_seeds; k++) {
-			if (cell->status[k] == 1)
-				continue;
-			return cli_fail(&o->common, "%s on %s, %s, seed %" PRIu64 ": %s",
-					cell->workload, cell->machine->name, cell->contender->name,
-					sweep->seed + k,
-					cell->status[k] == -ETIMEDOUT ?
-						"not done within the limit of simulated time" :
-						strerror(-cell->status[k]));
-		}
-	}
-	return CLI_OK;
-}
-
-static int find_contender(const struct sim_cli_options *o, const char *name,
-			  struct sim_decider *decider, struct sim_contender *c,
-			  struct mlsched_error *err)
-{
-	struct mlsched_model *model;
-	int ret;
-
-	if (strcmp(name, "model") != 0)
-		return sim_contender_find(c, name, err);
-	if (!o->model)
-		return mls_error(err, -EINVAL, "policy model: no --model DIR");
-	*c = (struct sim_contender){ .name = "model",
-				     .policy = &sim_policy_mlsched,
-				     .decide = sim_decider_decide,
-				     .context = decider };
-	if (decider->q)
-		return 0;
-	ret = mlsched_model_load(o->model, err, &model);
-	if (ret)
-		return ret;
-	ret = sim_decider_init(decider, model, err);
-	mlsched_model_free(model);
-	return ret ? mls_error_prefix(err, ret, "%s", o->model) : 0;
-}
-
-static int make_cells(const struct sim_cli_options *o, struct sim_machine *machines,
-		      struct sim_contender *contenders, struct sim_decider *decider,
-		      struct sim_sweep *sweep)
-{
-	struct mlsched_error err;
-	struct sim_workload *workload = malloc(sizeof(*workload));
-	struct sim_cell *cell = sweep->cells;
-	struct sim_costs costs;
-	int ret = workload ? cli_sim_costs(o->costs, &costs, &err) : -ENOMEM;
-
-	for (uint32_t i = 0; i < o->machines.n && !ret; i++) {
-		ret = sim_machine_parse(&machines[i], o->machines.name[i], &err);
-		if (!ret)
-			machines[i].costs = costs;
-	}
-	for (uint32_t i = 0; i < o->policies.n && !ret; i++) {
-		ret = find_contender(o, o->policies.name[i], decider, &contenders[i], &err);
-		if (!ret && !contenders[i].tuning)
-			contenders[i].tuning = &o->tuning;
-	}
-	for (uint32_t i = 0; i < o->workloads.n && !ret; i++)
-		ret = sim_workload_make(workload, o->workloads.name[i], 1, &err);
-	free(workload);
-	if (ret)
-		return cli_fail(&o->common, "%s", ret == -ENOMEM ? "no memory" : err.message);
-	for (uint32_t m = 0; m < o->machines.n; m++)
-		for (uint32_t w = 0; w < o->workloads.n; w++)
-			for (uint32_t p = 0; p < o->policies.n; p++)
-				*cell++ = (struct sim_cell){ .machine = &machines[m],
-							     .workload = o->workloads.name[w],
-							     .contender = &contenders[p] };
-	return CLI_OK;
-}
 
 static int report(const struct sim_cli_options *o, const struct sim_sweep *sweep)
 {
 	struct mlsched_error err;
 
-	if (sim_report(sweep, o->policies.n, o->report, &err) != 0)
+	if (sim_report(sweep, o->sweep.policies.n, o->report, &err) != 0)
 		return cli_fail(&o->common, "%s", err.message);
 	return CLI_OK;
 }
@@ -468,46 +354,30 @@ static int trace(const struct sim_cli_options *o, const struct sim_cell *cell)
 {
 	struct mlsched_error err;
 
-	if (sim_trace(cell->machine, cell->workload, cell->contender, o->seed,
-		      (uint64_t)(o->limit * 1e9), o->trace, &err) != 0)
+	if (sim_trace(cell->machine, cell->workload, cell->contender, o->sweep.seed,
+		      (uint64_t)(o->sweep.limit * 1e9), o->trace, &err) != 0)
 		return cli_fail(&o->common, "%s", err.message);
-	cli_note(&o->common, "%s: %s on %s under %s, seed %" PRIu64, o->trace, cell->workload,
-		 cell->machine->name, cell->contender->name, o->seed);
+	cli_note(&o->common, "%s: %s on %s under %s, seed %" PRIu64, o->trace, cell->title,
+		 cell->machine->name, cell->contender->name, o->sweep.seed);
 	return CLI_OK;
 }
 
 static int sim(const struct sim_cli_options *o)
 {
-	struct sim_machine *machines = calloc(o->machines.n, sizeof(*machines));
-	struct sim_contender *contenders = calloc(o->policies.n, sizeof(*contenders));
-	struct sim_sweep sweep = { .n_cells = o->machines.n * o->workloads.n * o->policies.n,
-				   .n_seeds = o->seeds,
-				   .seed = o->seed,
-				   .limit = (uint64_t)(o->limit * 1e9) };
-	struct sim_decider decider = { 0 };
-	int status;
+	struct cli_sim_sweep s;
+	int status = cli_sim_sweep_make(&s, &o->sweep, &o->common);
 
-	sweep.cells = calloc(sweep.n_cells, sizeof(*sweep.cells));
-	if (!machines || !contenders || !sweep.cells)
-		status = cli_fail(&o->common, "no memory");
-	else
-		status = make_cells(o, machines, contenders, &decider, &sweep);
 	if (status == CLI_OK)
-		status = run_sweep(o, &sweep);
+		status = cli_sim_sweep_run(&s, &o->sweep, &o->common);
 	if (status == CLI_OK && o->report)
-		status = report(o, &sweep);
+		status = report(o, &s.sweep);
 	if (status == CLI_OK && o->trace)
-		status = trace(o, &sweep.cells[o->policies.n - 1]);
+		status = trace(o, &s.sweep.cells[o->sweep.policies.n - 1]);
 	if (status == CLI_OK && o->common.json)
-		print_json(&sweep, o);
+		print_json(&s.sweep, o);
 	else if (status == CLI_OK)
-		print_table(&sweep, o->policies.n);
-	if (sweep.cells)
-		sim_sweep_clear(&sweep);
-	free(sweep.cells);
-	sim_decider_clear(&decider);
-	free(contenders);
-	free(machines);
+		print_table(&s.sweep, o->sweep.policies.n);
+	cli_sim_sweep_clear(&s);
 	return status;
 }
 
@@ -515,12 +385,12 @@ int cli_sim(int argc, char **argv)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct sim_cli_options o = { .common.command = argv[0],
-				     .costs = "server",
-				     .seeds = 5,
-				     .seed = 1,
-				     .limit = 600,
-				     .tuning = SIM_TUNING_DEFAULT,
-				     .threads = cpus > 0 ? (uint32_t)cpus : 1 };
+				     .sweep = { .costs = "server",
+						.seeds = 5,
+						.seed = 1,
+						.limit = 600,
+						.tuning = SIM_TUNING_DEFAULT,
+						.threads = cpus > 0 ? (uint32_t)cpus : 1 } };
 	int status = CLI_FAILURE;
 
 	if (argc > 1 && strcmp(argv[1], "calibrate") == 0) {
@@ -530,15 +400,16 @@ int cli_sim(int argc, char **argv)
 		argv[1] = name;
 		return cli_sim_calibrate(argc - 1, argv + 1);
 	}
-	o.machines = (struct cli_names){ NULL, { "8c2l" }, 1 };
-	o.workloads = (struct cli_names){ NULL, { "make", "message", "mixed", "imbalance" }, 4 };
-	o.policies = (struct cli_names){ NULL, { "eevdf", "mlsched", "refuse" }, 3 };
+	o.sweep.machines = (struct cli_names){ NULL, { "8c2l" }, 1 };
+	o.sweep.workloads =
+		(struct cli_names){ NULL, { "make", "message", "mixed", "imbalance" }, 4 };
+	o.sweep.policies = (struct cli_names){ NULL, { "eevdf", "mlsched", "refuse" }, 3 };
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		status = CLI_USAGE;
 	else
 		status = sim(&o);
-	cli_names_clear(&o.machines);
-	cli_names_clear(&o.workloads);
-	cli_names_clear(&o.policies);
+	cli_names_clear(&o.sweep.machines);
+	cli_names_clear(&o.sweep.workloads);
+	cli_names_clear(&o.sweep.policies);
 	return status;
 }

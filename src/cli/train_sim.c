@@ -18,48 +18,51 @@
 struct lessons {
 	struct cli_names machines, workloads;
 	struct sim_lesson *lesson;
+	struct sim_workload *workload; /* of each */
 	uint32_t n;
 };
 
 static void clear_lessons(struct lessons *l)
 {
 	free(l->lesson);
+	free(l->workload);
 	cli_names_clear(&l->machines);
 	cli_names_clear(&l->workloads);
 }
 
 static int make_lessons(const struct cli_train_options *o, struct lessons *l)
 {
-	struct sim_workload *workload = malloc(sizeof(*workload));
 	struct mlsched_error err = { 0 };
 	struct sim_costs costs;
-	int ret = workload ? cli_names_split(&l->machines, o->sim.machines) : -ENOMEM;
+	int ret = cli_names_split(&l->machines, o->sim.machines);
 
-	if (!ret && cli_sim_costs(o->sim.costs, &costs, &err) != 0) {
-		free(workload);
+	if (!ret && cli_sim_costs(o->sim.costs, &costs, &err) != 0)
 		return cli_fail(&o->common, "%s", err.message);
-	}
 	if (!ret)
 		ret = cli_names_split(&l->workloads, o->sim.workloads);
 	if (ret == -EINVAL)
 		snprintf(err.message, sizeof(err.message),
 			 "expected 1 to %d machines and workloads between commas", CLI_MOST_NAMES);
 	if (!ret) {
-		l->lesson = calloc((size_t)l->machines.n * l->workloads.n, sizeof(*l->lesson));
-		ret = l->lesson ? 0 : -ENOMEM;
+		size_t n = (size_t)l->machines.n * l->workloads.n;
+
+		l->lesson = calloc(n, sizeof(*l->lesson));
+		l->workload = calloc(n, sizeof(*l->workload));
+		ret = l->lesson && l->workload ? 0 : -ENOMEM;
 	}
 	for (uint32_t m = 0; !ret && m < l->machines.n; m++) {
 		for (uint32_t w = 0; !ret && w < l->workloads.n; w++) {
+			struct sim_workload *workload = &l->workload[l->n];
 			struct sim_lesson *lesson = &l->lesson[l->n++];
 
-			lesson->workload = l->workloads.name[w];
+			lesson->workload = workload;
 			ret = sim_machine_parse(&lesson->machine, l->machines.name[m], &err);
 			if (!ret)
-				ret = sim_workload_make(workload, lesson->workload, 1, &err);
+				ret = sim_workload_make(workload, l->workloads.name[w],
+							lesson->machine.n_cpus, &err);
 			lesson->machine.costs = costs;
 		}
 	}
-	free(workload);
 	if (ret)
 		return cli_fail(&o->common, "%s", ret == -ENOMEM ? "no memory" : err.message);
 	return 0;

@@ -60,16 +60,12 @@ static void label_job(void *context, uint32_t number, uint32_t thread)
 	const struct sim_learn_options *o = l->o;
 	const struct sim_lesson *lesson = &o->lessons[number / o->seeds];
 	struct sim_label_options label = o->label;
-	struct sim_workload workload;
 	u64 seed = o->seed * 1000 + (u64)l->round * o->seeds + number % o->seeds;
 
 	(void)thread;
 	label.seed = seed;
-	l->status[number] =
-		sim_workload_make(&workload, lesson->workload, lesson->machine.n_cpus, NULL);
-	if (l->status[number] == 0)
-		l->status[number] = sim_label(&lesson->machine, &workload, l->contender, seed,
-					      o->limit, &label, &l->rows[number]);
+	l->status[number] = sim_label(&lesson->machine, lesson->workload, l->contender, seed,
+				      o->limit, &label, &l->rows[number]);
 }
 
 struct learning {

@@ -14,10 +14,10 @@
 
 #define SIM_MAX_ROUNDS 16
 
-/* What is trained on: one workload on one machine. */
+/* What is trained on: one workload, made for one machine. */
 struct sim_lesson {
 	struct sim_machine machine;
-	const char *workload;
+	const struct sim_workload *workload;
 };
 
 /**

@@ -317,8 +317,7 @@ static void print_timeline(FILE *file, const struct timeline *t, const struct si
 		LEFT, height - 6, WIDTH - 10, height - 6, (double)end / 1e6);
 }
 
-static int draw(FILE *file, const struct sim_sweep *sweep, const struct sim_cell *cell,
-		struct sim_workload *workload)
+static int draw(FILE *file, const struct sim_sweep *sweep, const struct sim_cell *cell)
 {
 	struct timeline t = { .contender = cell->contender };
 	const struct sim_options options = { .decide = cell->contender->decide,
@@ -328,16 +327,12 @@ static int draw(FILE *file, const struct sim_sweep *sweep, const struct sim_cell
 					     .limit = sweep->limit,
 					     .tuning = cell->contender->tuning };
 	struct sim *s = NULL;
-	int ret;
 
-	ret = sim_workload_make(workload, cell->workload, cell->machine->n_cpus, NULL);
-	if (ret)
-		return ret;
 	t.turn = calloc(MOST_TURNS, sizeof(*t.turn));
-	t.last = calloc(workload->most_tasks, sizeof(*t.last));
+	t.last = calloc(cell->workload->most_tasks, sizeof(*t.last));
 	if (t.turn && t.last)
-		s = sim_new(cell->machine, workload, cell->contender->policy, &options, sweep->seed,
-			    NULL);
+		s = sim_new(cell->machine, cell->workload, cell->contender->policy, &options,
+			    sweep->seed, NULL);
 	while (s && !t.more && sim_step(s) == 0)
 		;
 	if (s)
@@ -354,12 +349,12 @@ static int draw(FILE *file, const struct sim_sweep *sweep, const struct sim_cell
 #define MOST_ROWS 64
 
 static int print_section(FILE *file, const struct sim_sweep *sweep, const struct sim_cell *cells,
-			 uint32_t n, struct sim_workload *workload)
+			 uint32_t n)
 {
 	int ret;
 
 	fputs("<h2>", file);
-	print_text(file, cells->workload);
+	print_text(file, cells->title);
 	fprintf(file, " on %s</h2>\n", cells->machine->name);
 	print_table(file, cells, n, sweep->n_seeds);
 	ret = print_waits(file, cells, n, sweep->n_seeds);
@@ -369,23 +364,19 @@ static int print_section(FILE *file, const struct sim_sweep *sweep, const struct
 		return ret;
 	}
 	for (uint32_t i = 0; i < n && !ret; i++)
-		ret = draw(file, sweep, &cells[i], workload);
+		ret = draw(file, sweep, &cells[i]);
 	return ret;
 }
 
 int sim_report(const struct sim_sweep *sweep, uint32_t n_contenders, const char *path,
 	       struct mlsched_error *err)
 {
-	struct sim_workload *workload = malloc(sizeof(*workload));
 	FILE *file;
 	int ret = 0;
 
-	if (!workload)
-		return mls_error(err, -ENOMEM, "no memory");
 	file = fopen(path, "we");
 	if (!file) {
 		ret = -errno;
-		free(workload);
 		return mls_error(err, ret, "%s: %s", path, strerror(-ret));
 	}
 	fputs(head, file);
@@ -396,12 +387,11 @@ int sim_report(const struct sim_sweep *sweep, uint32_t n_contenders, const char 
 		"the workload; a red line is a move from one last-level cache to another.</p>\n",
 		sweep->n_seeds, sweep->seed);
 	for (uint32_t i = 0; i < sweep->n_cells && !ret; i += n_contenders)
-		ret = print_section(file, sweep, &sweep->cells[i], n_contenders, workload);
+		ret = print_section(file, sweep, &sweep->cells[i], n_contenders);
 	fputs("</body></html>\n", file);
 	if (ret)
 		mls_error(err, ret, "%s: %s", path, strerror(-ret));
 	if ((ferror(file) | fclose(file)) && !ret)
 		ret = mls_error(err, -EIO, "%s: cannot be written", path);
-	free(workload);
 	return ret;
 }

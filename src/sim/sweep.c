@@ -80,14 +80,11 @@ static int run(const struct sim_cell *cell, uint64_t seed, uint64_t limit,
 				       .context = cell->contender->context,
 				       .limit = limit,
 				       .tuning = cell->contender->tuning };
-	struct sim_workload workload;
 	struct sim *s;
 	int ret;
 
-	ret = sim_workload_make(&workload, cell->workload, cell->machine->n_cpus, NULL);
-	if (ret)
-		return ret;
-	s = sim_new(cell->machine, &workload, cell->contender->policy, &options, seed, results);
+	s = sim_new(cell->machine, cell->workload, cell->contender->policy, &options, seed,
+		    results);
 	if (!s)
 		return -ENOMEM;
 	ret = sim_run(s, SIM_NEVER - 1);

@@ -41,10 +41,15 @@ int sim_contender_find(struct sim_contender *c, const char *name, struct mlsched
 /** sim_contender_name() - of contender @i for help; NULL behind the last one */
 const char *sim_contender_name(uint32_t i);
 
-/** One cell of a sweep: all seeds of one contender. */
+/**
+ * struct sim_cell - of a sweep: all seeds of one contender
+ * @workload: made for the machine; constant, and shared by all runs of it
+ * @title:    its name for people: a file's path is longer than a workload's own
+ */
 struct sim_cell {
 	const struct sim_machine *machine;
-	const char *workload;
+	const struct sim_workload *workload;
+	const char *title;
 	const struct sim_contender *contender;
 	struct sim_results *results; /* [n_seeds] */
 	int *status; /* [n_seeds]: 1, or -errno of a run that failed */

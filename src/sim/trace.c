@@ -84,31 +84,21 @@ static int run(struct trace *t, const struct sim_machine *machine,
 	return s ? 0 : -ENOMEM;
 }
 
-int sim_trace(const struct sim_machine *machine, const char *workload_name,
+int sim_trace(const struct sim_machine *machine, const struct sim_workload *workload,
 	      const struct sim_contender *contender, uint64_t seed, uint64_t limit,
 	      const char *path, struct mlsched_error *err)
 {
-	struct sim_workload *workload = malloc(sizeof(*workload));
-	struct trace t = { .contender = contender };
+	struct trace t = { .contender = contender, .file = fopen(path, "we") };
 	int ret;
 
-	if (!workload)
-		return mls_error(err, -ENOMEM, "no memory");
-	ret = sim_workload_make(workload, workload_name, machine->n_cpus, err);
-	if (ret)
-		goto out;
-	t.file = fopen(path, "we");
 	if (!t.file) {
 		ret = -errno;
-		mls_error(err, ret, "%s: %s", path, strerror(-ret));
-		goto out;
+		return mls_error(err, ret, "%s: %s", path, strerror(-ret));
 	}
 	ret = run(&t, machine, workload, seed, limit);
 	if (ret)
 		mls_error(err, ret, "no memory");
 	if ((ferror(t.file) | fclose(t.file)) && !ret)
 		ret = mls_error(err, -EIO, "%s: cannot be written", path);
-out:
-	free(workload);
 	return ret;
 }

@@ -14,9 +14,9 @@
  * @path:  of the file, which is replaced
  * @limit: of simulated time, ns; what comes later is not traced
  *
- * Return: 0; what sim_workload_make() returns; -ENOMEM; -errno of writing.
+ * Return: 0; -ENOMEM; -errno of writing.
  */
-int sim_trace(const struct sim_machine *machine, const char *workload,
+int sim_trace(const struct sim_machine *machine, const struct sim_workload *workload,
 	      const struct sim_contender *contender, uint64_t seed, uint64_t limit,
 	      const char *path, struct mlsched_error *err);
 

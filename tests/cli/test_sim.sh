@@ -43,6 +43,12 @@ same "bench sim measures each policy on each machine" 6 "$("$MLSCHED" bench sim 
 import json, sys
 print(len([row for row in json.load(sys.stdin) if row["ns_per_event"] > 0]))')"
 
+# A pipe can be read only once: runs share the workload.
+mkfifo "$tap_tmp/once.json"
+echo '{"tasks": {"task": {"instance": 3, "loop": 50, "run": 2000, "sleep": 1000}}}' >"$tap_tmp/once.json" &
+same "a workload's file is read once for all runs on a machine" 6 \
+	"$(timeout 60 "$MLSCHED" sim --seeds 3 -m 4c2l -p eevdf,mlsched -w "$tap_tmp/once.json" --report "$tap_tmp/page" --json | of 'len(runs)')"
+
 # What a trace says of a run is what the run says of itself.
 sim --seeds 1 -m 4c2l -w imbalance -p mlsched --trace "$tap_tmp/trace" -q >/dev/null
 same "a trace has no two tasks on a CPU at a time, and marks moves" "4 True True" "$(python3 -c '

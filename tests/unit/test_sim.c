@@ -349,17 +349,22 @@ static void sweep_of(struct sim_sweep *sweep, uint32_t n_threads)
 static void threads_change_no_number(void **state)
 {
 	struct sim_machine machine = machine_of("8c2l2n");
+	struct sim_workload *workloads = calloc(4, sizeof(*workloads));
 	struct sim_contender contenders[2];
 	struct sim_cell one[8], many[8];
 	struct sim_sweep a = { .cells = one, .n_cells = 8, .n_seeds = 3, .seed = 1, .limit = LIMIT };
 	struct sim_sweep b = a;
 
 	(void)state;
+	assert_non_null(workloads);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(sim_workload_make(&workloads[i], sim_workload_name(i), 8, NULL),
+				 0);
 	assert_int_equal(sim_contender_find(&contenders[0], "eevdf", NULL), 0);
 	assert_int_equal(sim_contender_find(&contenders[1], "mlsched", NULL), 0);
 	for (uint32_t i = 0; i < 8; i++)
 		one[i] = many[i] = (struct sim_cell){ .machine = &machine,
-						      .workload = sim_workload_name(i / 2),
+						      .workload = &workloads[i / 2],
 						      .contender = &contenders[i % 2] };
 	b.cells = many;
 	sweep_of(&a, 1);
@@ -368,6 +373,7 @@ static void threads_change_no_number(void **state)
 		assert_memory_equal(one[i].results, many[i].results, 3 * sizeof(*one[i].results));
 	sim_sweep_clear(&a);
 	sim_sweep_clear(&b);
+	free(workloads);
 }
 
 static void a_run_that_takes_too_long_is_given_up(void **state)

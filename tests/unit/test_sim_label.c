@@ -150,15 +150,19 @@ static void learn(uint32_t n_threads, const struct sim_tuning *tuning, struct ml
 		  struct sim_learn_round *rounds)
 {
 	struct sim_learn_options o;
+	struct sim_workload *workloads = calloc(2, sizeof(*workloads));
 	struct sim_lesson lessons[2];
 	struct mls_dataset data;
 	struct mlsched_error err;
 	uint32_t best;
 
+	assert_non_null(workloads);
 	sim_learn_options_init(&o);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(sim_machine_parse(&lessons[i].machine, "8c2l", NULL), 0);
-		lessons[i].workload = i ? "message" : "make";
+		assert_int_equal(sim_workload_make(&workloads[i], i ? "message" : "make", 8, NULL),
+				 0);
+		lessons[i].workload = &workloads[i];
 	}
 	o.lessons = lessons;
 	o.n_lessons = 2;
@@ -172,6 +176,7 @@ static void learn(uint32_t n_threads, const struct sim_tuning *tuning, struct ml
 	assert_int_equal(sim_learn(&o, rounds, &best, &data, &err, model), 0);
 	assert_true(rounds[best].accepted);
 	sim_learn_clear(&data);
+	free(workloads);
 }
 
 static void a_model_is_the_same_with_any_number_of_threads(void **state)

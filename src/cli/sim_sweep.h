@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Machines, workloads and contenders by their names, and all runs of them: mlsched sim, mlsched eval. */
+#ifndef MLS_CLI_SIM_SWEEP_H
+#define MLS_CLI_SIM_SWEEP_H
+
+#include "src/cli/names.h"
+#include "src/cli/sim.h"
+#include "src/sim/decider.h"
+#include "src/sim/sweep.h"
+
+/**
+ * struct cli_sim_sweep_options
+ * @model:  decides where a contender is called "model"; NULL: none may be
+ * @costs:  as of cli_sim_costs()
+ * @tuning: of contenders of our policy that have none of their own
+ * @limit:  of simulated time, s
+ */
+struct cli_sim_sweep_options {
+	struct cli_names machines, workloads, policies;
+	const char *model;
+	const char *costs;
+	struct sim_tuning tuning;
+	uint32_t seeds, threads;
+	uint64_t seed;
+	double limit;
+};
+
+/**
+ * struct cli_sim_sweep - its cells: of each machine, of each workload, each contender
+ * @workloads: of each machine, each of them
+ */
+struct cli_sim_sweep {
+	struct sim_machine *machines;
+	struct sim_workload *workloads;
+	struct sim_contender *contenders;
+	struct sim_decider decider;
+	struct sim_sweep sweep;
+};
+
+/**
+ * cli_sim_sweep_make() - all that a sweep needs; nothing runs yet
+ * @o: must outlive it
+ *
+ * Return: CLI_OK, or CLI_FAILURE after a message; cli_sim_sweep_clear() in either case.
+ */
+int cli_sim_sweep_make(struct cli_sim_sweep *s, const struct cli_sim_sweep_options *o,
+		       const struct cli_common *common);
+
+/** cli_sim_sweep_run() - all runs, with progress; one that is not done is a failure */
+int cli_sim_sweep_run(struct cli_sim_sweep *s, const struct cli_sim_sweep_options *o,
+		      const struct cli_common *common);
+
+void cli_sim_sweep_clear(struct cli_sim_sweep *s);
+
+#endif /* MLS_CLI_SIM_SWEEP_H */
