@@ -129,7 +129,7 @@ static u32 speed_of(const struct sim *s, u32 cpu, const struct sim_task *t)
 
 	if (s->machine->threads > 1 && sibling_is_busy(s, cpu))
 		speed = speed * costs->smt_percent / 100;
-	if (costs->remote_percent && t->home != s->machine->node[cpu])
+	if (costs->remote_percent && t->home != s->machine->node[cpu] && !s->options->free)
 		speed = speed * 100 / (100 + costs->remote_percent);
 	return speed;
 }
@@ -179,7 +179,7 @@ static void set_event(struct sim *s, u32 cpu)
 
 	if (c->current != SIM_NONE) {
 		at = c->began + time_left(s, cpu, &s->tasks[c->current]);
-		if (c->queue.n || c->local.n) {
+		if (c->queue.n || c->local.n || s->policy->shares) {
 			turn = s->policy->slice_end(s, cpu);
 			if (turn < at)
 				at = turn > s->now ? turn : s->now;
@@ -247,7 +247,7 @@ static u64 owes(const struct sim *s, const struct sim_task *t, u32 cpu)
 	u64 kib = s->workload->programs[t->program].kib, near, lost;
 	enum sim_distance far;
 
-	if (t->ran_on == SIM_NONE)
+	if (t->ran_on == SIM_NONE || s->options->free)
 		return 0;
 	far = sim_distance(s->machine, t->ran_on, cpu);
 	if (costs->refill[SIM_NEAR] || costs->refill[SIM_NODE])
@@ -264,6 +264,11 @@ static u64 owes(const struct sim *s, const struct sim_task *t, u32 cpu)
 	return near +
 	       (kib * (costs->refill_per_kib[SIM_NODE] - costs->refill_per_kib[SIM_NEAR]) * lost >>
 		16);
+}
+
+u64 sim_owes(const struct sim *s, u32 task, u32 cpu)
+{
+	return owes(s, &s->tasks[task], cpu);
 }
 
 /* A task that ran for @ran has brought its working set, or as much as it had time for. */
@@ -574,7 +579,7 @@ static enum outcome receive(struct sim *s, u32 task, const struct sim_instructio
 	}
 	t->hop = s->groups[t->group].hops--;
 	/* The first to find that all is done tells all the others. */
-	if (t->from != SIM_NONE && t->from != s->machine->llc[cpu]) {
+	if (t->from != SIM_NONE && t->from != s->machine->llc[cpu] && !s->options->free) {
 		u64 debt = costs->refill[SIM_NEAR] ? costs->refill[SIM_NEAR] :
 						     8 * costs->refill_per_kib[SIM_NODE];
 
@@ -753,6 +758,8 @@ static enum outcome advance(struct sim *s, u32 task, u32 cpu)
 			break;
 		case SIM_UNTIE:
 			t->tied = 0;
+			if (s->policy->untied)
+				s->policy->untied(s, task);
 			break;
 		case SIM_RECEIVE:
 			if (receive(s, task, i, cpu) == BLOCKS)

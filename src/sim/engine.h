@@ -71,6 +71,17 @@ union sim_task_policy {
 		u64 flips_at;
 		u32 lag_on; /* the CPU on which it had its lag */
 	} fair;
+	struct {
+		u64 vtime, deadline;
+		u64 average, burst; /* ns that it runs: of late, and since it woke up */
+		u64 wakes, blocks; /* in 100 ms, of late */
+		u64 woke, blocked; /* when it did last */
+		u64 load; /* decaying average of being runnable */
+		u32 domain;
+		u32 target; /* domain that the balancer wants it in, and one; 0: none */
+		u32 active; /* balancing before which it ran last, and one */
+		bool at_once; /* goes to the CPU that was chosen, past the queue */
+	} rusty;
 };
 
 /**
@@ -165,6 +176,20 @@ union sim_cpu_policy {
 		u32 failed;
 		u64 idle_since, idle_mean;
 	} fair;
+	struct {
+		u64 turn, slice; /* began, and lasts so long */
+		u64 idle_since, idle_time; /* SIM_NEVER: it runs */
+		u32 told_idle, told_busy; /* by the last tuning, in units of its clock */
+		u32 next_domain; /* to look at, or to give a new task to */
+		/* Of the domain that begins with this CPU: */
+		u32 runnable, weight; /* tasks, and the sum of their weights */
+		bool direct; /* idle enough to be given tasks of others */
+		u64 clock;
+		u64 averages[2], at; /* of the two, by then */
+		/* Of the machine, if it is the first one: */
+		bool busy; /* all the time */
+		u32 next_idle; /* CPU at which a search begins */
+	} rusty;
 };
 
 /**
@@ -252,6 +277,8 @@ bool sim_tuning_is_default(const struct sim_tuning *tuning);
  * @ran:     a task has run from then until now; may be NULL
  * @observer: for it
  * @tuning:  of our policy; NULL: the default
+ * @free:    moves cost tasks nothing: no caches to refill, no memory far away; what they cost
+ *           the kernel stays
  */
 struct sim_options {
 	int (*decide)(void *context, struct sim *s, const struct sim_decision *decision);
@@ -260,6 +287,7 @@ struct sim_options {
 	void *observer;
 	u64 limit;
 	const struct sim_tuning *tuning;
+	bool free;
 };
 
 /* Something will happen: events.h. */
@@ -374,6 +402,9 @@ void sim_call(struct sim *s, u32 cpu, u64 time);
 
 /** sim_is_called() - it will be */
 bool sim_is_called(const struct sim *s, u32 cpu);
+
+/** sim_owes() - ns of CPU time that the task would owe on a CPU if it ran there now */
+u64 sim_owes(const struct sim *s, u32 task, u32 cpu);
 
 /** sim_ran() - ns for which a CPU's task has been running since it was picked */
 static inline u64 sim_ran(const struct sim *s, u32 cpu)

@@ -208,13 +208,12 @@ int sim_label(const struct sim_machine *machine, const struct sim_workload *work
 	u32 n_before = rows->n;
 	int ret;
 	/* Futures go beyond the end. */
-	const struct sim_options options = { .decide = decide,
-					     .context = l,
-					     .limit = limit + 2 * o->horizon_most,
-					     .tuning = contender->tuning };
+	struct sim_options options = sim_contender_options(contender, limit + 2 * o->horizon_most);
 
 	if (!l)
 		return -ENOMEM;
+	options.decide = decide;
+	options.context = l;
 	l->contender = contender;
 	l->o = o;
 	l->replayed = l->refused = SIM_NONE;

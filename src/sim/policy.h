@@ -13,9 +13,11 @@
 /**
  * struct sim_policy
  * @period:   of its timer; 0: it has none
+ * @shares:   its queues are not of one CPU: turns end wherever somebody waits
  * @begin:    the world has been made
  * @arrive:   a task has been made; its parent (or SIM_NONE) is where it says
  * @depart:   a task has ended
+ * @untied:   it may run anywhere from now on
  * @select:   where a task that becomes runnable goes; @by: the CPU from which it was woken
  * @enqueue:  it is there; the policy says whether that CPU, or another, is to choose anew
  * @pick:     the task that a CPU runs next, taken out of its queue; @runs: the one that ran
@@ -31,9 +33,11 @@
 struct sim_policy {
 	const char *name;
 	u64 period;
+	bool shares;
 	void (*begin)(struct sim *s);
 	void (*arrive)(struct sim *s, u32 task);
 	void (*depart)(struct sim *s, u32 task);
+	void (*untied)(struct sim *s, u32 task);
 	u32 (*select)(struct sim *s, u32 task, enum sim_why why, u32 by);
 	void (*enqueue)(struct sim *s, u32 task, enum sim_why why);
 	u32 (*pick)(struct sim *s, u32 cpu, u32 runs);
@@ -48,6 +52,7 @@ struct sim_policy {
 
 extern const struct sim_policy sim_policy_mlsched;
 extern const struct sim_policy sim_policy_eevdf;
+extern const struct sim_policy sim_policy_rusty;
 
 /**
  * sim_facts() - what our scheduler knows of a move that it offers, as in the kernel
@@ -55,9 +60,6 @@ extern const struct sim_policy sim_policy_eevdf;
  * Of sim_policy_mlsched only, and while the decision is being made.
  */
 void sim_facts(const struct sim *s, const struct sim_decision *d, struct mls_move_facts *facts);
-
-/** sim_policy_find() - by its name; NULL: there is none */
-const struct sim_policy *sim_policy_find(const char *name);
 
 /** sim_tick_from() - the first tick at or after @time */
 static inline u64 sim_tick_from(u64 time)

@@ -5,6 +5,7 @@
  * kernel and a simulator reach tasks and queues.
  */
 #include "core/policy.h"
+#include "src/sim/cpus.h"
 #include "src/sim/policy.h"
 
 #define LEVELS        MLS_POLICY_LEVELS
@@ -27,54 +28,6 @@ static u32 weight_of(const struct sim *s, const struct sim_task *t)
 }
 
 /* ---- sets of CPUs --------------------------------------------------------------------- */
-
-static bool is_in(const u64 *set, u32 cpu)
-{
-	return set[cpu / 64] >> (cpu % 64) & 1;
-}
-
-static void put_in(u64 *set, u32 cpu)
-{
-	set[cpu / 64] |= 1ull << (cpu % 64);
-}
-
-static bool take_out(u64 *set, u32 cpu)
-{
-	bool was = is_in(set, cpu);
-
-	set[cpu / 64] &= ~(1ull << (cpu % 64));
-	return was;
-}
-
-/* CPUs of one level are neighbours by their numbers. */
-struct range {
-	u32 from, to;
-};
-
-static struct range range_of(const struct sim_machine *m, u32 cpu, u32 level)
-{
-	u32 size = level == MLS_POLICY_NEAR ? m->n_cpus / m->n_llcs :
-		   level == MLS_POLICY_NODE ? m->n_cpus / m->n_nodes :
-					      m->n_cpus;
-	u32 first = cpu / size * size;
-
-	return (struct range){ first, first + size };
-}
-
-/* The bits of a word that belong to CPUs of the range. */
-static u64 part_of(u32 word, struct range range)
-{
-	u32 first = word * 64;
-	u64 bits = ~0ull;
-
-	if (range.from >= first + 64 || range.to <= first)
-		return 0;
-	if (range.from > first)
-		bits &= ~0ull << (range.from - first);
-	if (range.to < first + 64)
-		bits &= ~0ull >> (first + 64 - range.to);
-	return bits;
-}
 
 /* A CPU of the set on one level around @cpu and not on the one before; @t may run there. */
 static u32 find(const struct sim *s, const u64 *set, u32 cpu, u32 level, u32 from,

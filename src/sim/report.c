@@ -320,14 +320,11 @@ static void print_timeline(FILE *file, const struct timeline *t, const struct si
 static int draw(FILE *file, const struct sim_sweep *sweep, const struct sim_cell *cell)
 {
 	struct timeline t = { .contender = cell->contender };
-	const struct sim_options options = { .decide = cell->contender->decide,
-					     .context = cell->contender->context,
-					     .ran = ran,
-					     .observer = &t,
-					     .limit = sweep->limit,
-					     .tuning = cell->contender->tuning };
+	struct sim_options options = sim_contender_options(cell->contender, sweep->limit);
 	struct sim *s = NULL;
 
+	options.ran = ran;
+	options.observer = &t;
 	t.turn = calloc(MOST_TURNS, sizeof(*t.turn));
 	t.last = calloc(cell->workload->most_tasks, sizeof(*t.last));
 	if (t.turn && t.last)

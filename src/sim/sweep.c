@@ -1,69 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Contenders, and many runs of them. */
+/* Many runs of contenders. */
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "src/sim/sweep.h"
-#include "src/util/array.h"
-#include "src/util/error.h"
-
-/* ---- contenders -------------------------------------------------------------------- */
-
-static int accept(void *context, struct sim *s, const struct sim_decision *d)
-{
-	(void)context;
-	(void)s;
-	(void)d;
-	return 1;
-}
-
-static int refuse(void *context, struct sim *s, const struct sim_decision *d)
-{
-	(void)context;
-	(void)s;
-	(void)d;
-	return 0;
-}
-
-static int refuse_llc(void *context, struct sim *s, const struct sim_decision *d)
-{
-	(void)context;
-	return s->machine->llc[d->src] == s->machine->llc[d->dst];
-}
-
-static const struct sim_tuning untuned = SIM_TUNING_DEFAULT;
-
-static const struct sim_contender contenders[] = {
-	{ .name = "eevdf", .policy = &sim_policy_eevdf },
-	{ .name = "mlsched", .policy = &sim_policy_mlsched },
-	{ .name = "base", .policy = &sim_policy_mlsched, .tuning = &untuned },
-	{ .name = "accept", .policy = &sim_policy_mlsched, .decide = accept },
-	{ .name = "refuse", .policy = &sim_policy_mlsched, .decide = refuse },
-	{ .name = "refuse-llc", .policy = &sim_policy_mlsched, .decide = refuse_llc },
-};
-
-const char *sim_contender_name(uint32_t i)
-{
-	return i < ARRAY_SIZE(contenders) ? contenders[i].name : NULL;
-}
-
-int sim_contender_find(struct sim_contender *c, const char *name, struct mlsched_error *err)
-{
-	char names[256] = "";
-
-	for (uint32_t i = 0; i < ARRAY_SIZE(contenders); i++) {
-		if (strcmp(contenders[i].name, name) == 0) {
-			*c = contenders[i];
-			return 0;
-		}
-		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
-			 i ? ", " : "", contenders[i].name);
-	}
-	return mls_error(err, -EINVAL, "policy %s: expected one of %s", name, names);
-}
 
 /* ---- runs ----------------------------------------------------------------------------- */
 
@@ -76,10 +17,7 @@ struct running {
 static int run(const struct sim_cell *cell, uint64_t seed, uint64_t limit,
 	       struct sim_results *results)
 {
-	struct sim_options options = { .decide = cell->contender->decide,
-				       .context = cell->contender->context,
-				       .limit = limit,
-				       .tuning = cell->contender->tuning };
+	const struct sim_options options = sim_contender_options(cell->contender, limit);
 	struct sim *s;
 	int ret;
 

@@ -62,15 +62,12 @@ static void print_names(FILE *file, const struct sim_machine *m, const char *tit
 static int run(struct trace *t, const struct sim_machine *machine,
 	       const struct sim_workload *workload, uint64_t seed, uint64_t limit)
 {
-	const struct sim_options options = { .decide = t->contender->decide,
-					     .context = t->contender->context,
-					     .ran = ran,
-					     .observer = t,
-					     .limit = limit,
-					     .tuning = t->contender->tuning };
+	struct sim_options options = sim_contender_options(t->contender, limit);
 	char title[128];
 	struct sim *s;
 
+	options.ran = ran;
+	options.observer = t;
 	snprintf(title, sizeof(title), "%s on %s under %s, seed %" PRIu64 " (simulation)",
 		 workload->name, machine->name, t->contender->name, seed);
 	print_names(t->file, machine, title);

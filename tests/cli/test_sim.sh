@@ -43,6 +43,11 @@ same "bench sim measures each policy on each machine" 6 "$("$MLSCHED" bench sim 
 import json, sys
 print(len([row for row in json.load(sys.stdin) if row["ns_per_event"] > 0]))')"
 
+# The table of policies is the one that is run.
+policies=$("$MLSCHED" sim --help | sed -n '/^POLICIES/,/^$/s/^  \([a-z-]*\) .*/\1/p' | grep -vx model | paste -sd,)
+same "sim --help lists the policies, and each of them runs" "$policies" \
+	"$(sim --seeds 1 -w imbalance -p "$policies" --json | of "','.join(r['policy'] for r in runs)")"
+
 # A pipe can be read only once: runs share the workload.
 mkfifo "$tap_tmp/once.json"
 echo '{"tasks": {"task": {"instance": 3, "loop": 50, "run": 2000, "sleep": 1000}}}' >"$tap_tmp/once.json" &

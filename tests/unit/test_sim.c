@@ -130,8 +130,9 @@ static void quantiles_are_those_of_the_distributions(void **state)
 
 /* ---- runs ------------------------------------------------------------------------------ */
 
-static const char *const contender_names[] = { "eevdf", "mlsched", "accept", "refuse",
-					       "refuse-llc" };
+static const char *const contender_names[] = { "eevdf",      "mlsched",    "refuse",
+					       "rusty",      "eevdf-free", "accept",
+					       "refuse-llc", "hysteresis", "mechanisms-hysteresis" };
 static const char *const machine_names[] = { "1c1l", "4c2l", "8c2l2n", "16c4l2n2t", "128c16l2n" };
 #define N_CONTENDERS (sizeof(contender_names) / sizeof(contender_names[0]))
 #define N_MACHINES   (sizeof(machine_names) / sizeof(machine_names[0]))
@@ -153,7 +154,7 @@ static void every_policy_does_the_same_work(void **state)
 
 			for (size_t c = 0; c < N_CONTENDERS; c++) {
 				struct sim_contender contender;
-				struct sim_options options = plain;
+				struct sim_options options;
 				struct sim *s;
 
 				assert_int_equal(sim_workload_make(&w, name, machine.n_cpus, NULL),
@@ -161,7 +162,7 @@ static void every_policy_does_the_same_work(void **state)
 				assert_int_equal(sim_contender_find(&contender, contender_names[c],
 								    NULL),
 						 0);
-				options.decide = contender.decide;
+				options = sim_contender_options(&contender, LIMIT);
 				memset(results, 0, sizeof(*results));
 				s = sim_new(&machine, &w, contender.policy, &options, 3, results);
 				assert_non_null(s);
@@ -231,14 +232,14 @@ static void a_copy_goes_on_alike(void **state)
 		for (uint32_t k = 0; (name = sim_workload_name(k)); k++) {
 			struct sim_machine machine = machine_of("8c2l2n");
 			struct sim_contender contender;
-			struct sim_options options = plain;
+			struct sim_options options;
 			struct sim_workload w;
 			struct sim *s, *copy, *again;
 
 			assert_int_equal(sim_workload_make(&w, name, machine.n_cpus, NULL), 0);
 			assert_int_equal(sim_contender_find(&contender, contender_names[c], NULL),
 					 0);
-			options.decide = contender.decide;
+			options = sim_contender_options(&contender, LIMIT);
 			s = sim_new(&machine, &w, contender.policy, &options, 5, NULL);
 			assert_non_null(s);
 			assert_int_equal(sim_run(s, 300 * SIM_MS), 0);

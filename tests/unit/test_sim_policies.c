@@ -12,7 +12,8 @@
 #include "src/sim/policy.h"
 
 static const struct sim_options plain = { .limit = 100 * SIM_S };
-static const struct sim_policy *const policies[] = { &sim_policy_eevdf, &sim_policy_mlsched };
+static const struct sim_policy *const policies[] = { &sim_policy_eevdf, &sim_policy_mlsched,
+						     &sim_policy_rusty };
 
 static struct sim_machine machine;
 static struct sim_workload workload;
@@ -136,7 +137,7 @@ static void new_tasks_find_the_idle_cpus(void **state)
 static void a_task_with_an_idle_cpu_stays(void **state)
 {
 	(void)state;
-	for (int p = 0; p < 2; p++) {
+	for (int p = 0; p < 3; p++) {
 		struct sim *s;
 
 		machine_is("4c2l");
@@ -153,7 +154,7 @@ static void a_task_with_an_idle_cpu_stays(void **state)
 static void ties_are_kept(void **state)
 {
 	(void)state;
-	for (int p = 0; p < 2; p++) {
+	for (int p = 0; p < 3; p++) {
 		struct sim *s;
 
 		machine_is("4c2l");
@@ -229,7 +230,7 @@ static void eevdf_wakes_to_an_idle_cpu_of_the_cache(void **state)
 static void siblings_share_a_core(void **state)
 {
 	(void)state;
-	for (int p = 0; p < 2; p++) {
+	for (int p = 0; p < 3; p++) {
 		struct sim *s;
 
 		machine_is("2c1l2t");
