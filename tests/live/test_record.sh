@@ -99,15 +99,20 @@ else
 	skip "mlsched eval judges by the later ones" "there are none"
 fi
 parquet=src/model_dir/recording_to_parquet.py
-if python3 -c 'import pyarrow' 2>/dev/null; then
-	check "it becomes a Parquet file" python3 $parquet "$tap_tmp/record.db" "$tap_tmp/record.parquet"
-	check "which has the same decisions" checks parquet "$tap_tmp/record.db" "$tap_tmp/record.parquet"
-else
+# The system's Python, and those of the TensorFlows that `make test` installs.
+tried=0
+for python in python3 "$O/tensorflow/bin/python" "$O/tensorflow-oldest/bin/python"; do
+	"$python" -c 'import pyarrow' 2>/dev/null || continue
+	tried=$((tried + 1))
+	version=$("$python" -c 'import pyarrow; print(pyarrow.__version__)')
+	check "it becomes a Parquet file by pyarrow $version" "$python" $parquet "$tap_tmp/record.db" "$tap_tmp/$tried.parquet"
+	check "which has the same decisions" "$python" tests/live/check_recording.py parquet "$tap_tmp/record.db" "$tap_tmp/$tried.parquet"
+done
+[ $tried -gt 0 ] || skip "it becomes a Parquet file" "no Python here has pyarrow"
+python3 -c 'import pyarrow' 2>/dev/null ||
 	same "without pyarrow the way to Parquet says what it needs" \
 		"recording_to_parquet.py: needs pyarrow: pip install pyarrow (\`mlsched label --csv\` needs nothing)" \
 		"$(python3 $parquet "$tap_tmp/record.db" "$tap_tmp/record.parquet" 2>&1)"
-	skip "it becomes a Parquet file" "needs pyarrow"
-fi
 
 # Killed while moves come; how much that may lose is tests/unit/test_recording.c.
 killed() {
