@@ -14,13 +14,16 @@ import tempfile
 import threading
 import time
 
-from compare import guests, numbers, page, plot, results, schedulers, simulation, tables
+from compare import guests, loads, numbers, page, plot, results, schedulers, simulation, tables
 
 PROFILES = ("make", "message", "mixed", "imbalance")
 CACHE = os.environ.get("MLSCHED_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "mlsched")
 
-Job = collections.namedtuple("Job", "run scheduler")
+# What is built: of scripts/vm/versions.sh.
+SOURCE = "lua5.4"
+
+Job = collections.namedtuple("Job", "run scheduler load")
 
 
 def words(text):
@@ -69,24 +72,37 @@ def write_constants(build, directory):
 
 
 def describe():
-    done = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=guests.ROOT,
-                          capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    """The commit that changed our program last, of those that we are built from."""
+    sources = ("Makefile", "bpf", "core", "include", "src")
+
+    def git(*arguments):
+        return subprocess.run(["git", *arguments, "--", *sources], cwd=guests.ROOT, capture_output=True, text=True,
+                              check=False)
+
+    commit = git("log", "-1", "--abbrev=12", "--format=%h").stdout.strip()
+    return commit + ("" if git("diff", "--quiet", "HEAD").returncode == 0 else "-dirty")
 
 
-def plan(args, chosen, inputs):
-    """Every run, repetitions outermost, the schedulers in rotating order."""
+def plan(args, chosen, inputs, load_of):
+    """Every run, repetitions outermost, the schedulers in rotating order.
+
+    inputs: {(scheduler's name, load of loads.py): hash of what the run depends on}
+    load_of: {profile: load}
+    """
     cells = [(t, p) for t in words(args.topologies) for p in words(args.profiles)]
     git = describe()
     jobs = []
     for seed in range(1, args.reps + 1):
         for number, (topology, profile) in enumerate(cells):
             turn = (seed + number) % len(chosen)
+            load = load_of[profile]
             for s in chosen[turn:] + chosen[:turn]:
+                if s.tie and profile == loads.COMPILE:
+                    fail(f"{s.name}: the processes of {profile} cannot be tied")
                 jobs.append(Job({
                     "scheduler": s.name, "title": s.title, "topology": topology, "profile": profile, "seed": seed,
                     "kernel": args.kernel, "options": args.load_options, "command": s.command or "",
-                    "inputs": inputs[s.name], "git": git}, s))
+                    "inputs": inputs[s.name, load], "git": git}, s, load))
     if args.only:
         asked = words(args.only)
         jobs = [j for j in jobs if f"{j.run['topology']}/{j.run['profile']}" in asked]
@@ -111,12 +127,12 @@ class Progress:
               f"{run['scheduler']} seed {run['seed']}: {what}", file=sys.stderr, flush=True)
 
 
-def run_all(jobs, args, programs, load):
+def run_all(jobs, args, programs):
     progress, bad = Progress(len(jobs)), []
     places = max(args.jobs, int(os.environ.get("MLSCHED_VM_GUESTS") or 1))
     pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
     with results.opened(args.output) as file:
-        waiting = [pool.submit(guests.execute, j.run, j.scheduler, programs, load, places) for j in jobs]
+        waiting = [pool.submit(guests.execute, j.run, j.scheduler, programs, j.load, places) for j in jobs]
         try:
             for future in concurrent.futures.as_completed(waiting):
                 try:
@@ -135,6 +151,20 @@ def run_all(jobs, args, programs, load):
         fail(f"{len(bad)} runs have no result; the same command tries them again")
 
 
+def loads_of(args, directory):
+    """{profile: load} of those that were asked for."""
+    asked, found = words(args.profiles), {}
+    unknown = set(asked) - set(PROFILES) - {loads.COMPILE}
+    if unknown:
+        fail(f"profile {min(unknown)}: expected one of {' '.join(PROFILES)} {loads.COMPILE}")
+    if set(asked) & set(PROFILES):
+        workload = loads.Workload(schedulers.stripped(args.build / "vm/mls-workload", directory))
+        found.update((name, workload) for name in asked if name in PROFILES)
+    if loads.COMPILE in asked:
+        found[loads.COMPILE] = loads.Compile(loads.compile_tree(SOURCE))
+    return found
+
+
 def command_run(args):
     targets = ["vm/mls-workload"]
     asked = words(args.schedulers)
@@ -145,20 +175,21 @@ def command_run(args):
         if len(targets) > 1:
             write_constants(args.build, directory)
         chosen = choose(args, directory)
-        load = schedulers.stripped(args.build / "vm/mls-workload", directory)
+        load_of = loads_of(args, directory)
         programs, inputs = {}, {}
         for s in chosen:
             if s.program and s.program not in programs:
                 place = pathlib.Path(directory) / str(len(programs))
                 place.mkdir()
                 programs[s.program] = schedulers.stripped(s.program, place)
-            inputs[s.name] = schedulers.digest_of(
-                [load, guests.HERE / "guest.sh"] + ([programs[s.program]] if s.program else []) + list(s.models))
-        jobs = plan(args, chosen, inputs)
+            for load in set(load_of.values()):
+                inputs[s.name, load] = schedulers.digest_of(
+                    load.inputs + [guests.HERE / "guest.sh"] + ([programs[s.program]] if s.program else []) + list(s.models))
+        jobs = plan(args, chosen, inputs, load_of)
         there = {results.key_of(run) for run in results.read(args.output) if not (run["failed"] and args.retry)}
         missing = [job for job in jobs if results.key_of(job.run) not in there]
         print(f"vm-compare: {len(jobs)} runs, {len(jobs) - len(missing)} of them are in {args.output}", file=sys.stderr)
-        run_all(missing, args, programs, load)
+        run_all(missing, args, programs)
 
 
 # ---- what is there ---------------------------------------------------------------
@@ -185,10 +216,13 @@ def command_plot(args):
 
 
 def command_page(args):
+    def name_of(path):
+        file = pathlib.Path(path).resolve()
+        return file.relative_to(guests.ROOT) if file.is_relative_to(guests.ROOT) else file.name
+
     runs = read_newest(args.file)
-    file = pathlib.Path(args.file).resolve()
-    name = file.relative_to(guests.ROOT) if file.is_relative_to(guests.ROOT) else file.name
-    (guests.ROOT / "docs/comparison.md").write_text(page.page(runs, name), encoding="utf-8")
+    built = page.Built(results.newest(results.read(args.compile)), name_of(args.compile))
+    (guests.ROOT / "docs/comparison.md").write_text(page.page(runs, name_of(args.file), built), encoding="utf-8")
     (guests.ROOT / "docs/comparison.svg").write_text(plot.svg(runs), encoding="utf-8")
 
 
@@ -218,7 +252,8 @@ def parser():
     run.add_argument("-o", "--output", required=True, metavar="FILE", help="of results, JSON lines; appended to")
     run.add_argument("--schedulers", default="eevdf,heuristic,refuse,accept,model,peers", metavar="LIST",
                      help="eevdf eevdf-home eevdf-cache heuristic refuse accept model, a peer's name, peers (%(default)s)")
-    run.add_argument("--profiles", default=",".join(PROFILES), metavar="LIST", help="(%(default)s)")
+    run.add_argument("--profiles", default=",".join(PROFILES), metavar="LIST",
+                     help=f"{' '.join(PROFILES)}, and {loads.COMPILE}: a real one (%(default)s)")
     run.add_argument("--topologies", default=",".join(numbers.TOPOLOGIES), metavar="LIST",
                      help="as for scripts/vm/run, such as 2x2x2 (%(default)s)")
     run.add_argument("--only", metavar="LIST", help="of all cells only these: TOPOLOGY/PROFILE")
@@ -232,7 +267,7 @@ def parser():
     run.add_argument("--model", type=pathlib.Path, default=guests.ROOT / "src/model_dir/model_path", metavar="DIR")
     run.add_argument("--peers", type=pathlib.Path, default=os.path.join(CACHE, "peers"), metavar="DIR",
                      help="where bench/peers/build-schedulers.sh puts them (%(default)s)")
-    run.add_argument("--load-options", default="", metavar="TEXT", help="more options for the load, such as \"-n 20\"")
+    run.add_argument("--load-options", default="", metavar="TEXT", help="more options for the load, such as \"-n 20\"; of compile: JOBS and flags for gcc")
     run.add_argument("--retry", action="store_true", help="repeat what failed, too")
     run.add_argument("--build", type=pathlib.Path, default=guests.ROOT / "build", metavar="DIR", help="(%(default)s)")
     shown = (
@@ -250,6 +285,9 @@ def parser():
                                  help="(%(default)s)")
         if name in ("table", "simulation"):
             command.add_argument("--json", action="store_true", help="one document")
+        if name == "page":
+            command.add_argument("--compile", default=guests.ROOT / "bench/results/vm-compile.jsonl", metavar="FILE",
+                                 help="of results of the load compile (%(default)s)")
         if name == "plot":
             command.add_argument("-o", "--output", metavar="FILE", help="instead of standard output")
     return top

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs one load under one scheduler in a fresh guest whose time goes by instructions."""
 
-import json
 import os
 import pathlib
 import subprocess
 import tempfile
 import threading
+
+from compare import loads, schedtrace
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -24,42 +25,27 @@ class GuestDied(Exception):
     """The host's side failed: there is no result, and none is written down."""
 
 
-def text_of(path):
-    return path.read_text(errors="replace").strip() if path.exists() else None
-
-
-def documents_of(text):
-    """JSON documents, one a line; what is no JSON is left out."""
-    found = []
-    for line in (text or "").splitlines():
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return found
-
-
-def load_command(run, tie):
-    words = ["mls-workload", run["profile"], "-S", str(run["seed"])]
-    return " ".join(words + (["-P", tie] if tie else []) + run["options"].split())
-
-
-def outcome(out):
+def outcome(out, run, load):
     """What the guest left behind, as fields of the run."""
-    result = {"failed": text_of(out / "failed")}
-    lines = documents_of(text_of(out / "load"))
-    if lines:
-        result["load"] = lines[-1]
+    result = {"failed": loads.text_of(out / "failed")}
+    measured = None
+    if not result["failed"] or (out / "load").exists():
+        try:
+            measured = load.measure(out, run)
+        except schedtrace.TraceError as error:
+            result["failed"] = result["failed"] or str(error)
+    if measured:
+        result["load"] = measured
     elif not result["failed"]:
         result["failed"] = "the load printed nothing"
-    attached = text_of(out / "attached")
+    attached = loads.text_of(out / "attached")
     if attached is not None:
         result["attached"] = attached
-    last = documents_of(text_of(out / "scheduler"))[-1:]
+    last = loads.documents_of(loads.text_of(out / "scheduler"))[-1:]
     if last and last[0].get("type") == "summary":
         result["summary"] = last[0]
     if result["failed"]:
-        result["messages"] = (text_of(out / "messages") or "")[-2000:]
+        result["messages"] = (loads.text_of(out / "messages") or "")[-2000:]
     return result
 
 
@@ -82,23 +68,23 @@ def call(command, env):
 
 
 def execute(run, scheduler, programs, load, places):
-    """Returns the run's dictionary, completed.  programs: {host path: stripped copy}."""
+    """Returns the run's dictionary, completed.  programs: {host path: stripped copy}; load: of loads.py."""
     with tempfile.TemporaryDirectory(prefix="vm-compare-") as directory:
         out = pathlib.Path(directory) / "out"
         command = [ROOT / "scripts/vm/run", "-k", run["kernel"], "-t", run["topology"], "-d", str(run["seed"]),
-                   "--limit", str(LIMIT), "-o", out, "-p", load, "-p", HERE / "guest.sh"]
+                   "--limit", str(LIMIT), "-o", out, *load.options, "-p", HERE / "guest.sh"]
         if scheduler.program:
             command += ["-p", f"{programs[scheduler.program]}={pathlib.Path(scheduler.command.split()[0]).name}"]
         for host, guest in scheduler.models.items():
             command += ["-f", f"{host}={guest}"]
-        command += ["--", "guest.sh", load_command(run, scheduler.tie)]
+        command += ["--", "guest.sh", load.command(run, scheduler.tie)]
         command += [scheduler.command] if scheduler.command else []
         env = dict(os.environ, MLSCHED_VM_GUESTS=str(places))
         status, said = call(command, env)
         if status in NO_RESULT or status < 0:
             raise GuestDied(f"{run['topology']} {run['profile']} {run['scheduler']} seed {run['seed']}: "
                             f"status {status}: {said[-1000:]}")
-        result = dict(run, **outcome(out))
+        result = dict(run, **outcome(out, run, load))
         # Whatever the kernel complains about: a scheduler that does that is not compared.
         if status != 0 and not result["failed"]:
             result["failed"] = f"status {status}: {said[-1000:]}"

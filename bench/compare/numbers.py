@@ -16,12 +16,14 @@ WAIT_TIMES = 1.1
 # limit may have to wait for the slice that has begun.
 LONGEST_MS = 100 + 4
 
-# Fields of the load's line.
+# Fields of the load's line; not every load has all of them.
 MOVES = (
     ("moves", "all", 1, 0),
     ("moves_caches", "across LLCs", 1, 0),
     ("moves_nodes", "across nodes", 1, 0),
     ("refill_ms", "refill ms", 1, 0),
+    ("clock_ms", "guest's clock ms", 1, 0),
+    ("wasted_ms", "idle beside waiting ms", 1, 0),
 )
 LATENCIES = tuple(
     (f"{what}_{quantile}_us", f"{title} {quantile.replace('p999', 'p99.9')}", 1e3, 2 if quantile == "p50" else 1)
@@ -40,7 +42,7 @@ def cells_of(runs):
 
 
 def cell_rank(topology, profile):
-    order = ("make", "message", "mixed", "imbalance")
+    order = ("make", "message", "mixed", "imbalance", "compile")
     parts = [int(n) for n in topology.split("x")]
     cpus = 1
     for part in parts:
@@ -57,6 +59,13 @@ def titles_of(runs):
         return [i for i, word in enumerate(first) if name.startswith(word)] or [len(first)], name
 
     return {name: titles[name] for name in sorted(titles, key=rank)}
+
+
+def columns_of(cell):
+    """Those of MOVES that every load of a cell has; moves between nodes where there are several."""
+    every = [load for loads in cell.values() for load in loads.values()]
+    several_nodes = any(load["nodes"] > 1 for load in every)
+    return [c for c in MOVES if all(c[0] in load for load in every) and (several_nodes or c[0] != "moves_nodes")]
 
 
 def values(loads, field):
@@ -123,6 +132,8 @@ def summary(runs):
             row = {"topology": topology, "profile": profile, "scheduler": name, "title": titles[name],
                    "seeds": sorted(loads)}
             for field in ["makespan_ms"] + [column[0] for column in MOVES + LATENCIES]:
+                if not all(field in load for load in loads.values()):
+                    continue
                 numbers = values(loads, field)
                 row[field] = {"median": median(numbers), "min": min(numbers), "max": max(numbers)}
                 against = [r for r in ratios(loads, base, field) if r != INFINITE]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """docs/comparison.md from a file of results.  Whatever is said of the numbers is computed from them."""
 
+import collections
+
 from compare import numbers, plot, tables
 from compare.numbers import BASE, TOPOLOGIES
 
@@ -30,6 +32,33 @@ no promise for real hardware.
 - A run counts only when the scheduler was attached from before the load until after it, without a new start.
 {schedulers}
 """
+
+# Results of the load compile, and the name of their file.
+Built = collections.namedtuple("Built", "runs file", defaults=((), None))
+
+COMPILE = """## A real compile
+The loads above count their work in time. This one is real: the source of Debian's `lua5.4`, {compilations} compilations
+and {programs} programs in all, built by `make -j` with 1.5 jobs for each CPU and gcc 14 (`-O0`). Tools and C library are
+pinned packages too, in a root directory of their own; everything is in memory before it begins. Of two runs with the same
+seed `make` takes what is ready in the same order (`--shuffle`).
+
+**This, too, is emulation.** There are no caches: a move costs what the scheduler's code for it costs, and nothing after
+it. The makespan tells whether CPUs were kept busy and what the scheduler itself takes, not what moves cost on real
+hardware; how many there are, and how far, is what it takes from here. The clock counts instructions and shares them out
+between the CPUs that are not idle, so that the others are faster while one idles: *guest's clock* is what it said,
+*makespan* what it would have been on CPUs of one speed, N/k times as long where k of N are busy. *Idle beside waiting*
+is CPU time, at that speed, during which a CPU was idle while a process of the build waited for one.
+
+- Measured by the kernel's own events of all CPUs (`sched_switch`, `sched_wakeup`, `sched_migrate_task`, ...; none lost),
+  for `make` and all its descendants: moves between CPUs, how late a process runs that was woken or has begun (*wake-up*),
+  how long one was off the CPU in the middle of its work (*wait*).
+- Kernel: {kernels}. Results: [{file}](../{file}).
+{schedulers}
+"""
+
+COMPILE_AGAIN = """```
+bench/vm-compare run --profiles compile --topologies {topologies} --schedulers {names} -o {file}
+```"""
 
 READING = """## All against EEVDF
 EEVDF's line holds its own values, the others their difference to it: the median over the seeds of the differences
@@ -126,7 +155,44 @@ def again(file, cells, titles):
                         others="".join(others)).strip()
 
 
-def page(runs, file):
+def compared(cell, titles):
+    """One line for each of ours against each of the others: moves and makespan, the same seeds in pairs."""
+    ours = [n for n in titles if n.split("-")[0] in ("heuristic", "model") and cell.get(n)]
+    others = [n for n in titles if n not in ours and cell.get(n)]
+    lines = []
+    for name in ours:
+        found = []
+        for other in others:
+            moves = numbers.median(numbers.ratios(cell[name], cell[other], "moves"))
+            makespan = numbers.median(numbers.changes(cell[name], cell[other], "makespan_ms"))
+            if moves is not None:
+                found.append(f"{titles[other]} (moves ×{moves:.2f}, makespan {makespan:+.1f} %)")
+        if found:
+            lines.append(f"- **{titles[name]}** against {', '.join(found)}.")
+    return "\n".join(lines)
+
+
+def compile_parts(built):
+    """The section about the real compile; nothing without results."""
+    cells, titles = numbers.cells_of(built.runs), numbers.titles_of(built.runs)
+    loads = [load for cell in cells.values() for of in cell.values() for load in of.values()]
+    if not loads:
+        return []
+    parts = [COMPILE.format(
+        compilations=loads[0]["programs"]["cc1"], programs=sum(loads[0]["programs"].values()), file=built.file,
+        kernels=", ".join(sorted({run["kernel"] for run in built.runs})),
+        schedulers=schedulers_part(built.runs, titles)).strip()]
+    for (topology, _), cell in cells.items():
+        work = [load["work_ms"] / load["cpus"] for load in cell.get(BASE, {}).values()]
+        parts += [f"### {plot.describe(topology)}", f"Work / CPUs under EEVDF: {tables.spread(work)} ms.",
+                  tables.moves_table(cell, titles), tables.latency_table(cell, titles), compared(cell, titles)]
+    bad = tables.failures(built.runs)
+    parts += ["Failed:\n" + "\n".join(bad)] if bad else []
+    topologies = ",".join(dict.fromkeys(topology for topology, _ in cells))
+    return parts + [COMPILE_AGAIN.format(topologies=topologies, names=",".join(titles), file=built.file)]
+
+
+def page(runs, file, built=Built()):
     cells, titles = numbers.cells_of(runs), numbers.titles_of(runs)
     topologies = list(dict.fromkeys(topology for topology, _ in cells))
     parts = [INTRODUCTION.format(
@@ -150,5 +216,6 @@ def page(runs, file):
     parts += ["## What failed\n" + ("\n".join(bad) if bad else "Nothing: every scheduler was attached until the end.")]
     parts += ["## Cell by cell", "Median (smallest–largest); × is the median ratio to EEVDF with the same seed."]
     parts += tables.cell_parts(cells, titles)
+    parts += compile_parts(built)
     parts.append(again(file, cells, titles))
     return "\n\n".join(parts) + "\n"

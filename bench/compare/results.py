@@ -4,6 +4,8 @@
 import json
 import os
 
+from compare import loads
+
 # Two runs with the same values of these are the same run: its numbers would be the same, too.
 KEY = ("kernel", "topology", "profile", "options", "scheduler", "command", "seed", "inputs")
 
@@ -46,8 +48,14 @@ def append(file, run):
 
 
 def newest(runs):
-    """Of each scheduler only runs of the build that ran last (a file may hold older ones)."""
+    """Of each scheduler only runs of the build that ran last (a file may hold older ones).
+
+    What a run depends on is hashed into its inputs: for the compile that is more, and another hash.
+    """
+    def who(run):
+        return run["scheduler"], run["profile"] == loads.COMPILE
+
     last = {}
     for run in runs:
-        last[run["scheduler"]] = run["command"], run["inputs"]
-    return [run for run in runs if (run["command"], run["inputs"]) == last[run["scheduler"]]]
+        last[who(run)] = run["command"], run["inputs"]
+    return [run for run in runs if (run["command"], run["inputs"]) == last[who(run)]]

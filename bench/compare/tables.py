@@ -57,8 +57,7 @@ def longest_matrix(cells, titles):
 
 def moves_table(cell, titles):
     base = cell.get(BASE, {})
-    several_nodes = any(load["nodes"] > 1 for loads in cell.values() for load in loads.values())
-    columns = [c for c in numbers.MOVES if several_nodes or c[0] != "moves_nodes"]
+    columns = numbers.columns_of(cell)
     head = ["", "n", "makespan ms", "vs EEVDF"] + [f"moves {t}" if f.startswith("moves") else t for f, t, _, _ in columns]
     rows = []
     for name, title in titles.items():

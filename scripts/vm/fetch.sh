@@ -29,33 +29,44 @@ vm_mirror() {
 	fi
 }
 
-# vm_apt_update SUITE: the lists of one suite.  Old snapshots are welcome: what
-# counts is the hash of the package.
+# vm_apt_update SUITE PACKAGES: the lists of one suite, those of sources only if one is
+# asked for.  Old snapshots are welcome: what counts is the hash of the package.
 vm_apt_update() {
-	local mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	local mirror kind kinds=(deb) keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 	mirror=$(vm_mirror)
 	[ -n "$mirror" ] || die "apt knows no Debian mirror: name one in MLSCHED_VM_MIRROR"
 	[ -e "$keyring" ] || die "$keyring is missing: install debian-archive-keyring"
 	mkdir -p "$cache/apt/state/lists/partial" "$cache/apt/cache/archives/partial"
-	echo "deb [arch=amd64 signed-by=$keyring check-valid-until=no] $mirror $1 main" >"$cache/apt/sources.list"
+	! grep -q '^src:' <<<"$2" || kinds+=(deb-src)
+	for kind in "${kinds[@]}"; do
+		echo "$kind [arch=amd64 signed-by=$keyring check-valid-until=no] $mirror $1 main"
+	done >"$cache/apt/sources.list"
 	vm_apt apt-get update >"$cache/apt/log" 2>&1 || {
 		cat "$cache/apt/log" >&2
 		die "apt-get update failed for $mirror $1"
 	}
 }
 
-# vm_download PACKAGE VERSION SHA256 DIRECTORY: one package, checked.
+# vm_download PACKAGE VERSION SHA256 DIRECTORY: one package, checked, into DIRECTORY/unpacked;
+# of a source ("src:PACKAGE") the upstream archive, into DIRECTORY/source.
 vm_download() {
-	local file found
-	(cd "$4" && vm_apt apt-get download "$1=$2") >>"$cache/apt/log" 2>&1
-	file=$(find "$4" -name "$1_*.deb")
+	local file found get=(download "$1=$2") name="$1_*.deb"
+	[ "${1#src:}" = "$1" ] || { get=(source --download-only "${1#src:}=$2"); name="${1#src:}_*.orig.tar.*"; }
+	(cd "$4" && vm_apt apt-get "${get[@]}") >>"$cache/apt/log" 2>&1
+	file=$(find "$4" -maxdepth 1 -name "$name")
 	[ -n "$file" ] || {
 		tail -n 5 "$cache/apt/log" >&2
 		die "package $1 version $2: not to be had from $(vm_mirror); a mirror of an earlier day may have it (MLSCHED_VM_MIRROR)"
 	}
 	found=$(sha256sum "$file" | cut -d' ' -f1)
 	[ "$found" = "$3" ] || die "package $1 version $2: expected SHA-256 $3, found $found"
-	dpkg-deb -x "$file" "$4/unpacked" || die "dpkg-deb -x failed on $file"
+	case $file in
+	*.deb) dpkg-deb -x "$file" "$4/unpacked" || die "dpkg-deb -x failed on $file" ;;
+	*)
+		mkdir "$4/source"
+		tar -xf "$file" -C "$4/source" --strip-components=1 || die "tar failed on $file"
+		;;
+	esac
 }
 
 # vm_is_whole DIRECTORY PACKAGES: made of exactly these packages, and undamaged.
@@ -64,7 +75,7 @@ vm_is_whole() {
 }
 
 # vm_unpack DIRECTORY SUITE PACKAGES ARRANGE: downloads what PACKAGES lists, calls
-# ARRANGE to pick from ./unpacked what is needed into ./kept, and puts that in
+# ARRANGE to pick from ./unpacked (and ./source) what is needed into ./kept, and puts that in
 # place under its name in one step.
 vm_unpack() {
 	local target=$1 packages=$3
@@ -80,7 +91,7 @@ vm_unpack_locked() {
 	say "fetching $(cut -d' ' -f1,2 <<<"$packages" | paste -sd, | sed 's/,/, /g')"
 	work=$(mktemp -d "$cache/fetch-XXXXXX") || die "cannot write to $cache"
 	vm_trash+=("$work")
-	vm_apt_update "$suite"
+	vm_apt_update "$suite" "$packages"
 	while read -r package version sha256; do
 		vm_download "$package" "$version" "$sha256" "$work"
 	done <<<"$packages"
@@ -156,4 +167,38 @@ vm_prepare_qemu() {
 	vm_qemu=("$dir/qemu-system-x86_64" -L "$dir/firmware")
 	"${vm_qemu[0]}" --version >/dev/null 2>&1 ||
 		die "QEMU $vm_qemu_version does not run here, and the system's $found is too old (8.1 is needed): $("${vm_qemu[0]}" --version 2>&1 | head -n 1)"
+}
+
+# A root directory of its own, so that nothing in it depends on this machine: the tools by the
+# names that Makefiles use, without what C does not need (lto1, other machines' headers).  Copies
+# instead of links: it goes into the guest's memory as it is.
+arrange_compile() {
+	local tool from=unpacked/usr to=kept/root triple=x86_64-linux-gnu version=14
+	mkdir -p "$to"/{bin,dev,tmp,lib64,lib/$triple,usr/bin,usr/lib/$triple,usr/libexec/gcc/$triple/$version,usr/include/$triple}
+	cp "$from/bin/$triple-gcc-$version" "$to/usr/bin/gcc" && cp "$from/bin/make" "$to/usr/bin/" &&
+		cp "$from/bin/dash" "$to/bin/sh" || return
+	for tool in ar as ld ranlib; do
+		cp -L "$from/bin/$triple-$tool" "$to/usr/bin/$tool" || return
+	done
+	for tool in cc1 collect2 liblto_plugin.so; do
+		cp "$from/libexec/gcc/$triple/$version/$tool" "$to/usr/libexec/gcc/$triple/$version/" || return
+	done
+	# What programs are run with, then what they are linked from.
+	cp -L "$from/lib64/ld-linux-x86-64.so.2" "$to/lib64/" &&
+		cp -L "$from/lib/$triple"/lib*.so.* "$from/lib/$triple"/lib{bfd,opcodes}-*.so "$to/lib/$triple/" &&
+		cp -L "$from/lib/$triple"/*.[oa] "$from/lib/$triple"/lib{c,m}.so "$to/usr/lib/$triple/" &&
+		mkdir -p "$to/usr/lib/gcc/$triple/$version" &&
+		cp -rL "$from/lib/gcc/$triple/$version"/{include,crt*.o,libgcc*} "$to/usr/lib/gcc/$triple/$version/" || return
+	cp -L "$from/include"/*.h "$to/usr/include/" && cp -rL "$from/include"/{linux,asm-generic} "$to/usr/include/" &&
+		cp -rL "$from/include/$triple"/. "$to/usr/include/$triple/" && cp -r source "$to/source"
+}
+
+# vm_prepare_compile NAME: sets vm_compile_dir, which holds root, with /source in it.
+vm_prepare_compile() {
+	local packages
+	packages=$(vm_packages_of "$vm_compile_table" "$1")
+	[ -n "$packages" ] || die "source $1: expected one of $(awk '$2 == "source" { print $1 }' <<<"$vm_compile_table" | paste -sd' ')"
+	vm_compile_dir=$cache/compile-$1
+	vm_is_whole "$vm_compile_dir" "$packages" ||
+		vm_unpack "$vm_compile_dir" "$vm_compile_suite" "$packages" arrange_compile
 }

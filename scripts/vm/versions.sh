@@ -39,6 +39,35 @@ vm_qemu_table='
 10.0.2 bios seabios 1.16.3-2~bpo12+1 48390d0a534c66d11789e39518aa219773a9d3677b29fe1af8799dfb563ec713
 '
 
+# For the load "compile" of bench/vm-compare: the source that is built in the guest, and
+# all that builds it, down to the C library.  A source is "src:PACKAGE"; its hash is that of the
+# upstream archive.
+# shellcheck disable=SC2034
+vm_compile_suite=trixie
+vm_compile_table='
+lua5.4 source src:lua5.4 5.4.7-1 9fbf5e28ef86c69858f6d3d34eccc32e911c1a28b4120ff3e84aaa70cfbf1e30
+lua5.4 tool gcc-14-x86-64-linux-gnu 14.2.0-19 a17ef039f1ba482051c3efb5c2c24070002e60dd0bd09fd456ec31481a11b725
+lua5.4 tool cpp-14-x86-64-linux-gnu 14.2.0-19 ef274b5379f5f97fc71619d39ecc84d039d3e184570d207b909c90afaa5d79e0
+lua5.4 tool libgcc-14-dev 14.2.0-19 ca6f2d36d96b19b3eb71405b0b80134d8c89380b02204a2512e5c58ceb090628
+lua5.4 tool libgcc-s1 14.2.0-19 3c71917b490d1a17aed43196a2787a256ecf060526cdb20216a74bedc061b150
+lua5.4 tool binutils-x86-64-linux-gnu 2.44-3 e6741ce95ff0f7a131c8d9faa3528ccbbc453078bbc62a97da81340ed7462c53
+lua5.4 tool libbinutils 2.44-3 4f4664c8a8f0ad0c8631c39fab02e3d8d86ccc6f4436a1d59f059dbcb0492679
+lua5.4 tool libctf0 2.44-3 120cafcd93132a276fa92a8fb4cf39b23d14e5a3e348f4f5580638d71ca95ac5
+lua5.4 tool libsframe1 2.44-3 38f625dfdc582717029ac3a3e97c51d994ec2e7a0e9b230c6b44e40d1276311f
+lua5.4 tool libjansson4 2.14-2+b3 60707a62fe6c1228c3389b12a13ca4efd76defc5532473e547a29e99cf7d2a6e
+lua5.4 tool libc6 2.41-12+deb13u5 b59b0625cd1a791375d40dab23a4d5d3d0641e3d0a773501becdc3725b7f99cf
+lua5.4 tool libc6-dev 2.41-12+deb13u5 858f4d477cc39324f3c6582cdebcf38928fb385bb17b40518c77a7dccd296428
+lua5.4 tool linux-libc-dev 6.12.117-1 8b4848725a2705e5b1612f2135c44300716690ba762368ab87df127e9a5ed416
+lua5.4 tool libgmp10 2:6.3.0+dfsg-3 d0d0265eb01770f17afd0f7c8c0622f80479dcfbbe13653a0debeec61464e622
+lua5.4 tool libisl23 0.27-1 ac8518042e81c00de1effb72bba7e88ac4ecd488f7ea8b9e3ebc63159cb53b35
+lua5.4 tool libmpc3 1.3.1-1+b3 2af0a5c128e03694a41c0b011bd8a958b7297436cdb3a15ddad7866dae8c300b
+lua5.4 tool libmpfr6 4.2.2-1 75dddce11dabc7fc543712c33dc27b7f2ee66a111763eb5eac654d010b42cd92
+lua5.4 tool libzstd1 1.5.7+dfsg-1 2f6a2aeacfc925eba8b00ac9139bc4bfccf8cacb09eb93de067074b26948eef9
+lua5.4 tool zlib1g 1:1.3.dfsg+really1.3.1-1+deb13u1 8c27c342230503b73dfde629642c3b352e87b554e06d60cf58772f236a305ceb
+lua5.4 tool make 4.4.1-2 70a9709e665383b06068ccd423d62ea191b65355f318a25565dbf324b254cec6
+lua5.4 tool dash 0.5.12-12 a8902cb6d8650134764a25fb80aec8589d858ef71ece1680a62e84816c37bb04
+'
+
 # The names of the kernels, oldest first.
 vm_kernels() { awk '$2 == "kernel" { print $1 }' <<<"$vm_kernel_table"; }
 

@@ -129,12 +129,13 @@ def the_hash_follows_contents_and_names_only():
 def schedulers_take_turns():
     args = cli.parser().parse_args(["run", "-o", "x", "--reps", "3", "--topologies", "1x2x2", "--profiles", "make,mixed"])
     chosen = [schedulers.Scheduler(name, name) for name in "abc"]
-    jobs = cli.plan(args, chosen, {name: "hash" for name in "abc"})
+    inputs, load_of = {(name, "load"): "hash" for name in "abc"}, {"make": "load", "mixed": "load"}
+    jobs = cli.plan(args, chosen, inputs, load_of)
     firsts = {job.run["scheduler"] for job in jobs[::3]}
     assert len(jobs) == 18 and firsts == set("abc"), firsts
     assert all({j.run["scheduler"] for j in jobs[i:i + 3]} == set("abc") for i in range(0, 18, 3))
     args.only = "1x2x2/mixed"
-    assert {job.run["profile"] for job in cli.plan(args, chosen, {name: "hash" for name in "abc"})} == {"mixed"}
+    assert {job.run["profile"] for job in cli.plan(args, chosen, inputs, load_of)} == {"mixed"}
 
 
 def peers_are_found_by_where_they_are_built():
@@ -193,16 +194,18 @@ def a_topology_on_which_some_were_not_measured_is_shown_as_that():
 
 
 def a_topology_that_was_asked_for_is_planned_and_those_of_always_are_the_default():
-    hashes = {"a": "hash"}
+    hashes = {("a", "load"): "hash"}
     chosen = [schedulers.Scheduler("a", "a")]
     for options, expected in (([], {"1x2x2", "2x1x4"}), (["--topologies", "2x2x2"], {"2x2x2"})):
         args = cli.parser().parse_args(["run", "-o", "x", "--reps", "1", "--profiles", "make"] + options)
-        assert {job.run["topology"] for job in cli.plan(args, chosen, hashes)} == expected
+        assert {job.run["topology"] for job in cli.plan(args, chosen, hashes, {"make": "load"})} == expected
 
 
 def the_published_page_is_made_of_the_published_results():
     runs = results.newest(results.read(ROOT / "bench/results/vm-compare.jsonl"))
-    assert (ROOT / "docs/comparison.md").read_text() == page.page(runs, "bench/results/vm-compare.jsonl"), \
+    built = "bench/results/vm-compile.jsonl"
+    built = page.Built(results.newest(results.read(ROOT / built)), built)
+    assert (ROOT / "docs/comparison.md").read_text() == page.page(runs, "bench/results/vm-compare.jsonl", built), \
         "bench/vm-compare page bench/results/vm-compare.jsonl makes it anew"
     assert (ROOT / "docs/comparison.svg").read_text() == plot.svg(runs)
 

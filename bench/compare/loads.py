@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What is compared under: how each load comes into the guest, is started, and is measured."""
+
+import json
+import pathlib
+import subprocess
+
+from compare import schedtrace
+
+HERE = pathlib.Path(__file__).resolve().parent
+COMPILE = "compile"
+
+
+class Workload:
+    """The synthetic loads of bench/vm: one program, which measures itself."""
+
+    def __init__(self, program):
+        self.inputs, self.options = [program], ["-p", program]
+
+    @staticmethod
+    def command(run, tie):
+        words = ["mls-workload", run["profile"], "-S", str(run["seed"])]
+        return " ".join(words + (["-P", tie] if tie else []) + run["options"].split())
+
+    @staticmethod
+    def measure(out, _run):
+        """Its line, or None."""
+        lines = documents_of(text_of(out / "load"))
+        return lines[-1] if lines else None
+
+
+class Compile:
+    """A real build with make and gcc in a root directory of its own, measured by the kernel's events."""
+
+    def __init__(self, tree):
+        script = HERE / "compile.sh"
+        # Of the tree the list of the packages that it consists of, and the hash of each of its files.
+        self.inputs = [script, tree.parent / "packages", tree.parent / "hashes"]
+        self.options = ["-p", script, "-f", f"{tree}=/compile"]
+
+    @staticmethod
+    def command(run, _tie):
+        return " ".join(["compile.sh", str(run["seed"])] + run["options"].split())
+
+    @staticmethod
+    def measure(out, run):
+        if not (out / "trace").exists():
+            return None
+        with open(out / "trace", encoding="utf-8", errors="replace") as lines:
+            found = schedtrace.measure(lines, int(text_of(out / "pid")), "/usr/bin/make",
+                                       schedtrace.machine_of(text_of(out / "cpus")))
+        return dict({"profile": run["profile"], "seed": run["seed"]}, **found)
+
+
+def text_of(path):
+    return path.read_text(errors="replace").strip() if path.exists() else None
+
+
+def documents_of(text):
+    """JSON documents, one a line; what is no JSON is left out."""
+    found = []
+    for line in (text or "").splitlines():
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return found
+
+
+def compile_tree(name):
+    """The directory of scripts/vm/compile-tree, which fetches what is missing."""
+    done = subprocess.run([HERE.parent.parent / "scripts/vm/compile-tree", name], stdout=subprocess.PIPE, text=True,
+                          check=False)
+    if done.returncode:
+        raise FileNotFoundError(f"scripts/vm/compile-tree {name} ended with status {done.returncode}")
+    return pathlib.Path(done.stdout.strip())
