@@ -9,6 +9,7 @@
 
 #include "src/cli/eval.h"
 #include "src/cli/rows.h"
+#include "src/cli/tuning.h"
 
 enum {
 	OPTION_SCHEMA = 0x200,
@@ -16,7 +17,8 @@ enum {
 	OPTION_THRESHOLD,
 	OPTION_OFF_POLICY,
 	OPTION_PRICE,
-	OPTION_WAIT
+	OPTION_WAIT,
+	OPTION_AGAINST
 };
 
 struct eval_options {
@@ -28,7 +30,12 @@ struct eval_options {
 	float threshold; /* or NAN: the model's own */
 	bool off_policy;
 	struct mls_label_options benefit;
+	bool against_controls;
+	struct cli_sim_sweep_options sweep;
 };
+
+/* Of mechanisms, and of the first offer: not on the command line. */
+#define UNSAID UINT32_MAX
 
 /* One judged way to decide. */
 struct judged {
@@ -47,6 +54,11 @@ static const struct argp_option options[] = {
 	{ "off-policy", OPTION_OFF_POLICY, NULL, 0,
 	  "The second file is a recording in which a coin took part of the decisions: what the "
 	  "model would have come to, by inverse propensity and doubly robust, with intervals",
+	  0 },
+	{ "against-controls", OPTION_AGAINST, NULL, 0,
+	  "In the simulator, beside EEVDF, a scheduler by the rules of scx_rusty, ours without a "
+	  "model, with mechanisms only, with hysteresis, with all moves refused or taken, and the "
+	  "bound of what there is to win; no file",
 	  0 },
 	{ "price", OPTION_PRICE, "US", 0, "Of a move, for --off-policy (500)", 0 },
 	{ "wait-weight", OPTION_WAIT, "X", 0,
@@ -73,6 +85,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->common;
+		state->child_inputs[1] = &o->sweep;
+		return 0;
+	case OPTION_AGAINST:
+		o->against_controls = true;
 		return 0;
 	case OPTION_SCHEMA:
 		o->schema = arg;
@@ -104,6 +120,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		*(o->model ? &o->data : &o->model) = arg;
 		return 0;
 	case ARGP_KEY_END:
+		if (o->against_controls && (o->data || o->off_policy))
+			argp_error(state, "--against-controls takes no data");
+		if (o->against_controls && o->sweep.seeds < 2)
+			argp_error(state, "--against-controls needs 2 seeds or more");
+		if (o->against_controls && o->model)
+			return 0;
 		if (!o->data)
 			argp_error(state, o->model ? "no data named" : "no model named");
 		return 0;
@@ -112,17 +134,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 },
+					      { &cli_sim_sweep_argp, 0,
+						"Simulation, with --against-controls:", 1 },
+					      { 0 } };
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "MODEL DATA.csv\n--off-policy MODEL RECORDING",
+	.args_doc = "MODEL DATA.csv\n--off-policy MODEL RECORDING\n--against-controls MODEL",
 	.doc = "Judges MODEL on labelled rows: verdicts, ranking and calibration, beside the "
 	       "controls \"always migrate\" and \"never migrate\".\v"
 	       "The CSV file (- for standard input) has a header; columns are found by the "
 	       "schema's names.\n\n"
 	       "EXAMPLES\n  mlsched eval src/model_dir/model_path decisions.csv\n"
-	       "  mlsched eval --off-policy new_model explored.db\n",
+	       "  mlsched eval --off-policy new_model explored.db\n"
+	       "  mlsched eval --against-controls new_model -w make,my_load.json -m 8c2l,32c4l\n",
 	.children = children,
 };
 
@@ -364,21 +390,46 @@ static int eval(const struct eval_options *o, const struct mlsched_model *model)
 	return status;
 }
 
+/* What is not said on the command line is as it was in training. */
+static int against_controls(struct eval_options *o, const struct mlsched_model *model)
+{
+	struct sim_tuning *tuning = &o->sweep.tuning, trained;
+	struct mlsched_error err;
+
+	if (cli_tuning_of_model(model, &trained, &err) != 0)
+		return cli_fail(&o->common, "%s: %s", o->model, err.message);
+	if (tuning->mechanisms == UNSAID)
+		tuning->mechanisms = trained.mechanisms;
+	if (tuning->worth[0] == UNSAID)
+		memcpy(tuning->worth, trained.worth, sizeof(trained.worth));
+	o->sweep.model = o->model;
+	return cli_eval_against_controls(&o->common, &o->sweep);
+}
+
 int cli_eval(int argc, char **argv)
 {
 	struct eval_options o = { .common.command = argv[0],
 				  .label = "migrate",
 				  .threshold = NAN,
-				  .benefit = MLS_LABEL_OPTIONS };
+				  .benefit = MLS_LABEL_OPTIONS,
+				  .sweep = cli_sim_sweep_default() };
 	struct mlsched_model *model;
 	struct mlsched_error err;
 	int status;
 
+	/* Seeds that no training has met: mlsched train --from sim has those below. */
+	o.sweep.seeds = 10;
+	o.sweep.seed = 2000001;
+	o.sweep.tuning.mechanisms = UNSAID;
+	o.sweep.tuning.worth[0] = UNSAID;
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
-	if (mlsched_model_load(o.model, &err, &model) != 0)
-		return cli_fail(&o.common, "%s", err.message);
-	status = eval(&o, model);
-	mlsched_model_free(model);
+	if (mlsched_model_load(o.model, &err, &model) != 0) {
+		status = cli_fail(&o.common, "%s", err.message);
+	} else {
+		status = o.against_controls ? against_controls(&o, model) : eval(&o, model);
+		mlsched_model_free(model);
+	}
+	cli_sim_sweep_options_clear(&o.sweep);
 	return status;
 }

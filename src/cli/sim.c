@@ -8,28 +8,18 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "src/cli/cli.h"
 #include "src/cli/sim.h"
 #include "src/cli/sim_sweep.h"
 #include "src/cli/tuning.h"
+#include "src/sim/figures.h"
 #include "src/sim/report.h"
 #include "src/sim/trace.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
 
-enum {
-	OPTION_MODEL = 0x200,
-	OPTION_TRACE,
-	OPTION_REPORT,
-	OPTION_COSTS,
-	OPTION_SEED,
-	OPTION_SEEDS,
-	OPTION_LIMIT,
-	OPTION_MECHANISMS,
-	OPTION_OFFERS
-};
+enum { OPTION_MODEL = 0x200, OPTION_TRACE, OPTION_REPORT };
 
 struct sim_cli_options {
 	struct cli_common common;
@@ -39,79 +29,27 @@ struct sim_cli_options {
 };
 
 static const struct argp_option options[] = {
-	{ "machine", 'm', "LIST", 0,
-	  "CPUs, last-level caches, nodes, threads of a core: 8c2l, 128c16l2n, 16c2l2t (8c2l)", 0 },
-	{ "workload", 'w', "LIST", 0,
-	  "make, message, mixed, imbalance, server, or rt-app's FILE.json (the first four)", 0 },
 	{ "policy", 'p', "LIST", 0,
 	  "Of those below; the others are compared with the first one (eevdf,mlsched,refuse)", 0 },
 	{ "model", OPTION_MODEL, "DIR", 0, "Of the policy \"model\": ours, and this decides", 0 },
-	{ "mechanisms", OPTION_MECHANISMS, "LIST", 0,
-	  "Of ours, but not of base: as for mlsched run (none)", 0 },
-	{ "offers", OPTION_OFFERS, "NEAR,NODE,FAR", 0,
-	  "The same: for so long, in us, a CPU must be expected to be idle before it takes a task "
-	  "from within a domain, from another one, from another node (2000,2500,3000)",
-	  0 },
-	{ "costs", OPTION_COSTS, "NAME", 0,
-	  "Of moves: server; load, as the load of the virtual machines has them; or a file of "
-	  "mlsched sim calibrate (server)",
-	  0 },
-	{ "seeds", OPTION_SEEDS, "N", 0, "So many runs of each (5)", 0 },
-	{ "seed", OPTION_SEED, "N", 0, "The first seed (1)", 0 },
-	{ "limit", OPTION_LIMIT, "S", 0, "Gives a run up after so much simulated time (600)", 0 },
 	{ "report", OPTION_REPORT, "FILE", 0, "Write one HTML page: tables, waits, who ran where",
 	  0 },
 	{ "trace", OPTION_TRACE, "FILE", 0,
 	  "Write down who ran where in the first run of the last policy, for ui.perfetto.dev", 0 },
-	{ "threads", 't', "N", 0, "Runs at a time; changes no number (one for each CPU)", 0 },
 	{ 0 },
 };
-
-static void split(struct argp_state *state, struct cli_names *names, const char *text)
-{
-	int ret;
-
-	cli_names_clear(names);
-	ret = cli_names_split(names, text);
-	if (ret == -ENOMEM)
-		argp_failure(state, CLI_FAILURE, ENOMEM, "%s", text);
-	if (ret)
-		argp_error(state, "\"%s\": expected 1 to %d names between commas", text,
-			   CLI_MOST_NAMES);
-}
-
-static uint64_t number(struct argp_state *state, const char *what, const char *text, uint64_t least,
-		       uint64_t most)
-{
-	unsigned long long value;
-	char *end;
-
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || value < least || value > most)
-		argp_error(state,
-			   "--%s: expected a number from %" PRIu64 " to %" PRIu64 ", got \"%s\"",
-			   what, least, most, text);
-	return value;
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct sim_cli_options *o = state->input;
-	char *end;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->common;
-		return 0;
-	case 'm':
-		split(state, &o->sweep.machines, arg);
-		return 0;
-	case 'w':
-		split(state, &o->sweep.workloads, arg);
+		state->child_inputs[1] = &o->sweep;
 		return 0;
 	case 'p':
-		split(state, &o->sweep.policies, arg);
+		cli_sim_sweep_names(state, &o->sweep.policies, arg);
 		return 0;
 	case OPTION_MODEL:
 		o->sweep.model = arg;
@@ -121,30 +59,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_TRACE:
 		o->trace = arg;
-		return 0;
-	case OPTION_COSTS:
-		o->sweep.costs = arg;
-		return 0;
-	case OPTION_MECHANISMS:
-		o->sweep.tuning.mechanisms = cli_mechanisms(state, arg);
-		return 0;
-	case OPTION_OFFERS:
-		cli_offers(state, arg, o->sweep.tuning.worth);
-		return 0;
-	case OPTION_SEEDS:
-		o->sweep.seeds = (uint32_t)number(state, "seeds", arg, 1, 10000);
-		return 0;
-	case OPTION_SEED:
-		o->sweep.seed = number(state, "seed", arg, 0, UINT32_MAX);
-		return 0;
-	case OPTION_LIMIT:
-		o->sweep.limit = strtod(arg, &end);
-		if (end == arg || *end || !(o->sweep.limit > 0 && o->sweep.limit <= 1e6))
-			argp_error(state, "--limit: expected seconds up to 1000000, got \"%s\"",
-				   arg);
-		return 0;
-	case 't':
-		o->sweep.threads = (uint32_t)number(state, "threads", arg, 1, 1024);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -172,7 +86,9 @@ static char *help(int key, const char *text, void *input)
 	return all;
 }
 
-static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 },
+					      { &cli_sim_sweep_argp, 0, NULL, 0 },
+					      { 0 } };
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
@@ -194,72 +110,29 @@ struct figure {
 	double mean, deviation;
 };
 
-enum what {
-	MAKESPAN,
-	MOVES,
-	MOVES_LLC,
-	MOVES_NODE,
-	REFILL,
-	WAKEUP_P50,
-	WAKEUP_P99,
-	WAIT_P99,
-	LONGEST,
-	N_FIGURES
-};
-
 static const struct {
 	const char *name; /* in JSON */
 	const char *heading;
-} figures[N_FIGURES] = {
-	[MAKESPAN] = { "makespan_ms", "makespan ms" },
-	[MOVES] = { "moves", "moves" },
-	[MOVES_LLC] = { "moves_llc", "across LLCs" },
-	[MOVES_NODE] = { "moves_node", "nodes" },
-	[REFILL] = { "refill_ms", "refill ms" },
-	[WAKEUP_P50] = { "wakeup_p50_ms", "wake p50 ms" },
-	[WAKEUP_P99] = { "wakeup_p99_ms", "p99 ms" },
-	[WAIT_P99] = { "wait_p99_ms", "wait p99 ms" },
-	[LONGEST] = { "longest_ms", "longest ms" },
+} figures[SIM_FIGURES] = {
+	[SIM_MAKESPAN] = { "makespan_ms", "makespan ms" },
+	[SIM_MOVES] = { "moves", "moves" },
+	[SIM_MOVES_LLC] = { "moves_llc", "across LLCs" },
+	[SIM_MOVES_NODE] = { "moves_node", "nodes" },
+	[SIM_REFILL] = { "refill_ms", "refill ms" },
+	[SIM_WAKEUP_P50] = { "wakeup_p50_ms", "wake p50 ms" },
+	[SIM_WAKEUP_P99] = { "wakeup_p99_ms", "p99 ms" },
+	[SIM_WAIT_P99] = { "wait_p99_ms", "wait p99 ms" },
+	[SIM_LONGEST] = { "longest_ms", "longest ms" },
 };
 
-static double figure_of(const struct sim_results *r, enum what what)
-{
-	uint64_t longest;
-
-	switch (what) {
-	case MAKESPAN:
-		return (double)r->makespan / 1e6;
-	case MOVES:
-		return (double)sim_moves(&r->sum, SIM_NEAR);
-	case MOVES_LLC:
-		return (double)sim_moves(&r->sum, SIM_NODE);
-	case MOVES_NODE:
-		return (double)sim_moves(&r->sum, SIM_FAR);
-	case REFILL:
-		return (double)r->sum.refill / 1e6;
-	case WAKEUP_P50:
-		return (double)sim_durations_at(&r->wakeup, 0.5) / 1e6;
-	case WAKEUP_P99:
-		return (double)sim_durations_at(&r->wakeup, 0.99) / 1e6;
-	case WAIT_P99:
-		return (double)sim_durations_at(&r->wait, 0.99) / 1e6;
-	case LONGEST:
-		longest = r->wait.longest > r->wakeup.longest ? r->wait.longest : r->wakeup.longest;
-		return (double)longest / 1e6;
-	case N_FIGURES:
-		break;
-	}
-	return NAN;
-}
-
-static struct figure over_seeds(const struct sim_cell *cell, uint32_t n, enum what what)
+static struct figure over_seeds(const struct sim_cell *cell, uint32_t n, enum sim_figure what)
 {
 	struct figure f = { 0, 0 };
 
 	for (uint32_t i = 0; i < n; i++)
-		f.mean += figure_of(&cell->results[i], what) / n;
+		f.mean += sim_figure(&cell->results[i], what) / n;
 	for (uint32_t i = 0; i < n && n > 1; i++) {
-		double off = figure_of(&cell->results[i], what) - f.mean;
+		double off = sim_figure(&cell->results[i], what) - f.mean;
 
 		f.deviation += off * off / (n - 1);
 	}
@@ -293,7 +166,7 @@ static void print_row(const struct sim_cell *cell, const struct sim_cell *base, 
 	char text[64];
 
 	printf("%-12s", cell->contender->name);
-	for (enum what what = 0; what < N_FIGURES; what++) {
+	for (enum sim_figure what = 0; what < SIM_FIGURES; what++) {
 		struct figure f = over_seeds(cell, n, what);
 
 		snprintf(text, sizeof(text),
@@ -302,7 +175,7 @@ static void print_row(const struct sim_cell *cell, const struct sim_cell *base, 
 					 "%.2f",
 			 f.mean);
 		printf(" %11s", text);
-		if (what != MAKESPAN)
+		if (what != SIM_MAKESPAN)
 			continue;
 		if (cell == base) {
 			printf(" %15s", "");
@@ -322,9 +195,9 @@ static void print_table(const struct sim_sweep *sweep, uint32_t n_policies)
 
 		printf("%s%s on %s, %u seeds (simulation)\n%-12s", i ? "\n" : "", cells->title,
 		       cells->machine->name, sweep->n_seeds, "");
-		for (enum what what = 0; what < N_FIGURES; what++) {
+		for (enum sim_figure what = 0; what < SIM_FIGURES; what++) {
 			printf(" %11s", figures[what].heading);
-			if (what == MAKESPAN)
+			if (what == SIM_MAKESPAN)
 				printf(" %15s", "against first");
 		}
 		putchar('\n');
@@ -346,9 +219,9 @@ static void print_json(const struct sim_sweep *sweep, const struct sim_cli_optio
 						"policy", cell->contender->name, "seed",
 						(json_int_t)(sweep->seed + k));
 
-			for (enum what what = 0; what < N_FIGURES; what++)
+			for (enum sim_figure what = 0; what < SIM_FIGURES; what++)
 				json_object_set_new(run, figures[what].name,
-						    json_real(figure_of(&cell->results[k], what)));
+						    json_real(sim_figure(&cell->results[k], what)));
 			json_object_set_new(run, "events",
 					    json_integer((json_int_t)cell->results[k].events));
 			json_array_append_new(list, run);
@@ -403,14 +276,7 @@ static int sim(const struct sim_cli_options *o)
 
 int cli_sim(int argc, char **argv)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	struct sim_cli_options o = { .common.command = argv[0],
-				     .sweep = { .costs = "server",
-						.seeds = 5,
-						.seed = 1,
-						.limit = 600,
-						.tuning = SIM_TUNING_DEFAULT,
-						.threads = cpus > 0 ? (uint32_t)cpus : 1 } };
+	struct sim_cli_options o = { .common.command = argv[0], .sweep = cli_sim_sweep_default() };
 	int status = CLI_FAILURE;
 
 	if (argc > 1 && strcmp(argv[1], "calibrate") == 0) {
@@ -428,8 +294,6 @@ int cli_sim(int argc, char **argv)
 		status = CLI_USAGE;
 	else
 		status = sim(&o);
-	cli_names_clear(&o.sweep.machines);
-	cli_names_clear(&o.sweep.workloads);
-	cli_names_clear(&o.sweep.policies);
+	cli_sim_sweep_options_clear(&o.sweep);
 	return status;
 }

@@ -4,10 +4,141 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "src/cli/progress.h"
 #include "src/cli/sim_sweep.h"
+#include "src/cli/tuning.h"
 #include "src/util/error.h"
+
+/* ---- options ------------------------------------------------------------------------- */
+
+enum {
+	OPTION_COSTS = 0x300,
+	OPTION_SEED,
+	OPTION_SEEDS,
+	OPTION_LIMIT,
+	OPTION_MECHANISMS,
+	OPTION_OFFERS
+};
+
+static const struct argp_option options[] = {
+	{ "machine", 'm', "LIST", 0,
+	  "CPUs, last-level caches, nodes, threads of a core: 8c2l, 128c16l2n, 16c2l2t (8c2l)", 0 },
+	{ "workload", 'w', "LIST", 0,
+	  "make, message, mixed, imbalance, server, or rt-app's FILE.json (the first four)", 0 },
+	{ "mechanisms", OPTION_MECHANISMS, "LIST", 0,
+	  "Of ours, but not of base: as for mlsched run (none)", 0 },
+	{ "offers", OPTION_OFFERS, "NEAR,NODE,FAR", 0,
+	  "The same: for so long, in us, a CPU must be expected to be idle before it takes a task "
+	  "from within a domain, from another one, from another node (2000,2500,3000)",
+	  0 },
+	{ "costs", OPTION_COSTS, "NAME", 0,
+	  "Of moves: server; load, as the load of the virtual machines has them; or a file of "
+	  "mlsched sim calibrate (server)",
+	  0 },
+	{ "seeds", OPTION_SEEDS, "N", 0, "So many runs of each (5; mlsched eval: 10)", 0 },
+	{ "seed", OPTION_SEED, "N", 0, "The first seed (1; mlsched eval: 2000001)", 0 },
+	{ "limit", OPTION_LIMIT, "S", 0, "Gives a run up after so much simulated time (600)", 0 },
+	{ "threads", 't', "N", 0, "Runs at a time; changes no number (one for each CPU)", 0 },
+	{ 0 },
+};
+
+void cli_sim_sweep_names(struct argp_state *state, struct cli_names *names, const char *text)
+{
+	int ret;
+
+	cli_names_clear(names);
+	ret = cli_names_split(names, text);
+	if (ret == -ENOMEM)
+		argp_failure(state, CLI_FAILURE, ENOMEM, "%s", text);
+	if (ret)
+		argp_error(state, "\"%s\": expected 1 to %d names between commas", text,
+			   CLI_MOST_NAMES);
+}
+
+static uint64_t number(struct argp_state *state, const char *what, const char *text, uint64_t least,
+		       uint64_t most)
+{
+	unsigned long long value;
+	char *end;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || value < least || value > most)
+		argp_error(state,
+			   "--%s: expected a number from %" PRIu64 " to %" PRIu64 ", got \"%s\"",
+			   what, least, most, text);
+	return value;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct cli_sim_sweep_options *o = state->input;
+	char *end;
+
+	switch (key) {
+	case 'm':
+		cli_sim_sweep_names(state, &o->machines, arg);
+		return 0;
+	case 'w':
+		cli_sim_sweep_names(state, &o->workloads, arg);
+		return 0;
+	case OPTION_MECHANISMS:
+		o->tuning.mechanisms = cli_mechanisms(state, arg);
+		return 0;
+	case OPTION_OFFERS:
+		cli_offers(state, arg, o->tuning.worth);
+		return 0;
+	case OPTION_COSTS:
+		o->costs = arg;
+		return 0;
+	case OPTION_SEEDS:
+		o->seeds = (uint32_t)number(state, "seeds", arg, 1, 10000);
+		return 0;
+	case OPTION_SEED:
+		o->seed = number(state, "seed", arg, 0, UINT32_MAX);
+		return 0;
+	case OPTION_LIMIT:
+		o->limit = strtod(arg, &end);
+		if (end == arg || *end || !(o->limit > 0 && o->limit <= 1e6))
+			argp_error(state, "--limit: expected seconds up to 1000000, got \"%s\"",
+				   arg);
+		return 0;
+	case 't':
+		o->threads = (uint32_t)number(state, "threads", arg, 1, 1024);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp cli_sim_sweep_argp = { .options = options, .parser = parse };
+
+struct cli_sim_sweep_options cli_sim_sweep_default(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return (struct cli_sim_sweep_options){
+		.machines = { NULL, { "8c2l" }, 1 },
+		.workloads = { NULL, { "make", "message", "mixed", "imbalance" }, 4 },
+		.costs = "server",
+		.tuning = SIM_TUNING_DEFAULT,
+		.seeds = 5,
+		.seed = 1,
+		.limit = 600,
+		.threads = cpus > 0 ? (uint32_t)cpus : 1,
+	};
+}
+
+void cli_sim_sweep_options_clear(struct cli_sim_sweep_options *o)
+{
+	cli_names_clear(&o->machines);
+	cli_names_clear(&o->workloads);
+	cli_names_clear(&o->policies);
+}
+
+/* ---- all that runs ----------------------------------------------------------------------- */
 
 static int find_contender(struct cli_sim_sweep *s, const struct cli_sim_sweep_options *o,
 			  const char *name, struct sim_contender *c, struct mlsched_error *err)

@@ -25,6 +25,17 @@ struct cli_sim_sweep_options {
 	double limit;
 };
 
+/** cli_sim_sweep_default() - 8c2l, the loads of the virtual machines, five seeds, no contenders */
+struct cli_sim_sweep_options cli_sim_sweep_default(void);
+
+void cli_sim_sweep_options_clear(struct cli_sim_sweep_options *o);
+
+/** A child parser for all of it but contenders and model; its input is the options. */
+extern const struct argp cli_sim_sweep_argp;
+
+/** cli_sim_sweep_names() - an option's names between commas; anything else is a usage error */
+void cli_sim_sweep_names(struct argp_state *state, struct cli_names *names, const char *text);
+
 /**
  * struct cli_sim_sweep - its cells: of each machine, of each workload, each contender
  * @workloads: of each machine, each of them

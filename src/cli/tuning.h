@@ -7,7 +7,9 @@
 
 #include <jansson.h>
 
-#include "core/policy.h"
+#include <mlsched/mlsched.h>
+
+#include "src/sim/engine.h"
 
 /** cli_mechanisms() - names between commas, none or all; anything else is a usage error */
 uint32_t cli_mechanisms(struct argp_state *state, const char *list);
@@ -23,5 +25,14 @@ void cli_offers(struct argp_state *state, const char *text, u64 worth[MLS_POLICY
 
 /** cli_offers_json() - a list of us */
 json_t *cli_offers_json(const u64 worth[MLS_POLICY_LEVELS]);
+
+/**
+ * cli_tuning_of_model() - mechanisms and offers that the model was trained under
+ *
+ * By its provenance, which says nothing where they are the default.  Return: 0, or -EINVAL
+ * for a provenance that is not as expected.
+ */
+int cli_tuning_of_model(const struct mlsched_model *model, struct sim_tuning *tuning,
+			struct mlsched_error *err);
 
 #endif /* MLS_CLI_TUNING_H */
