@@ -27,9 +27,9 @@ const volatile u32 engine; /* enum scheduler_engine */
 const volatile u64 verdict_age = MLS_VERDICT_AGE;
 const volatile bool asks_mig15; /* the daemon, instead of seed10 */
 
-/* Set by the loader before it attaches.  Not among the options above: copies of what is
- * volatile would cost stack in each function that hands it on. */
-struct mls_policy policy;
+/* The loader may change it.  Not among the options above: copies of what is volatile
+ * would cost stack in each function that hands it on. */
+struct mls_policy policy = MLS_POLICY_INITIAL;
 
 /* Written by the loader; @mode, @active and @candidate while we run. */
 u32 mode;

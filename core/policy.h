@@ -89,6 +89,18 @@ struct mls_policy {
 #define MLS_POLICY_WORTH_NODE  2500000ull
 #define MLS_POLICY_WORTH_FAR   3000000ull
 
+/* Of a struct mls_policy. */
+#define MLS_POLICY_INITIAL                                                          \
+	{                                                                           \
+		.slice = MLS_POLICY_SLICE, .slice_min = MLS_POLICY_SLICE_MIN,       \
+		.credit = MLS_POLICY_CREDIT, .granularity = MLS_POLICY_GRANULARITY, \
+		.limit = MLS_POLICY_LIMIT, .worth = {                               \
+			MLS_POLICY_WORTH_NEAR,                                      \
+			MLS_POLICY_WORTH_NODE,                                      \
+			MLS_POLICY_WORTH_FAR                                        \
+		}                                                                   \
+	}
+
 /* Longer idle periods count as that: an idle CPU learns soon that work has come. */
 #define MLS_POLICY_IDLE_MOST 4000000ull
 
@@ -360,7 +372,7 @@ static inline u32 mls_policy_lopsided(u32 lopsided, int heavier)
 	if (heavier)
 		return lopsided < MLS_POLICY_LOPSIDED ? lopsided + 1 : lopsided;
 	/* Somebody passed by: that is not the end of it. */
-	return lopsided > 4 ? lopsided - 4 : 0;
+	return lopsided > 2 ? lopsided - 2 : 0;
 }
 
 /**

@@ -176,15 +176,16 @@ def command_run(args):
             write_constants(args.build, directory)
         chosen = choose(args, directory)
         load_of = loads_of(args, directory)
-        programs, inputs = {}, {}
+        programs, matters, inputs = {}, {}, {}
         for s in chosen:
             if s.program and s.program not in programs:
                 place = pathlib.Path(directory) / str(len(programs))
                 place.mkdir()
                 programs[s.program] = schedulers.stripped(s.program, place)
+                matters[s.program] = schedulers.schedules_in(s.program, place) if s.ours else programs[s.program]
             for load in set(load_of.values()):
                 inputs[s.name, load] = schedulers.digest_of(
-                    load.inputs + [guests.HERE / "guest.sh"] + ([programs[s.program]] if s.program else []) + list(s.models))
+                    load.inputs + [guests.HERE / "guest.sh"] + ([matters[s.program]] if s.program else []) + list(s.models))
         jobs = plan(args, chosen, inputs, load_of)
         there = {results.key_of(run) for run in results.read(args.output) if not (run["failed"] and args.retry)}
         missing = [job for job in jobs if results.key_of(job.run) not in there]

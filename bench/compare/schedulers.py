@@ -4,6 +4,7 @@
 import hashlib
 import os
 import pathlib
+import struct
 import subprocess
 
 OURS = "mlsched run --json --backend scx --interval 1000"
@@ -17,13 +18,41 @@ class Scheduler:
     title:    what the tables call it
     program:  path of its program on the host, or None for the kernel's own
     command:  in the guest, or None
+    ours:     of the program only its BPF objects matter
     models:   {path on the host: path in the guest}
     tie:      of the load (a control under the kernel's own scheduler)
     """
 
-    def __init__(self, name, title, program=None, command=None, models=None, tie=None):
-        self.name, self.title, self.program, self.command = name, title, program, command
+    def __init__(self, name, title, program=None, command=None, models=None, tie=None, ours=False):
+        self.name, self.title, self.program, self.command, self.ours = name, title, program, command, ours
         self.models, self.tie = models or {}, tie
+
+
+EM_BPF = 247
+
+
+def bpf_objects_in(program):
+    """The BPF programs that libbpf's skeletons have put into a program, as bytes."""
+    at = -1
+    while (at := program.find(b"\x7fELF\x02\x01\x01", at + 1)) >= 0:
+        head = program[at:at + 64]
+        if len(head) < 64 or struct.unpack_from("<H", head, 18)[0] != EM_BPF:
+            continue
+        (sections,), (size, n) = struct.unpack_from("<Q", head, 40), struct.unpack_from("<HH", head, 58)
+        yield program[at:at + sections + size * n]
+
+
+def schedules_in(program, directory):
+    """A file with what in our program schedules: its BPF objects, the policy's numbers among them.
+
+    All else of it loads them, waits and counts: results stay good when that changes.
+    """
+    objects = list(bpf_objects_in(pathlib.Path(program).read_bytes()))
+    if not objects:
+        raise ValueError(f"{program}: expected BPF programs in it, found none")
+    file = pathlib.Path(directory) / "schedules"
+    file.write_bytes(b"".join(objects))
+    return file
 
 
 def digest_of(paths):
@@ -68,11 +97,11 @@ def ours(program, model, constants, options="", tag=""):
     command = f"{OURS} {options}".rstrip()
 
     def with_model(name, title, path):
-        return Scheduler(name + suffix, title + suffix, program, f"{command} --model /model", {path: "/model"})
+        return Scheduler(name + suffix, title + suffix, program, f"{command} --model /model", {path: "/model"}, ours=True)
 
     return [
         Scheduler("heuristic" + suffix, "mlsched, no model" + suffix, program,
-                  f"{command} --mode collect --model {DUMMY}"),
+                  f"{command} --mode collect --model {DUMMY}", ours=True),
         with_model("refuse", "mlsched, always refuse", constants / "refuse"),
         with_model("accept", "mlsched, always accept", constants / "accept"),
         with_model("model", "mlsched, default model", model),

@@ -142,14 +142,7 @@ static void configure(struct mls_scx *s)
 	struct scheduler_bpf__rodata *rodata = s->skel->rodata;
 	uint64_t period = s->options.limit / TURNS_PER_LIMIT;
 
-	s->skel->bss->policy.slice = MLS_POLICY_SLICE;
-	s->skel->bss->policy.slice_min = MLS_POLICY_SLICE_MIN;
-	s->skel->bss->policy.credit = MLS_POLICY_CREDIT;
-	s->skel->bss->policy.granularity = MLS_POLICY_GRANULARITY;
-	s->skel->bss->policy.limit = s->options.limit;
-	s->skel->bss->policy.worth[MLS_POLICY_NEAR] = MLS_POLICY_WORTH_NEAR;
-	s->skel->bss->policy.worth[MLS_POLICY_NODE] = MLS_POLICY_WORTH_NODE;
-	s->skel->bss->policy.worth[MLS_POLICY_FAR] = MLS_POLICY_WORTH_FAR;
+	s->skel->data->policy.limit = s->options.limit;
 	rodata->decay = mls_load_decay_of(s->options.half_life);
 	rodata->period_ns = period < LONGEST_PERIOD ? period : LONGEST_PERIOD;
 	rodata->n_cpus = s->topology.n_cpus;

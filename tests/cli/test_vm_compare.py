@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -126,6 +127,30 @@ def the_hash_follows_contents_and_names_only():
         assert schedulers.digest_of([a]) != schedulers.digest_of([b])
 
 
+def of_our_program_its_bpf_objects_matter():
+    def elf(machine, n, body):
+        head = b"\x7fELF\x02\x01\x01".ljust(18, b"\0") + struct.pack("<H", machine)
+        size = 64 + len(body)
+        head = head.ljust(40, b"\0") + struct.pack("<Q", size).ljust(18, b"\0") + struct.pack("<HH", 8, n)
+        return head.ljust(64, b"\0") + body + b"table..." * n
+
+    with tempfile.TemporaryDirectory() as directory:
+        def matters(*parts):
+            program = pathlib.Path(directory, "program")
+            program.write_bytes(b"".join(parts))
+            return schedulers.schedules_in(program, directory).read_bytes()
+
+        first, second = elf(247, 2, b"instructions"), elf(247, 1, b"others")
+        assert matters(elf(62, 3, b"host"), first, b"text", second, b"end") == first + second
+        assert matters(b"another", first, second) == first + second
+        assert matters(first, elf(247, 1, b"Others")) != first + second
+        try:
+            matters(elf(62, 3, b"host"))
+            raise AssertionError("a program without BPF programs was taken")
+        except ValueError as e:
+            assert "expected BPF programs" in str(e)
+
+
 def schedulers_take_turns():
     args = cli.parser().parse_args(["run", "-o", "x", "--reps", "3", "--topologies", "1x2x2", "--profiles", "make,mixed"])
     chosen = [schedulers.Scheduler(name, name) for name in "abc"]
@@ -214,6 +239,7 @@ TESTS = [differences_are_between_the_same_seeds, each_criterion_fails_just_beyon
          no_moves_under_eevdf_are_no_division_by_zero, a_failed_run_is_shown_and_not_counted,
          a_line_that_was_cut_off_is_run_again_and_one_in_the_middle_is_an_error, a_cut_off_line_does_not_spoil_the_next,
          only_the_newest_build_is_shown, another_program_is_another_run, the_hash_follows_contents_and_names_only,
+         of_our_program_its_bpf_objects_matter,
          schedulers_take_turns, peers_are_found_by_where_they_are_built, mistakes_are_said_in_plain_words,
          tables_and_json_come_from_the_command, a_topology_on_which_some_were_not_measured_is_shown_as_that,
          a_topology_that_was_asked_for_is_planned_and_those_of_always_are_the_default, the_published_page_is_made_of_the_published_results]

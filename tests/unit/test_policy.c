@@ -16,14 +16,7 @@
 
 #define TRIALS 100000
 
-static const struct mls_policy policy = {
-	.slice = MLS_POLICY_SLICE,
-	.slice_min = MLS_POLICY_SLICE_MIN,
-	.credit = MLS_POLICY_CREDIT,
-	.granularity = MLS_POLICY_GRANULARITY,
-	.limit = MLS_POLICY_LIMIT,
-	.worth = { MLS_POLICY_WORTH_NEAR, MLS_POLICY_WORTH_NODE, MLS_POLICY_WORTH_FAR },
-};
+static const struct mls_policy policy = MLS_POLICY_INITIAL;
 
 #define LENGTHY (50 * MLS_POLICY_SLICE)
 

@@ -42,7 +42,7 @@ total() {
 # spin: until all the hogs together have run for $seconds from now.
 spin() {
 	until=$(($(total $all) + seconds * 1000000000))
-	until [ "$(total $all)" -ge $until ]; do sleep 0.1; done
+	until [ "$(total $all)" -ge $until ]; do sleep 0.5; done
 }
 
 # come: until every hog has run.
