@@ -161,7 +161,10 @@ def loads_of(args, directory):
         workload = loads.Workload(schedulers.stripped(args.build / "vm/mls-workload", directory))
         found.update((name, workload) for name in asked if name in PROFILES)
     if loads.COMPILE in asked:
-        found[loads.COMPILE] = loads.Compile(loads.compile_tree(SOURCE))
+        tree = loads.compile_tree(SOURCE)
+        if not tree:
+            fail(f"{SOURCE} is not there to be compiled")
+        found[loads.COMPILE] = loads.Compile(tree)
     return found
 
 

@@ -68,9 +68,7 @@ def documents_of(text):
 
 
 def compile_tree(name):
-    """The directory of scripts/vm/compile-tree, which fetches what is missing."""
+    """The directory of scripts/vm/compile-tree, which fetches what is missing; None when it has said why not."""
     done = subprocess.run([HERE.parent.parent / "scripts/vm/compile-tree", name], stdout=subprocess.PIPE, text=True,
                           check=False)
-    if done.returncode:
-        raise FileNotFoundError(f"scripts/vm/compile-tree {name} ended with status {done.returncode}")
-    return pathlib.Path(done.stdout.strip())
+    return None if done.returncode else pathlib.Path(done.stdout.strip())

@@ -59,7 +59,6 @@ $(O)/vm/constant_model: tests/live/constant_model.c $(LIB_A)
 # What vm-compare appends to and shows: of the synthetic loads, and of the real compile.
 RESULTS ?= bench/results/vm-compare.jsonl
 COMPILE_RESULTS ?= bench/results/vm-compile.jsonl
-COMPILE_SCHEDULERS ?= eevdf,heuristic,model,rusty-1.0.8p,rusty-1.1.4
 
 .PHONY: vm-compare
 vm-compare: ## compare schedulers in deterministic virtual machines and write docs/comparison.md (hours; ARGS="--reps 1", RESULTS=file)
@@ -68,5 +67,5 @@ vm-compare: ## compare schedulers in deterministic virtual machines and write do
 	@[ -e $(MODEL)/saved_model.pb ] || $(MAKE) --no-print-directory model ARGS=
 	@bench/peers/build-schedulers.sh
 	bench/vm-compare run -o $(RESULTS) $(ARGS)
-	bench/vm-compare run --profiles compile --topologies 1x2x2 --schedulers $(COMPILE_SCHEDULERS) -o $(COMPILE_RESULTS) $(ARGS)
+	bench/vm-compare run $(ARGS) --profiles compile --topologies 1x2x2 --schedulers eevdf,heuristic,model,peers -o $(COMPILE_RESULTS)
 	bench/vm-compare page --compile $(COMPILE_RESULTS) $(RESULTS)
