@@ -86,7 +86,8 @@ def schedulers_part(runs, titles):
         "heuristic": "our scheduler with no model (`--mode collect`)",
         "refuse": "with a model that refuses every optional move (a control)",
         "accept": "with a model that accepts every one (a control: must decide as no model does)",
-        "model": "with the default model (`make model`), trained on made-up data: how to learn comes later",
+        "model": "with the default model (`make model`), which imitates the rule of the public forks on synthetic patterns and "
+                 "refuses moves that pay",
         "rusty-1.0.8p": "the published crate with three names of kernel functions replaced, since 6.18 has no longer the "
                         "old ones", }
     for name, title in titles.items():
