@@ -343,7 +343,8 @@ static void balancing_of_equal_tasks_goes_by_their_numbers(void **state)
 	for (u32 src = 0; src < 50; src++) {
 		for (u32 dst = 0; dst < 50; dst++) {
 			s64 excess = ((s64)src - dst) * MLS_POLICY_WEIGHT;
-			int near = mls_policy_offers_balance(src, dst, 1, excess, MLS_POLICY_WEIGHT);
+			int near =
+				mls_policy_offers_balance(src, dst, 1, excess, MLS_POLICY_WEIGHT);
 			int far = mls_policy_offers_balance(src, dst, 0, excess, MLS_POLICY_WEIGHT);
 
 			/* Of equal tasks: a difference of two, and of three from afar. */
@@ -398,8 +399,9 @@ static void balancing_by_weight_comes_to_rest_with_weights_level(void **state)
 			struct heap *heap = &heaps[i && mls_random_below(&random, 2)];
 
 			/* nice 19 to nice -10 */
-			heap->weights[heap->n] = (u32)(MLS_POLICY_WEIGHT *
-						       exp2(-6 + 9 * (double)mls_random_unit(&random)));
+			heap->weights[heap->n] =
+				(u32)(MLS_POLICY_WEIGHT *
+				      exp2(-6 + 9 * (double)mls_random_unit(&random)));
 			heap->sum += heap->weights[heap->n];
 			heap->n++;
 		}
