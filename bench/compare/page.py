@@ -182,7 +182,7 @@ def compile_parts(built):
     parts = [COMPILE.format(
         compilations=loads[0]["programs"]["cc1"], programs=sum(loads[0]["programs"].values()), file=built.file,
         kernels=", ".join(sorted({run["kernel"] for run in built.runs})),
-        schedulers=schedulers_part(built.runs, titles)).strip()]
+        schedulers=schedulers_part(built.runs, titles)).strip()] + unfinished(built.runs, cells, titles)
     for (topology, _), cell in cells.items():
         work = [load["work_ms"] / load["cpus"] for load in cell.get(BASE, {}).values()]
         parts += [f"### {plot.describe(topology)}", f"Work / CPUs under EEVDF: {tables.spread(work)} ms.",
