@@ -47,7 +47,9 @@ it. The makespan tells whether CPUs were kept busy and what the scheduler itself
 hardware; how many there are, and how far, is what it takes from here. The clock counts instructions and shares them out
 between the CPUs that are not idle, so that the others are faster while one idles: *guest's clock* is what it said,
 *makespan* what it would have been on CPUs of one speed, N/k times as long where k of N are busy. *Idle beside waiting*
-is CPU time, at that speed, during which a CPU was idle while a process of the build waited for one.
+is CPU time, at that speed, during which a CPU was idle while a process of the build waited for one. That is a
+scheduler's doing; the makespan depends as much on chance, on which compilation is the last one and how long it runs alone
+while nothing else is left to do, so that with a few seeds differences of some percent mean nothing.
 
 - Measured by the kernel's own events of all CPUs (`sched_switch`, `sched_wakeup`, `sched_migrate_task`, ...; none lost),
   for `make` and all its descendants: moves between CPUs, how late a process runs that was woken or has begun (*wake-up*),
