@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/load.h"
 #include "core/policy.h"
@@ -27,7 +28,7 @@ static void lay_out(struct sim *s, const struct sim_machine *machine,
 		    const struct sim_workload *workload)
 {
 	u32 n_cpus = machine->n_cpus, most_tasks = workload->most_tasks;
-	u32 slots = 2 * n_cpus + 1 + most_tasks;
+	u32 slots = 2 * n_cpus + 1;
 	char *at = (char *)s + align(sizeof(*s));
 
 	s->cpus = (struct sim_cpu *)at;
@@ -40,11 +41,13 @@ static void lay_out(struct sim *s, const struct sim_machine *machine,
 	at += align(workload->n_objects * sizeof(*s->objects));
 	s->dirty = (u32 *)at;
 	at += align(n_cpus * sizeof(*s->dirty));
-	/* The first one's children begin a line. */
-	s->heap = (struct sim_event *)(at + 64) - 1;
-	at += 64 + align(slots * sizeof(*s->heap));
+	/* The first one's children begin a line, and each has all of its own. */
+	s->heap = (u64 *)(at + 64) - 1;
+	at += 64 + align((slots + SIM_CHILDREN) * sizeof(*s->heap));
 	s->place = (u32 *)at;
 	at += align(slots * sizeof(*s->place));
+	s->sleepers = (u64 *)(at + 64) - 1;
+	at += 64 + align((most_tasks + SIM_CHILDREN) * sizeof(*s->sleepers));
 	s->size = (size_t)(at - (char *)s);
 }
 
@@ -57,9 +60,23 @@ void sim_copy(struct sim *to, const struct sim *from)
 	lay_out(to, to->machine, to->workload);
 }
 
+/* Events of a large world touch it all over: huge pages, where there are any. */
+#define HUGE_PAGE ((size_t)2 << 20)
+
+static struct sim *new_block(size_t size)
+{
+	size_t unit = size < HUGE_PAGE ? 64 : HUGE_PAGE;
+	size_t whole = (size + unit - 1) / unit * unit;
+	struct sim *s = aligned_alloc(unit, whole);
+
+	if (s && unit == HUGE_PAGE)
+		madvise(s, whole, MADV_HUGEPAGE);
+	return s;
+}
+
 struct sim *sim_clone(const struct sim *s)
 {
-	struct sim *copy = aligned_alloc(64, s->size);
+	struct sim *copy = new_block(s->size);
 
 	if (!copy)
 		return NULL;
@@ -629,7 +646,7 @@ static enum outcome until_timer(struct sim *s, u32 task, const struct sim_instru
 	/* The first time counts from the beginning. */
 	o->time += i->mean;
 	if (o->time > s->now) {
-		event_set(s, slot_of_task(s, task), o->time);
+		event_sleep(s, task, o->time);
 		return BLOCKS;
 	}
 	if (!i->count)
@@ -710,7 +727,7 @@ static enum outcome advance(struct sim *s, u32 task, u32 cpu)
 			ns = amount(s, t, i);
 			if (!ns)
 				break;
-			event_set(s, slot_of_task(s, task), s->now + ns);
+			event_sleep(s, task, s->now + ns);
 			return BLOCKS;
 		case SIM_LOOP:
 			if (++t->times[i->level] == i->count && i->count)
@@ -841,45 +858,108 @@ static void burst_done(struct sim *s, u32 cpu)
 
 /* ---- the run -------------------------------------------------------------------------------- */
 
-int sim_step(struct sim *s)
+u64 sim_next(const struct sim *s)
 {
+	return event_next(s);
+}
+
+/* What the event behind this one will touch is on its way meanwhile. */
+static void fetch_lines(const void *of, size_t size)
+{
+	for (size_t at = 0; at < size; at += 64)
+		__builtin_prefetch((const char *)of + at, 1);
+}
+
+static void fetch_task(const struct sim *s, u32 task)
+{
+	fetch_lines(&s->tasks[task], sizeof(*s->tasks));
+}
+
+static void fetch_cpu(const struct sim *s, u32 cpu)
+{
+	fetch_lines(&s->cpus[cpu], sizeof(*s->cpus));
+}
+
+/* The same of what is known only now: of CPUs who runs and comes next, of tasks their CPU. */
+static void fetch_next(const struct sim *s)
+{
+	const struct sim_cpu *c;
 	u32 slot;
 
-	if (s->ended != SIM_NEVER)
-		return 1;
-	if (!s->n_heap)
-		return -EDEADLK;
-	slot = s->heap[0].slot;
-	s->now = s->heap[0].time;
-	if (s->workload->duration && s->now >= s->workload->duration) {
-		sim_settle(s, s->workload->duration);
-		s->ended = s->now;
-		return 1;
+	if (event_next_sleeper(s) < event_next_slot(s)) {
+		fetch_cpu(s, s->tasks[event_who(s->sleepers[0], s->task_bits)].cpu);
+		return;
 	}
-	if (s->now > s->options->limit)
-		return -ETIMEDOUT;
-	s->events++;
-	if (slot < s->machine->n_cpus) {
-		struct sim_cpu *c = &s->cpus[slot];
+	slot = event_who(s->heap[0], s->slot_bits);
+	if (slot >= s->machine->n_cpus)
+		return;
+	c = &s->cpus[slot];
+	fetch_task(s, c->current);
+	if (c->queue.n)
+		fetch_task(s, c->queue.first);
+}
 
+static void slot_event(struct sim *s, u32 slot)
+{
+	u32 n_cpus = s->machine->n_cpus;
+
+	if (s->n_heap > 1) {
+		u32 next = event_who(s->heap[event_least(s->heap, 1)], s->slot_bits);
+
+		if (next < n_cpus)
+			fetch_cpu(s, next);
+	}
+	if (slot < n_cpus) {
 		book(s, slot);
-		if (!s->tasks[c->current].left)
+		if (!s->tasks[s->cpus[slot].current].left)
 			burst_done(s, slot);
 		else
 			sim_resched(s, slot);
 	} else if (slot < slot_of_timer(s)) {
 		event_set(s, slot, SIM_NEVER);
-		s->policy->cpu_timer(s, slot - s->machine->n_cpus);
-	} else if (slot == slot_of_timer(s)) {
+		s->policy->cpu_timer(s, slot - n_cpus);
+	} else {
 		event_set(s, slot, s->now + s->policy->period);
 		s->policy->timer(s);
-	} else {
-		u32 task = slot - slot_of_timer(s) - 1;
-
-		event_set(s, slot, SIM_NEVER);
-		wake(s, task, SIM_WOKEN, s->tasks[task].cpu, s->now);
 	}
+}
+
+static void sleep_ends(struct sim *s)
+{
+	u32 task = event_wake(s), last = s->cpus[s->tasks[task].cpu].queue.last;
+
+	if (last != SIM_NONE)
+		__builtin_prefetch(&s->tasks[last].key, 1);
+	/* The next one has been fetched by the one before: the next but one, most likely. */
+	if (s->n_sleepers > 1)
+		fetch_task(s, event_who(s->sleepers[event_least(s->sleepers, 1)], s->task_bits));
+	wake(s, task, SIM_WOKEN, s->tasks[task].cpu, s->now);
+}
+
+int sim_step(struct sim *s)
+{
+	u64 next;
+
+	if (s->ended != SIM_NEVER)
+		return 1;
+	next = event_next(s);
+	if (next == SIM_NEVER)
+		return -EDEADLK;
+	s->now = next;
+	if (s->workload->duration && s->now >= s->workload->duration) {
+		sim_settle(s, s->workload->duration);
+		s->ended = s->now;
+		return 1;
+	}
+	if (s->now > s->options->limit || s->now >= event_limit(s))
+		return -ETIMEDOUT;
+	s->events++;
+	if (event_next_slot(s) == next)
+		slot_event(s, event_who(s->heap[0], s->slot_bits));
+	else
+		sleep_ends(s);
 	choose_all(s);
+	fetch_next(s);
 	return 0;
 }
 
@@ -969,6 +1049,12 @@ static void tune(struct sim *s, const struct sim_tuning *tuning)
 	memcpy(s->rules.worth, tuning->worth, sizeof(s->rules.worth));
 }
 
+/* That numbers below @n have. */
+static u32 bits_of(u32 n)
+{
+	return n > 2 ? 32 - (u32)__builtin_clz(n - 1) : 1;
+}
+
 struct sim *sim_new(const struct sim_machine *machine, const struct sim_workload *workload,
 		    const struct sim_policy *policy, const struct sim_options *options, u64 seed,
 		    struct sim_results *results)
@@ -976,7 +1062,7 @@ struct sim *sim_new(const struct sim_machine *machine, const struct sim_workload
 	struct sim layout, *s;
 
 	lay_out(&layout, machine, workload);
-	s = aligned_alloc(64, layout.size);
+	s = new_block(layout.size);
 	if (!s)
 		return NULL;
 	memset(s, 0, layout.size);
@@ -989,10 +1075,16 @@ struct sim *sim_new(const struct sim_machine *machine, const struct sim_workload
 	s->decay = mls_load_decay_of(LOAD_HALF_LIFE);
 	tune(s, options->tuning);
 	s->most_tasks = workload->most_tasks;
+	s->task_bits = bits_of(workload->most_tasks);
+	s->slot_bits = bits_of(2 * machine->n_cpus + 1);
 	s->started = s->ended = SIM_NEVER;
 	lay_out(s, machine, workload);
-	for (u32 i = 0; i < 2 * machine->n_cpus + 1 + workload->most_tasks; i++)
+	for (u32 i = 0; i < 2 * machine->n_cpus + 1; i++)
 		s->place[i] = SIM_NONE;
+	for (u32 i = 0; i < 2 * machine->n_cpus + 1 + SIM_CHILDREN; i++)
+		s->heap[i] = SIM_NOTHING;
+	for (u32 i = 0; i < workload->most_tasks + SIM_CHILDREN; i++)
+		s->sleepers[i] = SIM_NOTHING;
 	for (u32 i = 0; i < workload->most_tasks; i++)
 		s->tasks[i].next = i + 1 < workload->most_tasks ? i + 1 : SIM_NONE;
 	for (u32 i = 0; i < workload->n_objects; i++)

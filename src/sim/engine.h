@@ -175,6 +175,7 @@ union sim_cpu_policy {
 		u64 balance_at[3]; /* next periodic balancing on each level */
 		u32 failed;
 		u64 idle_since, idle_mean;
+		u64 load, load_at; /* of all that is runnable, at that time; SIM_NEVER: unknown */
 	} fair;
 	struct {
 		u64 turn, slice; /* began, and lasts so long */
@@ -273,7 +274,8 @@ bool sim_tuning_is_default(const struct sim_tuning *tuning);
  * struct sim_options - constant, and shared by all copies
  * @decide:  the verdict on an optional move: 1 is yes; NULL: the heuristic's
  * @context: for it
- * @limit:   of simulated time, after which a run is given up
+ * @limit:   of simulated time, after which a run is given up; never more than 2^64 ns by the
+ *           number of tasks at a time (156 hours for 32,768), or of CPUs
  * @ran:     a task has run from then until now; may be NULL
  * @observer: for it
  * @tuning:  of our policy; NULL: the default
@@ -288,12 +290,6 @@ struct sim_options {
 	u64 limit;
 	const struct sim_tuning *tuning;
 	bool free;
-};
-
-/* Something will happen: events.h. */
-struct sim_event {
-	u64 time;
-	u32 slot;
 };
 
 struct sim_policy;
@@ -328,6 +324,7 @@ struct sim {
 	u32 n_jobs;
 	u32 enabled;
 	u32 most_tasks, free;
+	u32 task_bits, slot_bits; /* that their numbers have */
 	u32 n_dirty;
 	u32 turn, turn_from; /* of the policy's timer: its number, and the CPU at which it begins */
 	struct sim_sum sum;
@@ -341,9 +338,10 @@ struct sim {
 	struct sim_group *groups;
 	struct sim_object *objects;
 	u32 *dirty; /* CPUs that must choose anew */
-	struct sim_event *heap; /* the earliest first */
+	u64 *heap; /* of slots, the earliest first: events.h */
 	u32 *place; /* of each slot in the heap; SIM_NONE */
-	u32 n_heap;
+	u64 *sleepers; /* tasks, the same */
+	u32 n_heap, n_sleepers;
 };
 
 /**
@@ -370,6 +368,9 @@ void sim_free(struct sim *s);
  * -EDEADLK: all tasks wait for each other.
  */
 int sim_run(struct sim *s, u64 until);
+
+/** sim_next() - time of the next event; SIM_NEVER */
+u64 sim_next(const struct sim *s);
 
 /** sim_step() - the next event with all that follows from it; as sim_run() */
 int sim_step(struct sim *s);

@@ -118,7 +118,7 @@ static int branch(struct sim *b, const struct sim *before, struct labeller *l,
 		  const struct seen *seen, const struct sim_options *options, int answer, u64 salt,
 		  u64 horizon, s64 *result)
 {
-	u64 end = before->heap[0].time + horizon;
+	u64 end = sim_next(before) + horizon;
 	int ret;
 
 	sim_copy(b, before);
@@ -127,7 +127,7 @@ static int branch(struct sim *b, const struct sim *before, struct labeller *l,
 	l->replayed = seen->number;
 	l->forced = answer;
 	l->refused = answer ? SIM_NONE : seen->task;
-	l->until = before->heap[0].time + (l->o->sticky < horizon ? l->o->sticky : horizon);
+	l->until = sim_next(before) + (l->o->sticky < horizon ? l->o->sticky : horizon);
 	ret = sim_step(b);
 	b->salt = salt;
 	/* From now on no decision is one of the event's. */

@@ -96,6 +96,7 @@ static void put(struct sim *s, u32 cpu, u32 task, u64 deadline)
 
 	c->policy.fair.weighted += (__int128)(s64)FAIR(&s->tasks[task])->vruntime * weight;
 	c->policy.fair.weight += weight;
+	c->policy.fair.load_at = SIM_NEVER;
 	sim_queue_insert(s, &c->queue, task, deadline);
 	s->queued[cpu / 64] |= 1ull << (cpu % 64);
 }
@@ -108,6 +109,7 @@ static void take(struct sim *s, u32 cpu, u32 task)
 	c->policy.fair.zero = (u64)average(s, cpu);
 	c->policy.fair.weighted -= (__int128)(s64)FAIR(&s->tasks[task])->vruntime * weight;
 	c->policy.fair.weight -= weight;
+	c->policy.fair.load_at = SIM_NEVER;
 	sim_queue_remove(s, &c->queue, task);
 	if (!c->queue.n)
 		s->queued[cpu / 64] &= ~(1ull << (cpu % 64));
@@ -153,17 +155,24 @@ static u32 best(const struct sim *s, u32 cpu, u32 current)
 
 /* ---- waking up ------------------------------------------------------------------------------ */
 
-/* A CPU's load: what its tasks were runnable of late, in tasks of nice 0 by 1024. */
-static u64 load_of(const struct sim *s, u32 cpu)
+/*
+ * A CPU's load: what its tasks were runnable of late, in tasks of nice 0 by 1024.  Who looks
+ * for the idlest CPU asks for all of them, again and again at one time.
+ */
+static u64 load_of(struct sim *s, u32 cpu)
 {
-	const struct sim_cpu *c = &s->cpus[cpu];
+	struct sim_cpu *c = &s->cpus[cpu];
 	u64 load = 0;
 
+	if (c->policy.fair.load_at == s->now)
+		return c->policy.fair.load;
 	if (c->current != SIM_NONE)
 		load += mls_load_at(FAIR(&s->tasks[c->current])->load, s->now, &s->decay);
 	for (u32 task = c->queue.first; task != SIM_NONE; task = s->tasks[task].next)
 		load += mls_load_at(FAIR(&s->tasks[task])->load, s->now, &s->decay);
-	return load >> (MLS_LOAD_BITS - 10);
+	c->policy.fair.load_at = s->now;
+	c->policy.fair.load = load >> (MLS_LOAD_BITS - 10);
+	return c->policy.fair.load;
 }
 
 static u64 task_load(const struct sim *s, const struct sim_task *t)
@@ -172,7 +181,7 @@ static u64 task_load(const struct sim *s, const struct sim_task *t)
 }
 
 /* wake_affine() */
-static u32 affine(const struct sim *s, u32 task, u32 this, u32 prev)
+static u32 affine(struct sim *s, u32 task, u32 this, u32 prev)
 {
 	u64 load = task_load(s, &s->tasks[task]), here, there;
 
@@ -258,7 +267,7 @@ struct group {
 	u64 load;
 };
 
-static struct group group_of(const struct sim *s, const struct sim_task *t, u32 first, u32 size,
+static struct group group_of(struct sim *s, const struct sim_task *t, u32 first, u32 size,
 			     u32 without)
 {
 	struct group g = { 0 };
@@ -278,8 +287,7 @@ static struct group group_of(const struct sim *s, const struct sim_task *t, u32 
 }
 
 /* Of the groups of one level below @level around @cpu; its own unless another is better. */
-static u32 idlest_group(const struct sim *s, const struct sim_task *t, u32 cpu, u32 level,
-			u32 without)
+static u32 idlest_group(struct sim *s, const struct sim_task *t, u32 cpu, u32 level, u32 without)
 {
 	const struct sim_machine *m = s->machine;
 	u32 first = first_of(m, cpu, level), size = size_of(m, level - 1);
@@ -307,7 +315,7 @@ static u32 idlest_group(const struct sim *s, const struct sim_task *t, u32 cpu, 
 }
 
 /* find_idlest_cpu() */
-static u32 idlest(const struct sim *s, u32 task, u32 cpu, u32 without)
+static u32 idlest(struct sim *s, u32 task, u32 cpu, u32 without)
 {
 	const struct sim_task *t = &s->tasks[task];
 	const struct sim_machine *m = s->machine;
@@ -457,7 +465,7 @@ static u32 detach(struct sim *s, u32 src, u32 dst, u64 imbalance, bool idle_cpu)
 }
 
 /* The CPU of the level around @dst whose queue is the longest and can give something. */
-static u32 busiest(const struct sim *s, u32 dst, u32 level)
+static u32 busiest(struct sim *s, u32 dst, u32 level)
 {
 	const struct sim_machine *m = s->machine;
 	u32 first = first_of(m, dst, level), to = first + size_of(m, level), found = SIM_NONE;
@@ -625,6 +633,7 @@ static u32 pick(struct sim *s, u32 cpu, u32 runs)
 
 static void running(struct sim *s, u32 cpu, u32 task)
 {
+	s->cpus[cpu].policy.fair.load_at = SIM_NEVER;
 	s->cpus[cpu].policy.fair.vruntime = FAIR(&s->tasks[task])->vruntime;
 	s->cpus[cpu].policy.fair.protected = s->tasks[task].key;
 }
@@ -640,6 +649,7 @@ static void stopping(struct sim *s, u32 cpu, u32 task, u64 ran, bool runnable)
 		FAIR(t)->load = mls_load_change(FAIR(t)->load, MLS_LOAD_BUSY, MLS_LOAD_IDLE, s->now,
 						&s->decay);
 	}
+	c->policy.fair.load_at = SIM_NEVER;
 	c->policy.fair.zero = (u64)average(s, cpu);
 	FAIR(t)->vruntime = c->policy.fair.vruntime + virtual(ran, weight_of(s, t));
 }
@@ -677,8 +687,10 @@ static void idle(struct sim *s, u32 cpu, bool is)
 
 static void begin(struct sim *s)
 {
-	for (u32 cpu = 0; cpu < s->machine->n_cpus; cpu++)
+	for (u32 cpu = 0; cpu < s->machine->n_cpus; cpu++) {
 		s->cpus[cpu].policy.fair.idle_mean = IDLE_MOST;
+		s->cpus[cpu].policy.fair.load_at = SIM_NEVER;
+	}
 }
 
 static void arrive(struct sim *s, u32 task)

@@ -35,7 +35,7 @@ static u32 find(const struct sim *s, const u64 *set, u32 cpu, u32 level, u32 fro
 {
 	const struct sim_machine *m = s->machine;
 	struct range row = range_of(m, cpu, level), skip = { 0, 0 }, may = { 0, m->n_cpus };
-	u32 n_words = (m->n_cpus + 63) / 64, first;
+	u32 first, last, word;
 
 	if (level && level < EVERYWHERE)
 		skip = range_of(m, cpu, level - 1);
@@ -43,16 +43,18 @@ static u32 find(const struct sim *s, const u64 *set, u32 cpu, u32 level, u32 fro
 		may = range_of(m, (t->tied - 1) * (m->n_cpus / m->n_llcs), MLS_POLICY_NEAR);
 	if (from >= m->n_cpus)
 		from %= m->n_cpus;
-	first = from / 64;
-	for (u32 k = 0; k < n_words; k++) {
-		u32 i = first + k < n_words ? first + k : first + k - n_words;
-		u64 bits = set[i];
+	/* Only the words of the row: from that of @from on, if it is one of them. */
+	first = row.from / 64;
+	last = (row.to - 1) / 64;
+	word = from / 64 >= first && from / 64 <= last ? from / 64 : first;
+	for (u32 k = first; k <= last; k++) {
+		u64 bits = set[word];
 
-		if (!bits)
-			continue;
-		bits &= part_of(i, row) & ~part_of(i, skip) & part_of(i, may);
 		if (bits)
-			return i * 64 + mls_policy_from(bits, from);
+			bits &= part_of(word, row) & ~part_of(word, skip) & part_of(word, may);
+		if (bits)
+			return word * 64 + mls_policy_from(bits, from);
+		word = word < last ? word + 1 : first;
 	}
 	return SIM_NONE;
 }
