@@ -26,6 +26,13 @@ spread() {
 	done
 }
 
+# tied: until every hog is, or it might be tied only after it has been let go.
+tied() {
+	for pid in $all; do
+		while grep -q '^Cpus_allowed_list:.*[-,]' "/proc/$pid/status"; do sleep 0.05; done
+	done
+}
+
 # against CASE A B: they begin as the case says, and may then go where they like.
 against() {
 	cpus=$(nproc)
@@ -43,6 +50,7 @@ against() {
 		;;
 	esac
 	b=${all#"$a"}
+	tied
 	come
 	for pid in $all; do taskset -p "$(printf %x $(((1 << cpus) - 1)))" "$pid" >/dev/null || exit 1; done
 	# Once for the scheduler to level what it levels, once to be judged.
