@@ -11,52 +11,14 @@
 #include "src/data/offpolicy.h"
 #include "src/data/recording.h"
 
-#define ROWS_AT_A_TIME 4096
-
 enum { MODEL, ALWAYS, NEVER, POLICIES };
 
 static const char *const policy_names[POLICIES] = { "model", "always migrate", "never migrate" };
 
 struct rows {
-	uint64_t n;
-	uint64_t allocated;
-	struct mls_offpolicy_row *rows;
+	struct mls_offpolicy_rows list;
 	uint64_t skipped;
 };
-
-/* Any decision that a model may make and whose outcome was seen; a move that failed was one, too. */
-static bool is_row(const struct mls_recorded *d)
-{
-	int skip = mls_label_skips(d);
-
-	return (skip < 0 || skip == MLS_LABEL_FAILED) && d->followed && d->observed > 0 &&
-	       d->decider != MLS_RECORDED_BY_KERNEL;
-}
-
-static int append(struct rows *rows, const struct mls_recorded *d, bool policy,
-		  const struct mls_label_options *label)
-{
-	if (rows->n == rows->allocated) {
-		uint64_t size = rows->allocated ? 2 * rows->allocated : ROWS_AT_A_TIME;
-		struct mls_offpolicy_row *more = realloc(rows->rows, size * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		rows->rows = more;
-		rows->allocated = size;
-	}
-	rows->rows[rows->n++] = (struct mls_offpolicy_row){
-		.time = d->time,
-		.session = d->session,
-		.kind = d->kind,
-		.locality = d->locality,
-		.accepted = d->accepted,
-		.policy = policy,
-		.propensity = d->propensity,
-		.benefit = mls_label_benefit(d, label),
-	};
-	return 0;
-}
 
 /* All sessions must have been recorded with the model's inputs. */
 static int check_schemas(struct mls_recording_reader *reader, const struct cli_off_policy *o,
@@ -85,17 +47,19 @@ static int read_rows(struct mls_recording_reader *reader, const struct cli_off_p
 
 	while ((ret = mls_recording_next(reader, &d, &err)) == 1) {
 		struct mlsched_verdict verdict;
+		bool migrate;
 
-		if (!is_row(&d)) {
+		if (!mls_offpolicy_takes(&d)) {
 			rows->skipped++;
 			continue;
 		}
 		if (mlsched_decide_features(model, d.features, 1, d.n_features, &verdict, &err) !=
 		    0)
 			return cli_fail(o->common, "%s", err.message);
-		if (append(rows, &d, (double)verdict.logit > o->logit, &o->label) != 0)
+		migrate = (double)verdict.logit > o->logit;
+		if (mls_offpolicy_add(&rows->list, &d, migrate, d.accepted, &o->label) != 0)
 			return cli_fail(o->common, "no memory for %llu decisions",
-					(unsigned long long)rows->n + 1);
+					(unsigned long long)rows->list.n + 1);
 	}
 	return ret ? cli_fail(o->common, "%s", err.message) : CLI_OK;
 }
@@ -118,9 +82,9 @@ static void show_json(const struct cli_off_policy *o, const struct rows *rows,
 {
 	static const char *const keys[POLICIES] = { "estimates", "always", "never" };
 	json_t *document = json_pack("{s:s, s:s, s:I, s:I, s:i, s:o}", "model", o->model,
-				     "recording", o->recording, "decisions", (json_int_t)rows->n,
-				     "skipped", (json_int_t)rows->skipped, "blocks",
-				     (int)results[MODEL].blocks, "recorded",
+				     "recording", o->recording, "decisions",
+				     (json_int_t)rows->list.n, "skipped", (json_int_t)rows->skipped,
+				     "blocks", (int)results[MODEL].blocks, "recorded",
 				     estimate_json(&results[MODEL].recorded));
 
 	for (int p = 0; p < POLICIES; p++)
@@ -141,7 +105,7 @@ static void show(const struct cli_off_policy *o, const struct rows *rows,
 
 	printf("%s by %llu decisions of %s in %u blocks of time (%llu others are not the model's "
 	       "to make)\n\n",
-	       o->model, (unsigned long long)rows->n, o->recording, m->blocks,
+	       o->model, (unsigned long long)rows->list.n, o->recording, m->blocks,
 	       (unsigned long long)rows->skipped);
 	printf("%-16s %9s %9s  %-36s%-36s%s\n", "us a decision", "agrees", "weigh as",
 	       "  inverse propensity, 95 %", "  doubly robust, 95 %", "  gain over what was done");
@@ -176,9 +140,10 @@ static int estimate(const struct cli_off_policy *o, struct rows *rows)
 	struct mlsched_error err;
 
 	for (int p = 0; p < POLICIES; p++) {
-		for (uint64_t i = 0; p != MODEL && i < rows->n; i++)
-			rows->rows[i].policy = p == ALWAYS;
-		known[p] = mls_offpolicy_estimate(rows->rows, rows->n, &results[p], &err) == 0;
+		for (uint64_t i = 0; p != MODEL && i < rows->list.n; i++)
+			rows->list.rows[i].policy = p == ALWAYS;
+		known[p] = mls_offpolicy_estimate(rows->list.rows, rows->list.n, &results[p],
+						  &err) == 0;
 		if (p == MODEL && !known[p])
 			return cli_fail(o->common, "%s: %s", o->recording, err.message);
 	}
@@ -205,6 +170,6 @@ int cli_eval_off_policy(const struct cli_off_policy *o, const struct mlsched_mod
 	if (!status)
 		status = estimate(o, &rows);
 	mls_recording_reader_close(reader);
-	free(rows.rows);
+	free(rows.list.rows);
 	return status;
 }

@@ -474,6 +474,8 @@ int cli_train(int argc, char **argv)
 		return CLI_USAGE;
 	if (o.from_sim)
 		return cli_train_from_sim(&o);
+	if (o.recording.path)
+		return cli_train_from_recording(&o);
 	status = run_all(&run);
 	mls_trainer_free(run.trainer);
 	free(run.split.train);

@@ -48,14 +48,22 @@ enum {
 	OPTION_MOVE_PRICE,
 	OPTION_MECHANISMS,
 	OPTION_OFFERS,
+	OPTION_INIT,
+	OPTION_PRICE,
+	OPTION_WAIT,
+	OPTION_TIME,
+	OPTION_PROGRAM,
+	OPTION_MARGIN,
 };
 
 static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "Data:", 1 },
 	{ "synthetic", OPTION_SYNTHETIC, "SCHEMA", 0, "Make the rows from load patterns: seed10",
 	  1 },
-	{ "from", OPTION_FROM, "sim", 0,
-	  "Make the rows in the simulator, by both futures of each decision, in rounds", 1 },
+	{ "from", OPTION_FROM, "sim|FILE.db", 0,
+	  "Make the rows in the simulator, by both futures of each decision, in rounds; or of a "
+	  "recording, to refine a model",
+	  1 },
 	{ "rows", OPTION_ROWS, "N", 0, "Synthetic rows (65536)", 1 },
 	{ "write-csv", OPTION_WRITE_CSV, "FILE", 0, "Write the rows as CSV too", 1 },
 	{ "schema", OPTION_SCHEMA, "NAME", 0, "Which columns are inputs (seed10)", 1 },
@@ -71,8 +79,9 @@ static const struct argp_option options[] = {
 	{ "logits", OPTION_LOGITS, NULL, 0, "The model's output is the logit, without sigmoid", 2 },
 	{ NULL, 0, NULL, 0, "Training:", 3 },
 	{ "epochs", OPTION_EPOCHS, "N", 0, "Passes over the training rows (20)", 3 },
-	{ "batch", OPTION_BATCH, "N", 0, "Rows between two steps (64; from sim: 512)", 3 },
-	{ "rate", OPTION_RATE, "X", 0, "Learning rate (0.001; from sim: 0.002)", 3 },
+	{ "batch", OPTION_BATCH, "N", 0, "Rows between two steps (64; with --from: 512)", 3 },
+	{ "rate", OPTION_RATE, "X", 0,
+	  "Learning rate (0.001; from sim: 0.002; from a recording: 0.0002)", 3 },
 	{ "decay", OPTION_DECAY, "KIND", 0,
 	  "Of the rate: constant, cosine, exponential:FACTOR, step:EPOCHS:FACTOR (cosine)", 3 },
 	{ "l2", OPTION_L2, "X", 0, "Penalty on squared weights (0)", 3 },
@@ -84,7 +93,7 @@ static const struct argp_option options[] = {
 	  "Stop after N epochs without a better validation loss (0: never)", 3 },
 	{ "seed", OPTION_SEED, "N", 0, "Of rows, split, weights and order (1)", 3 },
 	{ "threads", OPTION_THREADS, "N", 0,
-	  "Threads (1; from sim: one for each CPU); more help with batches above 128 and never "
+	  "Threads (1; with --from: one for each CPU); more help with batches above 128 and never "
 	  "change the model",
 	  3 },
 	{ "threshold", OPTION_THRESHOLD, "P|auto", 0,
@@ -111,6 +120,17 @@ static const struct argp_option options[] = {
 	  "it takes a task from within a domain, from another one, from another node "
 	  "(2000,2500,3000)",
 	  5 },
+	{ NULL, 0, NULL, 0, "Refinement, with --from FILE.db:", 6 },
+	{ "init", OPTION_INIT, "MODEL", 0,
+	  "Begin with its network and weights, and write the refined one only if it is not worse",
+	  6 },
+	{ "margin", OPTION_MARGIN, "US", 0,
+	  "By which a decision may be worse at the lower end of the estimate (0)", 6 },
+	{ "price", OPTION_PRICE, "US", 0, "Of a move, as for mlsched label (500)", 6 },
+	{ "wait-weight", OPTION_WAIT, "X", 0, "The same (0.3)", 6 },
+	{ "time-share", OPTION_TIME, "SHARE", 0,
+	  "Of each session's time, at its end, to judge by (0.2)", 6 },
+	{ "program-share", OPTION_PROGRAM, "SHARE", 0, "Of programs, to judge by (0.1)", 6 },
 	{ 0 },
 };
 
@@ -231,14 +251,27 @@ static void parse_split(struct argp_state *state, const char *arg, struct cli_tr
 
 static error_t check_together(struct argp_state *state, const struct cli_train_options *o)
 {
+	const char *from = o->from_sim ? "sim" : o->recording.path;
+
 	if (o->data && o->synthetic)
 		argp_error(state, "both a file and --synthetic: %s and %s", o->data, o->synthetic);
-	if (o->from_sim && (o->data || o->synthetic))
-		argp_error(state, "both --from sim and %s", o->data ? o->data : "--synthetic");
-	if (o->from_sim && (o->checkpoint || o->write_csv))
-		argp_error(state, "--from sim has no %s",
+	if (from && (o->data || o->synthetic))
+		argp_error(state, "both --from %s and %s", from, o->data ? o->data : "--synthetic");
+	if (from && (o->checkpoint || o->write_csv))
+		argp_error(state, "--from %s has no %s", from,
 			   o->checkpoint ? "--checkpoint" : "--write-csv");
-	if (!o->from_sim && !o->data && !o->synthetic)
+	if (o->recording.path && !o->recording.init)
+		argp_error(state, "--from %s needs --init MODEL, which is refined", from);
+	if (o->recording.path && o->network)
+		argp_error(state, "the network is that of --init: no --layers, --activation, "
+				  "--alpha or --logits with it");
+	if (o->recording.used && !o->recording.path)
+		argp_error(state, "--init, --margin, --price, --wait-weight, --time-share and "
+				  "--program-share need --from FILE.db");
+	if (o->recording.path && o->recording.label.time_share == 0 &&
+	    o->recording.label.program_share == 0)
+		argp_error(state, "--time-share and --program-share 0 leave nothing to judge by");
+	if (!from && !o->data && !o->synthetic)
 		argp_error(state, "no data: name a CSV file, --synthetic seed10 or --from sim");
 	if (o->synthetic && strcmp(o->synthetic, "seed10") != 0)
 		argp_error(state, "--synthetic: there are patterns for seed10, not for \"%s\"",
@@ -262,8 +295,7 @@ static error_t parse_data(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_FROM:
 		o->from_sim = strcmp(arg, "sim") == 0;
-		if (!o->from_sim)
-			argp_error(state, "--from: expected sim, got \"%s\"", arg);
+		o->recording.path = o->from_sim ? NULL : arg;
 		return 0;
 	case OPTION_ROWS:
 		o->n_rows = (uint32_t)parse_whole(state, "rows", arg, 2, 1u << 30);
@@ -308,6 +340,8 @@ static error_t parse_training(int key, char *arg, struct argp_state *state)
 	struct cli_train_options *o = state->input;
 	struct mls_train_options *t = &o->train;
 
+	o->network |= key == OPTION_LAYERS || key == OPTION_ACTIVATION || key == OPTION_ALPHA ||
+		      key == OPTION_LOGITS;
 	switch (key) {
 	case OPTION_LAYERS:
 		parse_layers(state, arg, t);
@@ -401,6 +435,37 @@ static error_t parse_sim(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static error_t parse_recording(int key, char *arg, struct argp_state *state)
+{
+	struct cli_train_recording *r = &((struct cli_train_options *)state->input)->recording;
+	struct mls_label_options *l = &r->label;
+
+	switch (key) {
+	case OPTION_INIT:
+		r->init = arg;
+		break;
+	case OPTION_MARGIN:
+		r->margin = cli_real(state, "margin", arg, 0, 1e6);
+		break;
+	case OPTION_PRICE:
+		l->price = cli_real(state, "price", arg, 0, 1e9);
+		break;
+	case OPTION_WAIT:
+		l->wait_weight = cli_real(state, "wait-weight", arg, 0, 1e6);
+		break;
+	case OPTION_TIME:
+		l->time_share = cli_real(state, "time-share", arg, 0, 0.9);
+		break;
+	case OPTION_PROGRAM:
+		l->program_share = cli_real(state, "program-share", arg, 0, 0.9);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	r->used = true;
+	return 0;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct cli_train_options *o = state->input;
@@ -421,7 +486,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		ret = parse_data(key, arg, state);
 		if (ret == ARGP_ERR_UNKNOWN)
 			ret = parse_training(key, arg, state);
-		return ret == ARGP_ERR_UNKNOWN ? parse_sim(key, arg, state) : ret;
+		if (ret == ARGP_ERR_UNKNOWN)
+			ret = parse_sim(key, arg, state);
+		return ret == ARGP_ERR_UNKNOWN ? parse_recording(key, arg, state) : ret;
 	}
 }
 
@@ -429,7 +496,8 @@ static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, 
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "DATA.csv -o DIR\n--synthetic seed10 -o DIR",
+	.args_doc = "DATA.csv -o DIR\n--synthetic seed10 -o DIR\n--from sim -o DIR\n"
+		    "--from FILE.db --init MODEL -o DIR",
 	.doc = "Trains a network on labelled rows and writes it as a SavedModel.\v"
 	       "The CSV file has a header; columns are found by the schema's names, in any order, "
 	       "and others are ignored.  The same data, options and seed give the same model, byte "
@@ -439,7 +507,9 @@ static const struct argp argp = {
 	       "EXAMPLES\n"
 	       "  mlsched train --synthetic seed10 -o src/model_dir/model_path\n"
 	       "  mlsched train decisions.csv -o model --class-weight auto --patience 5\n"
-	       "  mlsched train big.csv -o model --checkpoint big.ckpt --resume\n",
+	       "  mlsched train big.csv -o model --checkpoint big.ckpt --resume\n"
+	       "  mlsched train --from sim -o model --machines 8c2l\n"
+	       "  mlsched train --from explored.db --init model -o refined\n",
 	.children = children,
 };
 
@@ -466,7 +536,10 @@ int cli_train_parse(int argc, char **argv, struct cli_train_options *o)
 						  .rounds = 3,
 						  .futures = 3,
 						  .move_price = 800,
-						  .tuning = SIM_TUNING_DEFAULT } };
+						  .tuning = SIM_TUNING_DEFAULT },
+					 .recording.label = MLS_LABEL_OPTIONS };
+	bool from;
+
 	mls_train_options_init(&o->train);
 	/* What is not said depends on where the rows come from. */
 	o->train.batch = 0;
@@ -478,12 +551,13 @@ int cli_train_parse(int argc, char **argv, struct cli_train_options *o)
 	}
 	if (cli_parse(&argp, argc, argv, o) != 0)
 		return CLI_USAGE;
+	from = o->from_sim || o->recording.path;
 	if (!o->train.batch)
-		o->train.batch = o->from_sim ? 512 : 64;
+		o->train.batch = from ? 512 : 64;
 	if (o->train.rate == 0)
-		o->train.rate = o->from_sim ? 2e-3 : 1e-3;
+		o->train.rate = o->from_sim ? 2e-3 : o->recording.path ? 2e-4 : 1e-3;
 	if (!o->n_threads)
-		o->n_threads = o->from_sim ? online_cpus() : 1;
+		o->n_threads = from ? online_cpus() : 1;
 	for (uint32_t l = 0; l < MLSCHED_MAX_LAYERS - 1; l++) {
 		if (o->train.alpha[l] < 0)
 			o->train.alpha[l] = o->train.activation[l] == MLSCHED_ELU        ? 1 :

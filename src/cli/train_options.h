@@ -5,8 +5,13 @@
 
 #include "src/cli/cli.h"
 #include "src/data/dataset.h"
+#include "src/data/label.h"
 #include "src/nn/train/train.h"
 #include "src/sim/engine.h"
+
+/* Exit statuses of a refinement that is not written: worse, for all that is known; nobody can tell. */
+#define CLI_WORSE       3
+#define CLI_NO_ESTIMATE 4
 
 /* What `mlsched train --from sim` simulates; lists are of names between commas. */
 struct cli_train_sim {
@@ -20,10 +25,21 @@ struct cli_train_sim {
 	struct sim_tuning tuning;
 };
 
+/* What `mlsched train --from FILE.db --init MODEL` takes. */
+struct cli_train_recording {
+	const char *path; /* or NULL */
+	const char *init;
+	struct mls_label_options label;
+	double margin; /* us a decision */
+	bool used; /* an option of it was given */
+};
+
 struct cli_train_options {
 	struct cli_common common;
 	bool from_sim;
 	struct cli_train_sim sim;
+	struct cli_train_recording recording;
+	bool network; /* one was asked for */
 	const char *data; /* CSV file, or NULL */
 	const char *synthetic; /* name of a schema, or NULL */
 	uint32_t n_rows; /* synthetic rows */
@@ -44,6 +60,13 @@ struct cli_train_options {
 
 /** cli_train_from_sim() - all of it; returns an exit status */
 int cli_train_from_sim(const struct cli_train_options *o);
+
+/**
+ * cli_train_from_recording() - go on training a model with a recording
+ *
+ * Return: an exit status; CLI_WORSE and CLI_NO_ESTIMATE with nothing written.
+ */
+int cli_train_from_recording(const struct cli_train_options *o);
 
 /** cli_train_parse() - argv into @options; returns 0 or ends the process with a usage error */
 int cli_train_parse(int argc, char **argv, struct cli_train_options *options);

@@ -24,7 +24,7 @@ struct strata {
 };
 
 /* When a session begins and ends by its rows, and from where on they are for validation. */
-struct span {
+struct mls_label_span {
 	uint64_t first;
 	uint64_t last;
 	uint64_t window;
@@ -74,9 +74,11 @@ static bool is_held_out(const struct mls_recorded *d, double share)
 	return hash % PROGRAM_STEPS < (uint32_t)(share * PROGRAM_STEPS + 0.5);
 }
 
-static enum mls_label_part part_of(const struct mls_recorded *d, const struct span *span,
-				   const struct mls_label_options *o)
+enum mls_label_part mls_labels_part(const struct mls_labels *labels, const struct mls_recorded *d)
 {
+	const struct mls_label_span *span = &labels->spans[d->session - 1];
+	const struct mls_label_options *o = &labels->options;
+
 	if (is_held_out(d, o->program_share))
 		return MLS_LABEL_PROGRAM;
 	if (d->time >= span->boundary)
@@ -88,15 +90,14 @@ static enum mls_label_part part_of(const struct mls_recorded *d, const struct sp
 /* ---- reading ------------------------------------------------------------------------------- */
 
 static int read_spans(struct mls_recording_reader *reader, const char *path,
-		      struct mls_labels *labels, struct span **spans, uint32_t *n,
-		      struct mlsched_error *err)
+		      struct mls_labels *labels, uint32_t *n, struct mlsched_error *err)
 {
 	struct mls_recording_session session;
 	int ret;
 
 	for (*n = 0; (ret = mls_recording_session(reader, *n, &session, err)) == 1; (*n)++) {
 		const struct mlsched_schema *schema = mlsched_schema_find(session.schema);
-		struct span *more;
+		struct mls_label_span *more;
 
 		if (!schema || schema->version != session.schema_version ||
 		    schema->n_features != session.n_features)
@@ -111,17 +112,16 @@ static int read_spans(struct mls_recording_reader *reader, const char *path,
 					 "found %s",
 					 path, *n + 1, labels->schema->name, schema->name);
 		labels->schema = schema;
-		more = realloc(*spans, (*n + 1) * sizeof(**spans));
+		more = realloc(labels->spans, (*n + 1) * sizeof(*more));
 		if (!more)
 			return mls_error(err, -ENOMEM, "%s: no memory for the sessions", path);
-		*spans = more;
-		more[*n] = (struct span){ .first = UINT64_MAX, .window = session.window };
+		labels->spans = more;
+		more[*n] = (struct mls_label_span){ .first = UINT64_MAX, .window = session.window };
 	}
 	return ret;
 }
 
-static int append(struct mls_labels *labels, const struct mls_recorded *d, uint64_t *allocated,
-		  const struct mls_label_options *o)
+static int append(struct mls_labels *labels, const struct mls_recorded *d, uint64_t *allocated)
 {
 	if (labels->n == *allocated) {
 		uint64_t size = *allocated ? 2 * *allocated : 1024;
@@ -133,20 +133,20 @@ static int append(struct mls_labels *labels, const struct mls_recorded *d, uint6
 		*allocated = size;
 	}
 	labels->rows[labels->n++] =
-		(struct mls_label_row){ .decision = *d, .benefit = mls_label_benefit(d, o) };
+		(struct mls_label_row){ .decision = *d,
+					.benefit = mls_label_benefit(d, &labels->options) };
 	return 0;
 }
 
 static int read_rows(struct mls_recording_reader *reader, const char *path,
-		     const struct mls_label_options *o, struct mls_labels *labels,
-		     struct span *spans, struct mlsched_error *err)
+		     struct mls_labels *labels, struct mlsched_error *err)
 {
 	uint64_t allocated = 0;
 	struct mls_recorded d;
 	int ret;
 
 	while ((ret = mls_recording_next(reader, &d, err)) == 1) {
-		struct span *span = &spans[d.session - 1];
+		struct mls_label_span *span = &labels->spans[d.session - 1];
 		int skip = mls_label_skips(&d);
 
 		labels->counts.decisions++;
@@ -156,7 +156,7 @@ static int read_rows(struct mls_recording_reader *reader, const char *path,
 			labels->counts.skipped[skip]++;
 			continue;
 		}
-		ret = append(labels, &d, &allocated, o);
+		ret = append(labels, &d, &allocated);
 		if (ret)
 			return mls_error(err, ret, "%s: no memory for %llu rows", path,
 					 (unsigned long long)labels->n + 1);
@@ -166,20 +166,19 @@ static int read_rows(struct mls_recording_reader *reader, const char *path,
 
 /* ---- labels ---------------------------------------------------------------------------------- */
 
-static void set_parts(struct mls_labels *labels, struct span *spans, uint32_t n_spans,
-		      const struct mls_label_options *o)
+static void set_parts(struct mls_labels *labels, uint32_t n_spans)
 {
 	for (uint32_t s = 0; s < n_spans; s++) {
-		uint64_t length = spans[s].last >= spans[s].first ? spans[s].last - spans[s].first :
-								    0;
+		struct mls_label_span *span = &labels->spans[s];
+		uint64_t length = span->last >= span->first ? span->last - span->first : 0;
 
-		spans[s].boundary =
-			spans[s].first + (uint64_t)((double)length * (1 - o->time_share));
+		span->boundary =
+			span->first + (uint64_t)((double)length * (1 - labels->options.time_share));
 	}
 	for (uint64_t i = 0; i < labels->n; i++) {
 		struct mls_label_row *row = &labels->rows[i];
 
-		row->part = (uint8_t)part_of(&row->decision, &spans[row->decision.session - 1], o);
+		row->part = (uint8_t)mls_labels_part(labels, &row->decision);
 	}
 }
 
@@ -197,15 +196,30 @@ static void sum_up(const struct mls_labels *labels, struct strata *strata)
 	}
 }
 
+static double mean_of(const struct strata *strata, const struct mls_recorded *d, bool accepted)
+{
+	const struct stratum *s = &strata->of[d->kind][d->locality][accepted];
+
+	return s->n >= MLS_LABEL_ENOUGH ? s->sum / (double)s->n : 0;
+}
+
+/* What came of it, by how much better that was than usual over the chance that it was tried. */
+static double margin_of(const struct strata *strata, const struct mls_label_row *row)
+{
+	const struct mls_recorded *d = &row->decision;
+	double usual = mean_of(strata, d, d->accepted);
+	double other = mean_of(strata, d, !d->accepted);
+	double gain = usual + (row->benefit - usual) / (double)d->propensity - other;
+
+	return d->accepted ? gain : -gain;
+}
+
 static void set_labels(struct mls_labels *labels, const struct strata *strata)
 {
 	for (uint64_t i = 0; i < labels->n; i++) {
 		struct mls_label_row *row = &labels->rows[i];
-		const struct mls_recorded *d = &row->decision;
-		const struct stratum *s = &strata->of[d->kind][d->locality][!d->accepted];
-		double other = s->n >= MLS_LABEL_ENOUGH ? s->sum / (double)s->n : 0;
 
-		row->margin = d->accepted ? row->benefit - other : other - row->benefit;
+		row->margin = margin_of(strata, row);
 		row->label = row->margin > 0;
 		labels->counts.rows[row->part]++;
 		labels->counts.migrate[row->part] += row->label;
@@ -217,15 +231,14 @@ int mls_labels_read(struct mls_recording_reader *reader, const char *path,
 		    struct mlsched_error *err)
 {
 	struct strata *strata = calloc(1, sizeof(*strata));
-	struct span *spans = NULL;
 	uint32_t n_spans = 0;
 	int ret;
 
-	*labels = (struct mls_labels){ 0 };
-	ret = strata ? read_spans(reader, path, labels, &spans, &n_spans, err) :
+	*labels = (struct mls_labels){ .options = *o };
+	ret = strata ? read_spans(reader, path, labels, &n_spans, err) :
 		       mls_error(err, -ENOMEM, "%s: no memory", path);
 	if (!ret)
-		ret = read_rows(reader, path, o, labels, spans, err);
+		ret = read_rows(reader, path, labels, err);
 	if (!ret && labels->n == 0)
 		ret = mls_error(err, -ENODATA,
 				"%s: of %llu decisions none can be labelled: %llu by rules, %llu "
@@ -236,11 +249,10 @@ int mls_labels_read(struct mls_recording_reader *reader, const char *path,
 				(unsigned long long)labels->counts.skipped[MLS_LABEL_FAILED],
 				(unsigned long long)labels->counts.skipped[MLS_LABEL_UNKNOWN]);
 	if (!ret) {
-		set_parts(labels, spans, n_spans, o);
+		set_parts(labels, n_spans);
 		sum_up(labels, strata);
 		set_labels(labels, strata);
 	}
-	free(spans);
 	free(strata);
 	return ret;
 }
@@ -268,5 +280,6 @@ int mls_labels_dataset(const struct mls_labels *labels, enum mls_label_part part
 void mls_labels_clear(struct mls_labels *labels)
 {
 	free(labels->rows);
+	free(labels->spans);
 	*labels = (struct mls_labels){ 0 };
 }

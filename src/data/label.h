@@ -12,6 +12,14 @@
  * training, if there are MLS_LABEL_ENOUGH of them, else 0.  A move that beats its
  * stand-in is labelled "migrate", and so is a refusal that does not.
  *
+ * Where a coin had its part, who was moved differs from who was not by chance, too, and
+ * this is known: the margin of a decision of propensity p is
+ *
+ *	(benefit - mean of its own answer) / p + mean of its own answer - stand-in
+ *
+ * whose expectation is, for any means, that by which one answer is better than the other
+ * (as in offpolicy.h); with p = 1 it is the benefit less the stand-in.
+ *
  * Rows that are near each other in time or of one program are alike: none is drawn at
  * random.  The last part of each session's time is for validation, after a gap of one
  * window, in which outcomes overlap; programs that are held out, by a hash of their
@@ -68,8 +76,8 @@ enum mls_label_skip {
 /**
  * struct mls_label_row - a decision that is a row
  * @benefit: us
- * @margin:  @benefit less that of the stand-in; of a refusal the other way round: above
- *           0 to migrate was, or would have been, the better one
+ * @margin:  as above; of a refusal the other way round: above 0 to migrate was, or would
+ *           have been, the better one
  * @label:   1 migrate, 0 keep
  */
 struct mls_label_row {
@@ -87,12 +95,18 @@ struct mls_label_counts {
 	uint64_t migrate[MLS_LABEL_PARTS];
 };
 
+struct mls_label_span;
+
 /**
  * struct mls_labels - all rows of a recording, in the order of the file
- * @schema: of their features
+ * @schema:  of their features
+ * @options: by which they were labelled
+ * @spans:   of the sessions, for mls_labels_part()
  */
 struct mls_labels {
 	const struct mlsched_schema *schema;
+	struct mls_label_options options;
+	struct mls_label_span *spans;
 	uint64_t n;
 	struct mls_label_row *rows;
 	struct mls_label_counts counts;
@@ -116,6 +130,10 @@ int mls_label_skips(const struct mls_recorded *decision);
 int mls_labels_read(struct mls_recording_reader *reader, const char *path,
 		    const struct mls_label_options *options, struct mls_labels *labels,
 		    struct mlsched_error *err);
+
+/** mls_labels_part() - of a decision of the same recording, also of one that is no row */
+enum mls_label_part mls_labels_part(const struct mls_labels *labels,
+				    const struct mls_recorded *decision);
 
 /** mls_labels_dataset() - the rows of one part, to be freed with mls_dataset_clear() */
 int mls_labels_dataset(const struct mls_labels *labels, enum mls_label_part part,

@@ -11,11 +11,12 @@
 
 #define UNSUPPORTED_MOST 0.001
 #define NORMAL_95        1.959964
+#define ROWS_AT_FIRST    4096
 
 /* Halves are made of blocks in turn: each is spread over the whole time. */
 #define HALVES 2
 
-enum column { RECORDED, INVERSE, ROBUST, GAIN, COLUMNS };
+enum column { RECORDED, INVERSE, ROBUST, GAIN, RIVAL, LEAD, COLUMNS };
 
 struct mean {
 	uint64_t n;
@@ -32,6 +33,40 @@ struct block {
 	uint64_t n;
 	double sum[COLUMNS];
 };
+
+bool mls_offpolicy_takes(const struct mls_recorded *d)
+{
+	int skip = mls_label_skips(d);
+
+	return (skip < 0 || skip == MLS_LABEL_FAILED) && d->followed && d->observed > 0 &&
+	       d->decider != MLS_RECORDED_BY_KERNEL;
+}
+
+int mls_offpolicy_add(struct mls_offpolicy_rows *rows, const struct mls_recorded *d, bool policy,
+		      bool rival, const struct mls_label_options *options)
+{
+	if (rows->n == rows->allocated) {
+		uint64_t size = rows->allocated ? 2 * rows->allocated : ROWS_AT_FIRST;
+		struct mls_offpolicy_row *more = realloc(rows->rows, size * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		rows->rows = more;
+		rows->allocated = size;
+	}
+	rows->rows[rows->n++] = (struct mls_offpolicy_row){
+		.time = d->time,
+		.session = d->session,
+		.kind = d->kind,
+		.locality = d->locality,
+		.accepted = d->accepted,
+		.policy = policy,
+		.rival = rival,
+		.propensity = d->propensity,
+		.benefit = mls_label_benefit(d, options),
+	};
+	return 0;
+}
 
 static uint32_t block_of(const struct mls_offpolicy_row *row, const uint64_t *first,
 			 const uint32_t *offset)
@@ -92,6 +127,14 @@ static double guess(const struct guess *g, const struct mls_offpolicy_row *row, 
 	return m->n ? m->sum / (double)m->n : 0;
 }
 
+/* Doubly robust, of an answer to one decision. */
+static double robust(const struct guess *g, const struct mls_offpolicy_row *row, bool answer)
+{
+	double rest = row->accepted == answer ? row->benefit - guess(g, row, row->accepted) : 0;
+
+	return guess(g, row, answer) + rest / (double)row->propensity;
+}
+
 /* The sums of each block, by guesses from the other half. */
 static void fill_blocks(const struct mls_offpolicy_row *rows, uint64_t n, const uint64_t *first,
 			const uint32_t *offset, const struct guess guesses[HALVES],
@@ -105,14 +148,15 @@ static void fill_blocks(const struct mls_offpolicy_row *rows, uint64_t n, const 
 		const struct guess *g = &guesses[(b + 1) % HALVES];
 		bool agrees = row->accepted == row->policy;
 		double weight = agrees ? 1 / (double)row->propensity : 0;
-		double robust = guess(g, row, row->policy) +
-				weight * (row->benefit - guess(g, row, row->accepted));
+		double policy = robust(g, row, row->policy), rival = robust(g, row, row->rival);
 
 		blocks[b].n++;
 		blocks[b].sum[RECORDED] += row->benefit;
 		blocks[b].sum[INVERSE] += weight * row->benefit;
-		blocks[b].sum[ROBUST] += robust;
-		blocks[b].sum[GAIN] += robust - row->benefit;
+		blocks[b].sum[ROBUST] += policy;
+		blocks[b].sum[GAIN] += policy - row->benefit;
+		blocks[b].sum[RIVAL] += rival;
+		blocks[b].sum[LEAD] += policy - rival;
 		weights += weight;
 		squares += weight * weight;
 		result->agree += agrees;
@@ -174,6 +218,8 @@ static int judge(const struct mls_offpolicy_row *rows, uint64_t n, const uint64_
 	result->inverse = mean_of(blocks, n_blocks, INVERSE);
 	result->robust = mean_of(blocks, n_blocks, ROBUST);
 	result->gain = mean_of(blocks, n_blocks, GAIN);
+	result->rival = mean_of(blocks, n_blocks, RIVAL);
+	result->lead = mean_of(blocks, n_blocks, LEAD);
 	return 0;
 }
 

@@ -35,6 +35,7 @@
  * @propensity: chance of what was decided
  * @accepted:   what was decided
  * @policy:     what the judged policy says
+ * @rival:      what another one says, over which it may have a lead
  */
 struct mls_offpolicy_row {
 	uint64_t time;
@@ -43,6 +44,7 @@ struct mls_offpolicy_row {
 	uint8_t locality;
 	bool accepted;
 	bool policy;
+	bool rival;
 	float propensity;
 	double benefit;
 };
@@ -65,6 +67,8 @@ struct mls_estimate {
  * @inverse:     of the policy, by inverse propensity
  * @robust:      of the policy, doubly robust
  * @gain:        @robust less @recorded, with an interval of its own: they rise and fall together
+ * @rival:       doubly robust, of the other policy
+ * @lead:        @robust less @rival, the same way
  */
 struct mls_offpolicy {
 	uint64_t n;
@@ -76,13 +80,34 @@ struct mls_offpolicy {
 	struct mls_estimate inverse;
 	struct mls_estimate robust;
 	struct mls_estimate gain;
+	struct mls_estimate rival;
+	struct mls_estimate lead;
 };
+
+/** struct mls_offpolicy_rows - a list of them, to be freed with free() */
+struct mls_offpolicy_rows {
+	uint64_t n;
+	uint64_t allocated;
+	struct mls_offpolicy_row *rows;
+};
+
+/**
+ * mls_offpolicy_takes() - is a recorded decision one to judge policies by?
+ *
+ * Any that a model may make and whose outcome was seen; a move that failed was one, too.
+ */
+bool mls_offpolicy_takes(const struct mls_recorded *decision);
+
+/** mls_offpolicy_add() - one that is, with what both policies say; returns 0 or -ENOMEM */
+int mls_offpolicy_add(struct mls_offpolicy_rows *rows, const struct mls_recorded *decision,
+		      bool policy, bool rival, const struct mls_label_options *options);
 
 /**
  * mls_offpolicy_estimate() - [n] @rows in the order of the file
  *
  * Return: 0; -ENODATA without rows or with less than MLS_OFFPOLICY_BLOCKS blocks;
- * -EDOM when more than one row in a thousand is unsupported; -ENOMEM.
+ * -EDOM when more than one row in a thousand is unsupported; -ENOMEM.  Whether the
+ * rival has support is not looked at: estimate it as a policy first.
  */
 int mls_offpolicy_estimate(const struct mls_offpolicy_row *rows, uint64_t n,
 			   struct mls_offpolicy *result, struct mlsched_error *err);

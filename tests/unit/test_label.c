@@ -208,6 +208,44 @@ static void the_opposite_is_measured_by_the_mean_of_those_that_did_it(void **sta
 	mls_labels_clear(&labels);
 }
 
+/* Half of the answers by a coin: 28700 to stay, 38200 to move, one of each by chance. */
+static void what_the_coin_tried_counts_for_all_that_it_did_not(void **state)
+{
+	struct mls_recording *r = begin("seed10");
+	struct mlsched_error err = { 0 };
+	struct mls_labels labels;
+	struct mls_recorded d;
+	double moves = 0, stays = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < 2 * MLS_LABEL_ENOUGH; i++) {
+		d = i % 2 ? move_at(i * MS) : refusal_at(i * MS);
+		d.run_time = (i % 2 ? 40 : 30) * MS;
+		d.propensity = i < 40 ? 0.5f : 0.8f;
+		/* One of each did 8 ms better than usual, one 8 ms worse. */
+		if (i == 2 || i == 3)
+			d.run_time += 8 * MS;
+		if (i == 4 || i == 5)
+			d.run_time -= 8 * MS;
+		add(r, &d);
+	}
+	finish(r);
+	assert_int_equal(label(&all_for_training, &labels, &err), 0);
+	/* Usual ones: 38200 less 28700, whoever did what. */
+	assert_true(fabs(labels.rows[0].margin - 9500) < 1e-6);
+	assert_true(fabs(labels.rows[1].margin - 9500) < 1e-6);
+	/* 8000 more than usual, of one in two: 16000. */
+	assert_true(fabs(labels.rows[2].margin - (9500 - 16000)) < 1e-6);
+	assert_int_equal(labels.rows[2].label, 0);
+	assert_true(fabs(labels.rows[3].margin - (9500 + 16000)) < 1e-6);
+	assert_int_equal(labels.rows[3].label, 1);
+	for (uint64_t i = 0; i < labels.n; i++)
+		*(labels.rows[i].decision.accepted ? &moves : &stays) += labels.rows[i].margin;
+	assert_true(fabs(moves / MLS_LABEL_ENOUGH - 9500) < 1e-6);
+	assert_true(fabs(stays / MLS_LABEL_ENOUGH - 9500) < 1e-6);
+	mls_labels_clear(&labels);
+}
+
 static void what_no_model_may_decide_or_nobody_saw_is_no_row(void **state)
 {
 	struct mls_recording *r = begin("seed10");
@@ -376,6 +414,7 @@ int main(void)
 		cmocka_unit_test_setup(benefit_is_useful_time_less_waiting_and_moves, no_file),
 		cmocka_unit_test_setup(the_opposite_is_measured_by_the_mean_of_those_that_did_it,
 				       no_file),
+		cmocka_unit_test_setup(what_the_coin_tried_counts_for_all_that_it_did_not, no_file),
 		cmocka_unit_test_setup(what_no_model_may_decide_or_nobody_saw_is_no_row, no_file),
 		cmocka_unit_test_setup(parts_share_neither_time_nor_programs, no_file),
 		cmocka_unit_test_setup(the_validation_parts_do_not_change_a_label_of_training,

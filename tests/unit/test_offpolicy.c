@@ -26,6 +26,8 @@
  */
 #define TRUTH      280.0
 #define TRUTH_GAIN 62.0
+/* Over the recorded one without a coin, which is the rival. */
+#define TRUTH_LEAD 45.0
 
 static struct mls_offpolicy_row rows[ROWS];
 
@@ -58,6 +60,7 @@ static void make_world(uint64_t seed, double epsilon)
 			.session = 1,
 			.kind = x > 0.5f,
 			.policy = x > 0.4f,
+			.rival = own,
 			.accepted = explores ? mls_random_below(&random, 2) : own
 		};
 		row->propensity = (float)(row->accepted == own ? 1 - epsilon / 2 : epsilon / 2);
@@ -72,7 +75,7 @@ static int holds(const struct mls_estimate *e, double truth)
 
 static void both_estimates_are_right_within_their_intervals(void **state)
 {
-	int inverse = 0, robust = 0, gain = 0, better = 0;
+	int inverse = 0, robust = 0, gain = 0, lead = 0, better = 0;
 	double width_inverse = 0, width_robust = 0;
 	const int worlds = 100;
 
@@ -90,17 +93,20 @@ static void both_estimates_are_right_within_their_intervals(void **state)
 		inverse += holds(&found.inverse, TRUTH);
 		robust += holds(&found.robust, TRUTH);
 		gain += holds(&found.gain, TRUTH_GAIN);
+		lead += holds(&found.lead, TRUTH_LEAD);
 		better += found.gain.low > 0;
 		width_inverse += found.inverse.high - found.inverse.low;
 		width_robust += found.robust.high - found.robust.low;
 	}
-	print_message("# of %d intervals %d (inverse propensity), %d (doubly robust) and %d (gain) "
-		      "hold the truth; widths %.1f and %.1f us\n",
-		      worlds, inverse, robust, gain, width_inverse / worlds, width_robust / worlds);
+	print_message(
+		"# of %d intervals %d (inverse propensity), %d (doubly robust), %d (gain) and "
+		"%d (lead) hold the truth; widths %.1f and %.1f us\n",
+		worlds, inverse, robust, gain, lead, width_inverse / worlds, width_robust / worlds);
 	/* 95 expected; fixed seeds, so this is no matter of luck. */
 	assert_in_range(inverse, 88, 100);
 	assert_in_range(robust, 88, 100);
 	assert_in_range(gain, 88, 100);
+	assert_in_range(lead, 88, 100);
 	/* The judged policy is better, and that is found. */
 	assert_in_range(better, 95, 100);
 	assert_true(width_robust < width_inverse);

@@ -791,6 +791,60 @@ void mls_trainer_set_layer(struct mls_trainer *t, uint32_t l, const float *weigh
 	memcpy(t->weights + layer->bias, bias, layer->n_out * sizeof(*bias));
 }
 
+int mls_train_options_from(const struct mlsched_model *model, const char *name,
+			   struct mls_train_options *options, struct mlsched_error *err)
+{
+	uint32_t n = mlsched_model_layers(model);
+	const float *mean, *deviation;
+
+	for (uint32_t l = 0; l < n; l++) {
+		struct mlsched_layer layer;
+		bool last = l + 1 == n;
+
+		mlsched_model_layer(model, l, &layer);
+		if (last && (layer.n_out != 1 || (layer.activation != MLSCHED_SIGMOID &&
+						  layer.activation != MLSCHED_LINEAR)))
+			return mls_error(err, -ENOTSUP,
+					 "%s: expected one output, sigmoid or linear, to go on "
+					 "training, found %u, %s",
+					 name, layer.n_out,
+					 mlsched_activation_name(layer.activation));
+		if (!last && layer.activation == MLSCHED_SOFTMAX)
+			return mls_error(err, -ENOTSUP,
+					 "%s: hidden layer %u: cannot train activation softmax",
+					 name, l + 1);
+		if (last) {
+			options->output = layer.activation;
+			continue;
+		}
+		options->width[l] = layer.n_out;
+		options->activation[l] = layer.activation;
+		options->alpha[l] = layer.alpha;
+	}
+	options->n_hidden = n - 1;
+	mlsched_model_normalization(model, &mean, &deviation);
+	options->normalize = mean != NULL;
+	return 0;
+}
+
+void mls_trainer_start_from(struct mls_trainer *t, const struct mlsched_model *model)
+{
+	static const float no_bias[MLSCHED_MAX_WIDTH];
+	const float *mean, *deviation;
+
+	for (uint32_t l = 0; l < t->n_layers; l++) {
+		struct mlsched_layer layer;
+
+		mlsched_model_layer(model, l, &layer);
+		mls_trainer_set_layer(t, l, layer.weights, layer.bias ? layer.bias : no_bias);
+	}
+	mlsched_model_normalization(model, &mean, &deviation);
+	if (!mean)
+		return;
+	memcpy(t->mean, mean, t->data->n_inputs * sizeof(*mean));
+	memcpy(t->deviation, deviation, t->data->n_inputs * sizeof(*deviation));
+}
+
 double mls_trainer_active_share(struct mls_trainer *t, const uint32_t *rows, uint32_t n)
 {
 	struct batch b = { .trainer = t, .rows = rows, .n = n };

@@ -167,6 +167,24 @@ void mls_trainer_get_layer(const struct mls_trainer *trainer, uint32_t layer, fl
 void mls_trainer_set_layer(struct mls_trainer *trainer, uint32_t layer, const float *weights,
 			   const float *bias);
 
+/**
+ * mls_train_options_from() - the network of a model, to go on training it
+ * @options: gets layers, activations, output and normalize; the rest stays as it is
+ * @name:    what messages call the model
+ *
+ * Return: 0; -ENOTSUP for one that cannot be trained: with another output than one
+ * sigmoid or linear unit, or a softmax before it.
+ */
+int mls_train_options_from(const struct mlsched_model *model, const char *name,
+			   struct mls_train_options *options, struct mlsched_error *err);
+
+/**
+ * mls_trainer_start_from() - take weights and normalisation of a model
+ *
+ * The trainer was made with options of mls_train_options_from(), and has not run yet.
+ */
+void mls_trainer_start_from(struct mls_trainer *trainer, const struct mlsched_model *model);
+
 /** mls_trainer_get_gradient() - of the last step's loss, like mls_trainer_get_layer() */
 void mls_trainer_get_gradient(const struct mls_trainer *trainer, uint32_t layer, float *weights,
 			      float *bias);
