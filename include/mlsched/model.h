@@ -26,6 +26,12 @@ extern "C" {
 /* Longest name of a feature schema in bytes, the terminating zero included. */
 #define MLSCHED_SCHEMA_NAME_SIZE 32
 
+/* Longest list of mechanisms that a model names, the terminating zero included. */
+#define MLSCHED_MECHANISMS_SIZE 128
+
+/* Distances of a move: within a domain, to another one, to another node. */
+#define MLSCHED_OFFERS 3
+
 enum mlsched_activation {
 	MLSCHED_LINEAR, /* y = x */
 	MLSCHED_RELU, /* y = max(x, 0) */
@@ -67,6 +73,10 @@ struct mlsched_layer {
  * @input_max:   largest value of each input seen in training
  * @provenance:  JSON object as text (data set, seed, date, version, scores),
  *               or NULL
+ * @tuned:       the next two are stated: for which scheduler it was trained
+ * @mechanisms:  that this has, as `mlsched run --mechanisms` takes them, "": none
+ * @offers_us:   us for which a CPU must be expected to be idle before the model is
+ *               asked whether it takes a task from so far
  */
 struct mlsched_meta {
 	char schema[MLSCHED_SCHEMA_NAME_SIZE];
@@ -77,6 +87,9 @@ struct mlsched_meta {
 	const float *input_min;
 	const float *input_max;
 	const char *provenance;
+	bool tuned;
+	char mechanisms[MLSCHED_MECHANISMS_SIZE];
+	double offers_us[MLSCHED_OFFERS];
 };
 
 /**

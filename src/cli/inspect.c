@@ -98,6 +98,20 @@ static json_t *json_pair(const char *a_name, const float *a, const char *b_name,
 	return json_pack("{s:o, s:o}", a_name, json_floats(a, n), b_name, json_floats(b, n));
 }
 
+/* Also of those that this program does not know. */
+static json_t *json_mechanisms(const char *names)
+{
+	json_t *list = json_array();
+
+	while (*names) {
+		size_t n = strcspn(names, ",");
+
+		json_array_append_new(list, json_stringn(names, n));
+		names += n + (names[n] == ',');
+	}
+	return list;
+}
+
 static void print_json(const struct inspect_options *o, const struct mlsched_model *model)
 {
 	const struct mlsched_meta *meta = mlsched_model_meta(model);
@@ -110,7 +124,8 @@ static void print_json(const struct inspect_options *o, const struct mlsched_mod
 	mlsched_model_normalization(model, &mean, &deviation);
 	snprintf(checksum, sizeof(checksum), "%08x", mlsched_model_checksum(model));
 	cli_json(json_pack(
-		"{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:s, s:f, s:f, s:o, s:o, s:o, s:o, s:o}",
+		"{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:s, s:f, s:f, s:o, s:o, s:o, s:o, s:o, "
+		"s:o, s:o}",
 		"model", o->model, "format", meta->format, "producer", meta->producer, "schema",
 		meta->schema, "schema_version",
 		schema ? json_integer(schema->version) : json_null(), "inputs", (int)n_in,
@@ -122,8 +137,12 @@ static void print_json(const struct inspect_options *o, const struct mlsched_mod
 		meta->n_calibration ?
 			json_pair("min", meta->input_min, "max", meta->input_max, n_in) :
 			json_null(),
-		"fixed_point", cli_fixed_point_json(model), "provenance",
-		provenance ? provenance : json_null()));
+		"fixed_point", cli_fixed_point_json(model), "mechanisms",
+		meta->tuned ? json_mechanisms(meta->mechanisms) : json_null(), "offers_us",
+		meta->tuned ? json_pack("[f, f, f]", meta->offers_us[0], meta->offers_us[1],
+					meta->offers_us[2]) :
+			      json_null(),
+		"provenance", provenance ? provenance : json_null()));
 }
 
 /* ---- text ---------------------------------------------------------------------- */
@@ -152,6 +171,10 @@ static void print_head(const struct inspect_options *o, const struct mlsched_mod
 	       meta->n_calibration ? "smallest and largest value of each input" : "none");
 	printf("threshold      %g (logit %g)\n", (double)meta->threshold,
 	       (double)mlsched_model_threshold(model));
+	if (meta->tuned)
+		printf("scheduler      with %s; offers above %g, %g, %g us by distance\n",
+		       meta->mechanisms[0] ? meta->mechanisms : "no mechanisms", meta->offers_us[0],
+		       meta->offers_us[1], meta->offers_us[2]);
 	printf("checksum       %08x\n", mlsched_model_checksum(model));
 	if (meta->provenance)
 		printf("provenance     %s\n", meta->provenance);

@@ -213,6 +213,15 @@ static void print_swap(const json_t *swap)
 	       plain(text_of(swap, "reason"), reason, sizeof(reason)));
 }
 
+static void print_warning(const json_t *answer)
+{
+	char warning[512];
+
+	if (json_object_get(answer, "warning"))
+		printf("warning    %s\n",
+		       plain(text_of(answer, "warning"), warning, sizeof(warning)));
+}
+
 static int model_swap(int argc, char **argv)
 {
 	struct model_options o = {
@@ -247,6 +256,8 @@ static int model_swap(int argc, char **argv)
 		cli_json(json_incref(answer));
 	else if (swap && o.common.verbosity >= 0)
 		print_swap(swap);
+	if (answer && !o.common.json && o.common.verbosity >= 0)
+		print_warning(answer);
 	json_decref(answer);
 	return status;
 }
@@ -323,6 +334,17 @@ static void print_slot(const json_t *answer, size_t i)
 		       ", DAMAGED: the kernel's copy is another");
 }
 
+static void print_offers(const json_t *answer)
+{
+	const json_t *offers = json_object_get(answer, "offers_us");
+
+	if (json_array_size(offers) == MLS_POLICY_LEVELS)
+		printf("offers     to CPUs that are expected to be idle for %g, %g, %g us: by distance\n",
+		       json_number_value(json_array_get(offers, 0)),
+		       json_number_value(json_array_get(offers, 1)),
+		       json_number_value(json_array_get(offers, 2)));
+}
+
 static void print_status(const json_t *answer)
 {
 	const json_t *swap = json_object_get(answer, "swap");
@@ -335,6 +357,7 @@ static void print_status(const json_t *answer)
 	       json_number_value(json_object_get(answer, "seconds")), number_of(answer, "restarts"),
 	       number_of(answer, "restarts") == 1 ? "" : "s");
 	printf("mode       %s\n", text_of(answer, "mode"));
+	print_offers(answer);
 	for (i = 0; i < json_array_size(json_object_get(answer, "slots")); i++)
 		print_slot(answer, i);
 	if (!json_is_integer(json_object_get(answer, "active_slot")))

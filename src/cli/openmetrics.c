@@ -83,7 +83,7 @@ static void single_counters(FILE *f, const struct scheduler_counts *n)
 	family(f, "mechanisms", "counter", NULL, "How often each mechanism acted (--mechanisms).");
 	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++)
 		fprintf(f, "mlsched_mechanisms_total{mechanism=\"%s\"} %llu\n",
-			snapshot_mechanism_names[m], n->mechanisms[m]);
+			mls_mechanism_names[m], n->mechanisms[m]);
 	family(f, "model_verdicts", "counter", NULL,
 	       "Decisions that the active model was asked for.");
 	fprintf(f, "mlsched_model_verdicts_total{verdict=\"migrate\"} %llu\n", n->model_migrates);

@@ -190,6 +190,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_MECHANISMS:
 		o->mechanisms = cli_mechanisms(state, arg);
+		o->mechanisms_given = true;
 		return 0;
 	case OPTION_NO_SANDBOX:
 		o->no_sandbox = true;

@@ -37,7 +37,8 @@ struct run_options {
 	double explore; /* share of decisions */
 	bool partial;
 	struct run_record_options record;
-	uint32_t mechanisms; /* bits 1 << enum mls_policy_mechanism */
+	uint32_t mechanisms; /* bits 1 << enum mls_policy_mechanism, if */
+	bool mechanisms_given;
 	struct run_control_options control;
 	struct mls_kfuncs kernel; /* what choosing a backend found */
 };
@@ -53,6 +54,8 @@ struct run_options {
  * @fixed:       the network in fixed point if the engine is "kernel", or NULL
  * @engine:      who computes it if that is not the kernel, or NULL
  * @report:      how well that stands for @model
+ * @tuning:      that it was trained for
+ * @mechanisms:  that the scheduler has: named, or the model's
  * @half_life:   of the loads, ns
  * @shadow:      the backend
  * @started:     CLOCK_MONOTONIC, ns
@@ -73,6 +76,8 @@ struct run_view {
 	const struct mlsched_qmodel *fixed;
 	struct mls_engine *engine;
 	struct mlsched_quantize_report report;
+	struct mls_tuning tuning;
+	uint32_t mechanisms;
 	uint64_t half_life;
 	struct mls_shadow *shadow;
 	uint64_t started;

@@ -91,6 +91,36 @@ static struct run_control *of(void *context)
 
 /* The kernel's engine: what is changed is a network in one of the kernel's slots. */
 
+/*
+ * Only a model that decides is offered what it was trained to refuse.  To be called after
+ * anything that may have changed who decides; a restart keeps what was said last.
+ */
+static void tune(struct run_control *c)
+{
+	int active = mls_swap_active(c->swap);
+	const struct mls_swap_model *model = active < 0 ? NULL : mls_swap_model(c->swap, active);
+	bool decides = model && model->tuning.stated && mls_scx_mode(c->scx) == MLS_POLICY_ACTIVE;
+
+	mls_scx_set_worth(c->scx, decides ? model->tuning.worth : NULL);
+}
+
+bool run_control_warning(const struct run_control *c, const struct mls_swap_model *model,
+			 char *text, size_t size)
+{
+	char trained[128], runs[128];
+
+	text[0] = '\0';
+	if (!model->tuning.stated || model->tuning.mechanisms == c->view->mechanisms)
+		return false;
+	mls_mechanisms_text(model->tuning.mechanisms, trained, sizeof(trained));
+	mls_mechanisms_text(c->view->mechanisms, runs, sizeof(runs));
+	snprintf(text, size,
+		 "the model was trained for a scheduler with the mechanisms %s, and this one has "
+		 "%s: it may decide badly, until mlsched run is started anew with --mechanisms %s",
+		 trained, runs, trained);
+	return true;
+}
+
 static int put(void *context, int index, const void *slot, struct mlsched_error *err)
 {
 	return mls_scx_put(of(context)->scx, index, slot, err);
@@ -166,11 +196,15 @@ int run_control_candidate(const struct run_control *c)
 static void report(const struct run_control *c, const struct mls_swap_record *r)
 {
 	const struct cli_common *common = c->view->common;
+	char warning[RUN_CONTROL_WARNING];
 	json_t *document;
 
 	if (!common->json) {
 		cli_note(common, "model     %s: %s: %s", r->model.path,
 			 mls_swap_outcome_name(r->outcome), r->reason);
+		if (r->outcome == MLS_SWAP_ACTIVATED &&
+		    run_control_warning(c, &r->model, warning, sizeof(warning)))
+			cli_note(common, "warning   %s", warning);
 		return;
 	}
 	document = run_control_record_json(r);
@@ -256,6 +290,7 @@ static void on_prepared(struct run_control *c)
 	c->prepare = NULL;
 	model.checksum = prepared.checksum;
 	model.source = prepared.source;
+	model.tuning = prepared.tuning;
 	c->engine = prepared.engine;
 	made = c->engine ? (const void *)&c->engine : prepared.slot;
 	size = c->engine ? sizeof(c->engine) : mls_qnet_slot_size(MLS_SCX_SLOT_WIDTH);
@@ -401,9 +436,12 @@ int run_control_start(struct run_control *c, struct mls_scx *scx, struct mls_req
 		snprintf(first.path, sizeof(first.path), "%s", c->view->model_path);
 		first.source = mlsched_model_checksum(c->view->model);
 		first.checksum = fixed ? mlsched_qmodel_checksum(fixed) : first.source;
+		first.tuning = c->view->tuning;
 	}
 	ops = ops_of(c);
 	ret = mls_swap_open(&ops, is_active ? &first : NULL, err, &c->swap);
+	if (!ret)
+		tune(c);
 	if (!ret)
 		ret = add(c, c->timer, RUN_CONTROL_TIMER);
 	if (!ret && c->control)
@@ -445,12 +483,14 @@ void run_control_handle(struct run_control *c)
 				on_watch(c);
 		}
 	}
+	tune(c);
 }
 
 void run_control_restarted(struct run_control *c, uint32_t restarts)
 {
 	c->restarts = restarts;
 	mls_swap_restarted(c->swap, mls_now_ns());
+	tune(c);
 }
 
 static void look_at_domains(const struct run_control *c, struct snapshot *s)
@@ -482,6 +522,7 @@ void run_control_snapshot(const struct run_control *c, bool domains, struct snap
 		s->checksum = model->checksum;
 		snprintf(s->path, sizeof(s->path), "%s", model->path);
 	}
+	mls_scx_worth(c->scx, s->worth);
 	for (int o = 0; o < MLS_SWAP_OUTCOMES; o++)
 		s->swaps[o] = mls_swap_count(c->swap, (enum mls_swap_outcome)o);
 	mls_scx_counts(c->scx, &s->counts);

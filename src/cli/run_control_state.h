@@ -58,6 +58,12 @@ int run_control_swap(struct run_control *control, const char *path,
 		     const struct mls_swap_limits *limits, uint32_t repeat,
 		     struct mlsched_error *err);
 
+#define RUN_CONTROL_WARNING 512
+
+/** run_control_warning() - whether the model is one for other mechanisms, and what to say then */
+bool run_control_warning(const struct run_control *control, const struct mls_swap_model *model,
+			 char *text, size_t size);
+
 /** run_control_candidate() - slot of the model on trial, or -1 */
 int run_control_candidate(const struct run_control *control);
 

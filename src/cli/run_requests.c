@@ -9,6 +9,7 @@
 
 #include "core/qnet_packed.h"
 #include "src/cli/run_control_state.h"
+#include "src/cli/tuning.h"
 #include "src/util/array.h"
 #include "src/util/clock.h"
 #include "src/util/error.h"
@@ -87,12 +88,24 @@ void run_control_answer_record(const struct run_control *c, struct mls_client *c
 			       const struct mls_swap_record *r)
 {
 	bool ok = r->outcome == MLS_SWAP_ACTIVATED;
+	char warning[RUN_CONTROL_WARNING];
 	json_t *document = json_pack("{s:b, s:i, s:o}", "ok", ok, "active_slot",
 				     mls_swap_active(c->swap), "swap", run_control_record_json(r));
 
 	if (!ok)
 		json_object_set_new(document, "error", plain(r->reason));
+	else if (run_control_warning(c, &r->model, warning, sizeof(warning)))
+		json_object_set_new(document, "warning", json_string(warning));
 	answer(client, document);
+}
+
+/* Null where a model does not say. */
+static void add_tuning(json_t *slot, const struct mls_tuning *tuning)
+{
+	json_object_set_new(slot, "mechanisms",
+			    tuning->stated ? cli_mechanisms_json(tuning->mechanisms) : json_null());
+	json_object_set_new(slot, "offers_us",
+			    tuning->stated ? cli_offers_json(tuning->worth) : json_null());
 }
 
 /* Of an engine of user space: there are no integers, and no copy that could be damaged. */
@@ -101,16 +114,19 @@ static json_t *engine_json(const struct run_control *c, int index)
 	const struct mls_swap_model *model = mls_swap_model(c->swap, index);
 	struct mls_engine *const *engine = mls_requests_slot(c->requests, index);
 	const struct mlsched_meta *meta;
+	json_t *document;
 
 	if (!engine || !model)
 		return json_null();
 	meta = mlsched_model_meta((*engine)->model);
-	return json_pack("{s:o, s:s, s:i, s:i, s:o, s:o, s:b, s:s}", "path", plain(model->path),
-			 "schema", meta->schema[0] ? meta->schema : "seed10", "inputs",
-			 mlsched_model_inputs((*engine)->model), "hidden_layers",
-			 mlsched_model_layers((*engine)->model) - 1, "checksum",
-			 checksum_json(model->checksum), "source", checksum_json(model->source),
-			 "intact", 1, "computed_by", (*engine)->what);
+	document = json_pack("{s:o, s:s, s:i, s:i, s:o, s:o, s:b, s:s}", "path", plain(model->path),
+			     "schema", meta->schema[0] ? meta->schema : "seed10", "inputs",
+			     mlsched_model_inputs((*engine)->model), "hidden_layers",
+			     mlsched_model_layers((*engine)->model) - 1, "checksum",
+			     checksum_json(model->checksum), "source", checksum_json(model->source),
+			     "intact", 1, "computed_by", (*engine)->what);
+	add_tuning(document, &model->tuning);
+	return document;
 }
 
 /* What stands in the slot itself, and what is known of where it came from. */
@@ -119,16 +135,19 @@ static json_t *slot_json(const struct run_control *c, int index)
 	const struct mls_swap_model *model = mls_swap_model(c->swap, index);
 	const struct qnet_slot *slot = mls_scx_slot(c->scx, index);
 	char schema[QNET_SCHEMA_SIZE + 1];
+	json_t *document;
 
 	if (!slot || !model)
 		return json_null();
 	snprintf(schema, sizeof(schema), "%.*s", QNET_SCHEMA_SIZE, slot->schema);
-	return json_pack("{s:o, s:i, s:s, s:i, s:i, s:i, s:o, s:o, s:b}", "path",
-			 plain(model->path), "version", slot->version, "schema",
-			 schema[0] ? schema : "seed10", "schema_version", slot->schema_version,
-			 "inputs", slot->n_features, "hidden_layers", slot->n_hidden, "checksum",
-			 checksum_json(slot->checksum), "source", checksum_json(slot->source),
-			 "intact", mls_scx_intact(c->scx, index));
+	document = json_pack("{s:o, s:i, s:s, s:i, s:i, s:i, s:o, s:o, s:b}", "path",
+			     plain(model->path), "version", slot->version, "schema",
+			     schema[0] ? schema : "seed10", "schema_version", slot->schema_version,
+			     "inputs", slot->n_features, "hidden_layers", slot->n_hidden,
+			     "checksum", checksum_json(slot->checksum), "source",
+			     checksum_json(slot->source), "intact", mls_scx_intact(c->scx, index));
+	add_tuning(document, &model->tuning);
+	return document;
 }
 
 static json_t *place_json(int slot)
@@ -164,21 +183,25 @@ static int do_status(struct run_control *c, struct mls_client *client, const jso
 {
 	json_t *slots = json_array();
 	int previous = mls_swap_previous(c->swap);
+	u64 worth[MLS_POLICY_LEVELS];
 
 	(void)request;
 	(void)err;
 	for (int i = 0; i < SCHEDULER_SLOTS; i++)
 		json_array_append_new(slots, c->requests ? engine_json(c, i) : slot_json(c, i));
+	mls_scx_worth(c->scx, worth);
 	answer(client,
-	       json_pack("{s:b, s:s, s:i, s:f, s:I, s:s, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o}",
-			 "ok", 1, "version", mlsched_version(), "pid", (int)getpid(), "seconds",
-			 (double)(mls_now_ns() - c->started) / 1e9, "restarts",
-			 (json_int_t)c->restarts, "backend", "scx", "mode",
-			 snapshot_mode_names[mls_scx_mode(c->scx)], "active_slot",
-			 place_json(mls_swap_active(c->swap)), "candidate_slot",
-			 place_json(run_control_candidate(c)), "previous_slot",
-			 place_json(previous), "can_roll_back", previous >= -1, "slots", slots,
-			 "swap", swap_json(c), "history", history_json(c)));
+	       json_pack(
+		       "{s:b, s:s, s:i, s:f, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}",
+		       "ok", 1, "version", mlsched_version(), "pid", (int)getpid(), "seconds",
+		       (double)(mls_now_ns() - c->started) / 1e9, "restarts",
+		       (json_int_t)c->restarts, "backend", "scx", "mode",
+		       snapshot_mode_names[mls_scx_mode(c->scx)], "mechanisms",
+		       cli_mechanisms_json(c->view->mechanisms), "offers_us",
+		       cli_offers_json(worth), "active_slot", place_json(mls_swap_active(c->swap)),
+		       "candidate_slot", place_json(run_control_candidate(c)), "previous_slot",
+		       place_json(previous), "can_roll_back", previous >= -1, "slots", slots,
+		       "swap", swap_json(c), "history", history_json(c)));
 	return 0;
 }
 

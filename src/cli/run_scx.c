@@ -312,7 +312,6 @@ int run_scx(const struct run_options *o, struct run_view *view, int signals,
 		.limit = (uint64_t)(o->limit * 1e6),
 		.mode = r.mode,
 		.partial = o->partial,
-		.mechanisms = o->mechanisms,
 		.record = o->record.path ? r.window : 0,
 		.records_mig15 = r.schema->n_features == MLS_MIG15_INPUTS,
 		.explore = o->explore,
@@ -321,6 +320,11 @@ int run_scx(const struct run_options *o, struct run_view *view, int signals,
 	void *slot;
 	int ret = make_slot(view->fixed, &slot, err);
 
+	if (!ret && view->model)
+		ret = mls_tuning_of(view->model, &view->tuning, err);
+	view->mechanisms = o->mechanisms_given || !view->tuning.stated ? o->mechanisms :
+									 view->tuning.mechanisms;
+	options.mechanisms = view->mechanisms;
 	options.slot = slot;
 	if (!ret && view->engine)
 		ret = mls_requests_open(view->engine, verdict_age(o), err, &r.requests);

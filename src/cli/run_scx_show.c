@@ -47,7 +47,10 @@ static void show_start_json(const struct scx_run *r, const struct utsname *uts)
 	json_object_set_new(document, "mode_why",
 			    view->mode_why ? json_string(view->mode_why) : json_null());
 	json_object_set_new(document, "partial", json_boolean(r->options->partial));
-	json_object_set_new(document, "mechanisms", cli_mechanisms_json(r->options->mechanisms));
+	json_object_set_new(document, "mechanisms", cli_mechanisms_json(r->view->mechanisms));
+	if (view->tuning.stated)
+		json_object_set_new(document, "model_offers_us",
+				    cli_offers_json(view->tuning.worth));
 	json_object_set_new(document, "control", run_control_json(r->control));
 	cli_json(document);
 }
@@ -64,17 +67,27 @@ static const char *mode_text(enum mls_policy_mode mode)
 	}
 }
 
-static void show_mechanisms(uint32_t mechanisms)
+/* What the scheduler has, because it was told to or because the model wants it. */
+static void show_tuning(const struct scx_run *r)
 {
-	const char *before = "with      ";
+	const struct run_view *view = r->view;
+	const struct mls_tuning *t = &view->tuning;
+	char names[128];
 
-	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++) {
-		if (!mls_policy_has(mechanisms, (enum mls_policy_mechanism)m))
-			continue;
-		printf("%s%s", before, snapshot_mechanism_names[m]);
-		before = ", ";
+	mls_mechanisms_text(view->mechanisms, names, sizeof(names));
+	if (view->mechanisms)
+		printf("with      %s%s\n", names,
+		       r->options->mechanisms_given ? "" : " (the model was trained with that)");
+	if (t->stated && t->mechanisms != view->mechanisms) {
+		mls_mechanisms_text(t->mechanisms, names, sizeof(names));
+		printf("          the model was trained with %s: it may decide badly\n", names);
 	}
-	putchar('\n');
+	if (t->stated)
+		printf("offers    while the model decides, to CPUs that are expected to be idle for "
+		       "%g, %g, %g us (by distance)\n",
+		       (double)t->worth[MLS_POLICY_NEAR] / 1000,
+		       (double)t->worth[MLS_POLICY_NODE] / 1000,
+		       (double)t->worth[MLS_POLICY_FAR] / 1000);
 }
 
 void run_scx_show_start(const struct scx_run *r)
@@ -103,8 +116,7 @@ void run_scx_show_start(const struct scx_run *r)
 	printf("mode      %s\n", mode_text(r->mode));
 	if (view->mode_why)
 		printf("          %s\n", view->mode_why);
-	if (r->options->mechanisms)
-		show_mechanisms(r->options->mechanisms);
+	show_tuning(r);
 	if (view->engine)
 		printf("engine    %s (%s): %s; a verdict counts for %g ms, the heuristic decides "
 		       "until it is there\n",
@@ -245,8 +257,8 @@ void run_scx_show_summary(const struct scx_run *r)
 	       n.model, n.model_migrates, n.same);
 	run_show_verdicts(r->view, &n, r->requests ? &requests : NULL);
 	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++) {
-		if (mls_policy_has(r->options->mechanisms, (enum mls_policy_mechanism)m))
-			printf("%-14s %llu times\n", snapshot_mechanism_names[m], n.mechanisms[m]);
+		if (mls_policy_has(r->view->mechanisms, (enum mls_policy_mechanism)m))
+			printf("%-14s %llu times\n", mls_mechanism_names[m], n.mechanisms[m]);
 	}
 	printf("waits      %llu: p50 %s, p99 %s, p99.9 %s, longest %s\n", mls_scx_sums(&n).waits,
 	       run_time_text(p50, mls_scx_wait_at(&n, 0.5)),

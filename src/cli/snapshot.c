@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "src/cli/snapshot.h"
+#include "src/cli/tuning.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
 
@@ -40,13 +41,6 @@ const char *const snapshot_mode_names[MLS_POLICY_MODES] = {
 	[MLS_POLICY_COLLECT] = "collect",
 	[MLS_POLICY_SHADOW] = "shadow",
 	[MLS_POLICY_ACTIVE] = "active",
-};
-
-const char *const snapshot_mechanism_names[MLS_POLICY_MECHANISMS] = {
-	[MLS_POLICY_FORK_IN_PLACE] = "fork-in-place",
-	[MLS_POLICY_PREEMPT_SHORT] = "preempt-short",
-	[MLS_POLICY_ASK_AGAIN] = "ask-again",
-	[MLS_POLICY_LEVEL_LARGE] = "level-large",
 };
 
 int snapshot_mode(const char *name, enum mls_policy_mode *mode)
@@ -199,12 +193,13 @@ json_t *snapshot_json(const char *type, const struct snapshot *s)
 				    integer(s->swaps[o]));
 	json_object_update_new(
 		document,
-		json_pack("{s:s, s:I, s:s, s:i, s:i, s:I, s:s, s:o, s:I, s:I, s:o}", "version",
+		json_pack("{s:s, s:I, s:s, s:i, s:i, s:I, s:s, s:o, s:o, s:I, s:I, s:o}", "version",
 			  s->version, "restarts", (json_int_t)s->restarts, "mode",
 			  snapshot_mode_names[s->mode], "active_slot", s->active, "candidate_slot",
 			  s->candidate, "active_checksum", (json_int_t)s->checksum, "active_path",
-			  s->path, "swaps", swaps, "cpus", (json_int_t)s->cpus, "online",
-			  (json_int_t)s->online, "domains", domains_json(s)));
+			  s->path, "offers_us", cli_offers_json(s->worth), "swaps", swaps, "cpus",
+			  (json_int_t)s->cpus, "online", (json_int_t)s->online, "domains",
+			  domains_json(s)));
 	return document;
 }
 
@@ -338,6 +333,22 @@ static void read_counts(struct reader *r, const json_t *document, struct schedul
 	}
 }
 
+static void read_offers(struct reader *r, const json_t *document, struct snapshot *s)
+{
+	const json_t *offers = member(r, document, "offers_us");
+
+	if (json_array_size(offers) != MLS_POLICY_LEVELS)
+		wrong(r, "offers_us", "3 numbers");
+	for (size_t i = 0; i < MLS_POLICY_LEVELS; i++) {
+		double us = json_number_value(json_array_get(offers, i));
+
+		if (!(us >= 0 && us < 1e9))
+			wrong(r, "offers_us", "3 numbers");
+		else
+			s->worth[i] = (u64)(us * 1000);
+	}
+}
+
 static void read_domains(struct reader *r, const json_t *document, struct snapshot *s)
 {
 	const json_t *domains = member(r, document, "domains");
@@ -385,6 +396,7 @@ int snapshot_parse(const json_t *document, struct snapshot *s, struct mlsched_er
 				       o == MLS_SWAP_UNDER_WAY ?
 					       "begun" :
 					       mls_swap_outcome_name((enum mls_swap_outcome)o));
+	read_offers(&r, document, s);
 	read_domains(&r, document, s);
 	read_counts(&r, document, &s->counts);
 	return r.ret;

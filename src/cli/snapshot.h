@@ -18,6 +18,7 @@
 #include "src/host/scx.h"
 #include "src/host/scx_sums.h"
 #include "src/host/swap.h"
+#include "src/host/tuning.h"
 
 #define SNAPSHOT_LIST 48 /* of a domain's CPUs: what is longer ends in ",..." */
 
@@ -31,6 +32,7 @@
  * @candidate: slot of one on trial, or -1
  * @checksum:  of the active model's integers
  * @path:      that it was read from
+ * @worth:     for which a CPU must be expected to be idle before a move is offered, ns
  * @swaps:     by outcome
  * @cpus, @online: of the machine
  * @n_domains: 0: nobody looked
@@ -46,6 +48,7 @@ struct snapshot {
 	int candidate;
 	uint32_t checksum;
 	char path[MLS_SWAP_PATH];
+	u64 worth[MLS_POLICY_LEVELS];
 	uint64_t swaps[MLS_SWAP_OUTCOMES];
 	uint32_t cpus;
 	uint32_t online;
@@ -59,7 +62,6 @@ extern const char *const snapshot_kind_names[MLS_POLICY_KINDS];
 extern const char *const snapshot_cause_names[SCHEDULER_CAUSES];
 extern const char *const snapshot_failure_names[SCHEDULER_FAILURES];
 extern const char *const snapshot_distance_names[SCHEDULER_DISTANCES];
-extern const char *const snapshot_mechanism_names[MLS_POLICY_MECHANISMS];
 extern const char *const snapshot_mode_names[MLS_POLICY_MODES];
 
 /** snapshot_mode() - a mode by its name; -EINVAL: there is none */

@@ -189,7 +189,7 @@ static void print_all(const struct snapshot *s)
 	       n->bound, n->preempted, n->kicked);
 	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++) {
 		if (n->mechanisms[m])
-			printf("%-14s %llu times\n", snapshot_mechanism_names[m], n->mechanisms[m]);
+			printf("%-14s %llu times\n", mls_mechanism_names[m], n->mechanisms[m]);
 	}
 }
 

@@ -122,11 +122,6 @@ static char *provenance(const struct cli_train_options *o, const struct mls_data
 			   (int)o->sim.runs, "futures", (int)o->sim.futures, "move_price_us",
 			   o->sim.move_price, "round", (int)best + 1, "rounds",
 			   rounds_json(rounds, o->sim.rounds, false));
-	if (!sim_tuning_is_default(&o->sim.tuning)) {
-		json_object_set_new(object, "mechanisms",
-				    cli_mechanisms_json(o->sim.tuning.mechanisms));
-		json_object_set_new(object, "offers_us", cli_offers_json(o->sim.tuning.worth));
-	}
 	text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	json_decref(object);
 	return text;
@@ -150,6 +145,7 @@ static int save(const struct cli_train_options *o, const struct mlsched_model *m
 		mlsched_model_layer(model, i, &layers[i]);
 	snprintf(meta.producer, sizeof(meta.producer), "mlsched %s", mlsched_version());
 	meta.provenance = text;
+	mls_tuning_state(o->sim.tuning.mechanisms, o->sim.tuning.worth, &meta);
 	if (!isnan(o->threshold))
 		meta.threshold = o->threshold;
 	ret = mlsched_model_create(&desc, &err, &complete);

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* --mechanisms and --offers, for every command that has them. */
-#include <errno.h>
 #include <string.h>
 
 #include "src/cli/cli.h"
-#include "src/cli/snapshot.h"
 #include "src/cli/tuning.h"
-#include "src/util/error.h"
 
 /* Nobody is idle for longer than that beside work. */
 #define OFFER_MOST_US 1000000
@@ -14,11 +11,9 @@
 /* 0: there is none of that name. */
 static uint32_t mechanism(const char *name)
 {
-	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++) {
-		if (strcmp(name, snapshot_mechanism_names[m]) == 0)
-			return 1u << m;
-	}
-	return 0;
+	int m = mls_mechanism_find(name);
+
+	return m < 0 ? 0 : 1u << m;
 }
 
 uint32_t cli_mechanisms(struct argp_state *state, const char *list)
@@ -47,7 +42,7 @@ json_t *cli_mechanisms_json(uint32_t mechanisms)
 
 	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++)
 		if (mls_policy_has(mechanisms, (enum mls_policy_mechanism)m))
-			json_array_append_new(list, json_string(snapshot_mechanism_names[m]));
+			json_array_append_new(list, json_string(mls_mechanism_names[m]));
 	return list;
 }
 
@@ -77,42 +72,16 @@ json_t *cli_offers_json(const u64 worth[MLS_POLICY_LEVELS])
 	return list;
 }
 
-static int read_tuning(const json_t *root, struct sim_tuning *tuning)
-{
-	const json_t *names = json_object_get(root, "mechanisms");
-	const json_t *offers = json_object_get(root, "offers_us");
-	const json_t *value;
-	size_t i;
-
-	json_array_foreach(names, i, value) {
-		uint32_t bit = json_is_string(value) ? mechanism(json_string_value(value)) : 0;
-
-		if (!bit)
-			return -EINVAL;
-		tuning->mechanisms |= bit;
-	}
-	if (offers && json_array_size(offers) != MLS_POLICY_LEVELS)
-		return -EINVAL;
-	json_array_foreach(offers, i, value) {
-		double us = json_number_value(value);
-
-		if (!json_is_number(value) || !(us >= 0 && us <= OFFER_MOST_US))
-			return -EINVAL;
-		tuning->worth[i] = (u64)(us * 1000);
-	}
-	return 0;
-}
-
 int cli_tuning_of_model(const struct mlsched_model *model, struct sim_tuning *tuning,
 			struct mlsched_error *err)
 {
-	const char *text = mlsched_model_meta(model)->provenance;
-	json_t *root = text ? json_loads(text, 0, NULL) : NULL;
-	int ret;
+	struct mls_tuning stated;
+	int ret = mls_tuning_of(model, &stated, err);
 
 	*tuning = (struct sim_tuning)SIM_TUNING_DEFAULT;
-	ret = read_tuning(root, tuning);
-	json_decref(root);
-	return ret ? mls_error(err, ret, "provenance: mechanisms or offers_us that nobody knows") :
-		     0;
+	if (ret || !stated.stated)
+		return ret;
+	tuning->mechanisms = stated.mechanisms;
+	memcpy(tuning->worth, stated.worth, sizeof(tuning->worth));
+	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include <mlsched/mlsched.h>
 
+#include "src/host/tuning.h"
 #include "src/sim/engine.h"
 
 /** cli_mechanisms() - names between commas, none or all; anything else is a usage error */
@@ -29,8 +30,7 @@ json_t *cli_offers_json(const u64 worth[MLS_POLICY_LEVELS]);
 /**
  * cli_tuning_of_model() - mechanisms and offers that the model was trained under
  *
- * By its provenance, which says nothing where they are the default.  Return: 0, or -EINVAL
- * for a provenance that is not as expected.
+ * The default of one that does not say.  Return: 0, or what mls_tuning_of() returns.
  */
 int cli_tuning_of_model(const struct mlsched_model *model, struct sim_tuning *tuning,
 			struct mlsched_error *err);

@@ -22,6 +22,8 @@
 
 #define LAYOUT   1
 #define MAX_SIZE ((size_t)1 << 20)
+/* us: nobody is idle for longer than that beside work. */
+#define MOST_OFFER 1e6
 
 struct reading {
 	const char *path;
@@ -29,6 +31,7 @@ struct reading {
 	struct mlsched_error *err;
 	struct mlsched_meta *meta;
 	json_int_t schema_version; /* 0: not given */
+	bool has_mechanisms;
 };
 
 #define bad(r, code, format, ...)                                                      \
@@ -234,6 +237,57 @@ static int read_provenance(struct reading *r, const char *key, json_t *value)
 	return r->meta->provenance ? 0 : mls_no_memory(r->arena, r->path, r->err);
 }
 
+static bool is_name(const char *name)
+{
+	return *name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")];
+}
+
+/* What they mean is for whoever schedules: names that are not known there may be known here. */
+static int read_mechanisms(struct reading *r, const char *key, json_t *value)
+{
+	char *to = r->meta->mechanisms;
+	size_t used = 0, i;
+	const json_t *name;
+
+	if (!json_is_array(value))
+		return bad(r, -EINVAL, "key \"%s\": expected an array, found %s", key,
+			   type_name(value));
+	json_array_foreach(value, i, name) {
+		if (!json_is_string(name) || !is_name(json_string_value(name)))
+			return bad(r, -EINVAL, "key \"%s\": expected a name at index %zu, found %s",
+				   key, i, json_is_string(name) ? "another text" : type_name(name));
+		used += (size_t)snprintf(to + used, MLSCHED_MECHANISMS_SIZE - used, "%s%s",
+					 i ? "," : "", json_string_value(name));
+		if (used >= MLSCHED_MECHANISMS_SIZE)
+			return bad(r, -EINVAL, "key \"%s\": expected less than %d bytes of names",
+				   key, MLSCHED_MECHANISMS_SIZE);
+	}
+	r->has_mechanisms = true;
+	return 0;
+}
+
+static int read_offers(struct reading *r, const char *key, json_t *value)
+{
+	if (!json_is_array(value) || json_array_size(value) != MLSCHED_OFFERS)
+		return bad(r, -EINVAL, "key \"%s\": expected an array of %d numbers, found %s", key,
+			   MLSCHED_OFFERS,
+			   json_is_array(value) ? "more or less" : type_name(value));
+	for (size_t i = 0; i < MLSCHED_OFFERS; i++) {
+		const json_t *number = json_array_get(value, i);
+		double us = json_number_value(number);
+
+		if (!json_is_number(number) || !(us >= 0 && us <= MOST_OFFER))
+			return bad(r, -EINVAL,
+				   "key \"%s\": expected a number from 0 to %g at index %zu, found "
+				   "%s",
+				   key, MOST_OFFER, i,
+				   json_is_number(number) ? "another one" : type_name(number));
+		r->meta->offers_us[i] = us;
+	}
+	r->meta->tuned = true;
+	return 0;
+}
+
 static const struct {
 	const char *key;
 	int (*read)(struct reading *r, const char *key, json_t *value);
@@ -244,6 +298,8 @@ static const struct {
 	{ "threshold", read_threshold },
 	{ "producer", read_producer },
 	{ "calibration", read_calibration },
+	{ "mechanisms", read_mechanisms },
+	{ "offers_us", read_offers },
 	{ "provenance", read_provenance },
 };
 
@@ -271,6 +327,8 @@ static int read_object(struct reading *r, json_t *root)
 		if (ret)
 			return ret;
 	}
+	if (r->has_mechanisms != r->meta->tuned)
+		return bad(r, -EINVAL, "expected \"mechanisms\" and \"offers_us\", or neither");
 	return 0;
 }
 
@@ -342,6 +400,36 @@ static json_t *limits(const float *numbers, uint32_t n)
 	return array;
 }
 
+/* Names between commas. */
+static json_t *names_json(const char *names)
+{
+	json_t *array = json_array();
+
+	while (array && *names) {
+		size_t n = strcspn(names, ",");
+
+		if (json_array_append_new(array, json_stringn(names, n)) != 0) {
+			json_decref(array);
+			return NULL;
+		}
+		names += n + (names[n] == ',');
+	}
+	return array;
+}
+
+static json_t *offers_json(const double offers_us[MLSCHED_OFFERS])
+{
+	json_t *array = json_array();
+
+	for (int i = 0; array && i < MLSCHED_OFFERS; i++) {
+		if (json_array_append_new(array, json_real(offers_us[i])) != 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
 static int fill(json_t *root, const struct mlsched_meta *meta)
 {
 	const struct mlsched_schema *schema = mlsched_schema_find(meta->schema);
@@ -363,6 +451,10 @@ static int fill(json_t *root, const struct mlsched_meta *meta)
 		bad |= json_object_set_new(calibration, "max",
 					   limits(meta->input_max, meta->n_calibration));
 		bad |= json_object_set_new(root, "calibration", calibration);
+	}
+	if (meta->tuned) {
+		bad |= json_object_set_new(root, "mechanisms", names_json(meta->mechanisms));
+		bad |= json_object_set_new(root, "offers_us", offers_json(meta->offers_us));
 	}
 	if (!meta->provenance || bad)
 		return bad ? -ENOMEM : 0;

@@ -144,6 +144,8 @@ static int prepare(struct mls_prepare *p)
 	if (!ret)
 		ret = mls_model_fits(model, &p->err);
 	if (!ret)
+		ret = mls_tuning_of(model, &p->prepared.tuning, &p->err);
+	if (!ret)
 		p->prepared.source = mlsched_model_checksum(model);
 	if (!ret)
 		ret = p->engine ? prepare_engine(p, model) : prepare_slot(p, model);

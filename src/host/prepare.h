@@ -14,6 +14,7 @@
 
 #include "src/host/engine.h"
 #include "src/host/topology.h"
+#include "src/host/tuning.h"
 
 /**
  * struct mls_prepare_options - what is wanted
@@ -38,6 +39,7 @@ struct mls_prepare_options {
  * struct mls_prepared - a model in the form in which it is asked
  * @checksum: of the integers; of the float32 model where there are none
  * @source:   of the float32 model
+ * @tuning:   that it was trained for
  * @report:   how well the integers stand for it
  * @slot:     a struct qnet_slot of MLS_SCX_SLOT_WIDTH, or NULL
  * @engine:   with a model of its own that mls_requests_fit() is content with, or
@@ -46,6 +48,7 @@ struct mls_prepare_options {
 struct mls_prepared {
 	uint32_t checksum;
 	uint32_t source;
+	struct mls_tuning tuning;
 	struct mlsched_quantize_report report;
 	void *slot;
 	struct mls_engine *engine;

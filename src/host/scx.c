@@ -143,6 +143,8 @@ static void configure(struct mls_scx *s)
 	uint64_t period = s->options.limit / TURNS_PER_LIMIT;
 
 	s->skel->data->policy.limit = s->options.limit;
+	for (int level = 0; level < MLS_POLICY_LEVELS; level++)
+		s->skel->data->policy.worth[level] = s->worth[level];
 	rodata->decay = mls_load_decay_of(s->options.half_life);
 	rodata->period_ns = period < LONGEST_PERIOD ? period : LONGEST_PERIOD;
 	rodata->n_cpus = s->topology.n_cpus;
@@ -311,6 +313,7 @@ int mls_scx_open(const struct mls_scx_options *options, struct mlsched_error *er
 	s->options = *options;
 	s->active = MLS_SCX_NO_SLOT;
 	s->candidate = MLS_SCX_NO_SLOT;
+	mls_scx_set_worth(s, NULL);
 	ret = check_options(&s->options, err);
 	if (!ret && options->slot) {
 		ret = mls_scx_keep(s, 0, options->slot, err);
@@ -338,6 +341,7 @@ int mls_scx_load(const struct mls_scx_options *options, const struct mls_topolog
 	s->topology = *topology;
 	s->active = MLS_SCX_NO_SLOT;
 	s->candidate = MLS_SCX_NO_SLOT;
+	mls_scx_set_worth(s, NULL);
 	ret = check_options(&s->options, err);
 	if (!ret)
 		ret = mls_scx_usable(s->options.sysfs, &s->options.kernel, err);

@@ -64,6 +64,7 @@ struct mls_scx_options {
 };
 
 #define MLS_SCX_MAX_RECORD  400000000ull
+#define MLS_SCX_MAX_WORTH   1000000000ull
 #define MLS_SCX_MAX_EXPLORE 0.2
 
 /* What to do when the kernel has taken the scheduler out. */
@@ -131,6 +132,18 @@ int mls_scx_restart(struct mls_scx *scx, struct mlsched_error *err);
 void mls_scx_set_mode(struct mls_scx *scx, enum mls_policy_mode mode);
 
 enum mls_policy_mode mls_scx_mode(const struct mls_scx *scx);
+
+/**
+ * mls_scx_set_worth() - what is offered, from the next decision on: as of struct mls_policy
+ * @worth: ns, up to MLS_SCX_MAX_WORTH; NULL: the default
+ *
+ * A decision in this moment may see some of the numbers and not others: any of them is
+ * fit to decide with.
+ */
+void mls_scx_set_worth(struct mls_scx *scx, const u64 worth[MLS_POLICY_LEVELS]);
+
+/** mls_scx_worth() - the numbers by which the kernel offers moves now */
+void mls_scx_worth(const struct mls_scx *scx, u64 worth[MLS_POLICY_LEVELS]);
 
 /* Instead of a slot's index. */
 #define MLS_SCX_NO_SLOT (-1)

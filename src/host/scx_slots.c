@@ -170,6 +170,30 @@ enum mls_policy_mode mls_scx_mode(const struct mls_scx *s)
 	return s->options.mode;
 }
 
+void mls_scx_set_worth(struct mls_scx *s, const u64 worth[MLS_POLICY_LEVELS])
+{
+	static const u64 usual[MLS_POLICY_LEVELS] = {
+		[MLS_POLICY_NEAR] = MLS_POLICY_WORTH_NEAR,
+		[MLS_POLICY_NODE] = MLS_POLICY_WORTH_NODE,
+		[MLS_POLICY_FAR] = MLS_POLICY_WORTH_FAR,
+	};
+
+	memcpy(s->worth, worth ? worth : usual, sizeof(s->worth));
+	for (int level = 0; level < MLS_POLICY_LEVELS && s->skel && s->skel->data; level++)
+		__atomic_store_n(&s->skel->data->policy.worth[level], s->worth[level],
+				 __ATOMIC_RELAXED);
+}
+
+void mls_scx_worth(const struct mls_scx *s, u64 worth[MLS_POLICY_LEVELS])
+{
+	bool loaded = s->skel && s->skel->data;
+
+	for (int level = 0; level < MLS_POLICY_LEVELS; level++)
+		worth[level] = loaded ? __atomic_load_n(&s->skel->data->policy.worth[level],
+							__ATOMIC_RELAXED) :
+					s->worth[level];
+}
+
 static bool ask_lengths(const struct mls_scx *s)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);

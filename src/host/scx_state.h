@@ -12,6 +12,7 @@
  * @slots:     copies of what is in the kernel's, [SCHEDULER_SLOTS]; NULL: nothing
  * @active:    its index, or MLS_SCX_NO_SLOT
  * @candidate: the same
+ * @worth:     what is offered
  * @records:   the kernel's array of them, [mls_scx_records_size()], or NULL
  * @before:    counts of those that were loaded before the last restart
  */
@@ -23,6 +24,7 @@ struct mls_scx {
 	void *slots[SCHEDULER_SLOTS];
 	int active;
 	int candidate;
+	u64 worth[MLS_POLICY_LEVELS];
 	const struct scheduler_record *records;
 	size_t records_bytes;
 	struct scheduler_counts before;

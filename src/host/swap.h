@@ -17,6 +17,7 @@
 #include <mlsched/error.h>
 
 #include "bpf/scheduler.h"
+#include "src/host/tuning.h"
 
 /**
  * struct mls_swap_limits - what a new model must keep to
@@ -93,6 +94,7 @@ struct mls_swap_model {
 	char path[MLS_SWAP_PATH];
 	uint32_t checksum; /* of the integers */
 	uint32_t source; /* of the float32 model */
+	struct mls_tuning tuning; /* that it was trained for */
 };
 
 /**

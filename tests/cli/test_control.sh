@@ -257,6 +257,51 @@ end
 wait
 same "each swap is a document of the scheduler's output" "2" "$(grep -c '"type":"swap"' "$tap_tmp/documents")"
 
+# A model that says for which scheduler it was trained is offered that while it decides, and only then.
+tuned() { # NAME MECHANISMS OFFERS
+	cp -r "$models/accept" "$models/$1"
+	python3 - "$models/$1/assets/mlsched.json" "$2" "$3" <<'END'
+import json, sys
+d = json.load(open(sys.argv[1]))
+d["mechanisms"], d["offers_us"] = json.loads(sys.argv[2]), json.loads(sys.argv[3])
+json.dump(d, open(sys.argv[1], "w"))
+END
+}
+tuned eager '["fork-in-place", "ask-again"]' '[100, 300.5, 500]'
+tuned other '["fork-in-place", "ask-again"]' '[0, 1, 2]'
+tuned bare '[]' '[700, 800, 900]'
+tuned future '["mind-reading"]' '[1, 2, 3]'
+offers() { stats --json | value 'd["offers_us"]' | tr -d '[],'; }
+usual="2000.0 2500.0 3000.0"
+now=(--now --watch-after 0)
+for engine in kernel native; do
+	begin --model "$models/eager" $([ $engine = kernel ] || echo --engine native)
+	same "engine $engine: its offers are those of the model that decides" "100.0 300.5 500.0" "$(offers)"
+	same "engine $engine: status has them, and those of the slots" \
+		"[100.0, 300.5, 500.0] ['fork-in-place', 'ask-again'] ['fork-in-place', 'ask-again'] [100.0, 300.5, 500.0]" \
+		"$(model status --json | value 'f"""{d["offers_us"]} {d["mechanisms"]} {d["slots"][0]["mechanisms"]} {d["slots"][0]["offers_us"]}"""')"
+	check "engine $engine: and says so" sh -c '"$1" model status --socket "$2" | grep -q "^offers .*idle for 100, 300.5, 500 us"' - \
+		"$MLSCHED" "$tap_tmp/run/s"
+	same "engine $engine: the usual ones in shadow mode" "shadow $usual" "$(model mode shadow) $(offers)"
+	same "engine $engine: and while no model is asked" "collect $usual" "$(model mode collect) $(offers)"
+	same "engine $engine: when it decides again they are back" "active 100.0 300.5 500.0" "$(model mode active) $(offers)"
+	same "engine $engine: a model on trial changes nothing" "3 100.0 300.5 500.0" \
+		"$(status_of model swap "$models/refuse" --trial 0.3) $(offers)"
+	same "engine $engine: one that says nothing is offered the usual" "0 $usual" "$(status_of model swap "$models/accept" "${now[@]}") $(offers)"
+	same "engine $engine: a rollback brings the first one's back" "0 100.0 300.5 500.0" "$(status_of model rollback) $(offers)"
+	same "engine $engine: one that is rolled back by itself leaves them as they were" "4 100.0 300.5 500.0" \
+		"$(status_of model swap "$models/refuse" --now --watch-after 20) $(offers)"
+	same "engine $engine: another one's" "0 0.0 1.0 2.0" "$(status_of model swap "$models/other" "${now[@]}") $(offers)"
+	same "engine $engine: of the same mechanisms: no warning" False \
+		"$(model swap "$models/eager" "${now[@]}" --json | value '"warning" in d')"
+	same "engine $engine: of others: a warning in the answer" \
+		"warning    the model was trained for a scheduler with the mechanisms none, and this one has fork-in-place,ask-again: it may decide badly, until mlsched run is started anew with --mechanisms none" \
+		"$(model swap "$models/bare" "${now[@]}" | grep ^warning)"
+	same "engine $engine: mechanisms that this scheduler does not have are refused" "1 700.0 800.0 900.0" \
+		"$(status_of model swap "$models/future" "${now[@]}") $(offers)"
+	end
+done
+
 # The same by an engine of user space, whose models lie in the daemon.
 begin --model "$models/accept" --engine native
 same "engine native: status says what computes the model" "native True 1" \

@@ -49,6 +49,14 @@ echo '{"mlsched": 1, "schema": "seed10", "schema_version": 1, "threshold": 0.25,
 same "threshold and provenance go along" "threshold      0.25 (logit -1.09861)
 provenance     {\"seed\":7}" "$("$MLSCHED" inspect "$tap_tmp/again" | grep -E '^(threshold|provenance)')"
 
+echo '{"mlsched": 1, "mechanisms": ["ask-again", "from-the-future"], "offers_us": [100, 0.5, 1000000]}' >"$asset"
+"$MLSCHED" convert "$tap_tmp/threshold" "$tap_tmp/again"
+same "the scheduler that it was trained for goes along" \
+	"scheduler      with ask-again,from-the-future; offers above 100, 0.5, 1e+06 us by distance" \
+	"$("$MLSCHED" inspect "$tap_tmp/again" | grep ^scheduler)"
+same "and stands in JSON" "['ask-again', 'from-the-future'] [100.0, 0.5, 1000000.0]" "$("$MLSCHED" inspect --json "$tap_tmp/again" |
+	python3 -c 'import json, sys; d = json.load(sys.stdin); print(d["mechanisms"], d["offers_us"])')"
+
 meta() {	# name json message
 	echo "$2" >"$asset"
 	same "$1" "mlsched inspect: $3" "$("$MLSCHED" inspect "$tap_tmp/threshold" 2>&1)"
@@ -69,6 +77,14 @@ meta "calibration the wrong way round is refused" '{"mlsched": 1, "calibration":
 	"$head: key \"calibration\": expected min <= max, found 2 and 1 at index 0"
 meta "provenance that is no object is refused" '{"mlsched": 1, "provenance": "me"}' \
 	"$head: key \"provenance\": expected an object, found a string"
+meta "offers without mechanisms are refused" '{"mlsched": 1, "offers_us": [100, 300, 500]}' \
+	"$head: expected \"mechanisms\" and \"offers_us\", or neither"
+meta "two offers are refused" '{"mlsched": 1, "mechanisms": [], "offers_us": [100, 300]}' \
+	"$head: key \"offers_us\": expected an array of 3 numbers, found more or less"
+meta "an offer below nothing is refused" '{"mlsched": 1, "mechanisms": [], "offers_us": [0, -1, 2]}' \
+	"$head: key \"offers_us\": expected a number from 0 to 1e+06 at index 1, found another one"
+meta "what is no name of a mechanism is refused" '{"mlsched": 1, "mechanisms": ["a,b"], "offers_us": [1, 2, 3]}' \
+	"$head: key \"mechanisms\": expected a name at index 0, found another text"
 meta "text that is no JSON is refused" '{"mlsched": 1,}' \
 	"$head: line 1, column 15: expected JSON, found: string or '}' expected near '}'"
 finish

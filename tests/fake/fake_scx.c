@@ -41,6 +41,7 @@ struct mls_scx {
 	enum mls_policy_mode mode;
 	int active;
 	int candidate;
+	u64 worth[MLS_POLICY_LEVELS];
 	void *slots[SCHEDULER_SLOTS];
 	struct mls_requests *requests;
 	uint64_t answers[MLS_VERDICT_ANSWERS];
@@ -203,6 +204,19 @@ enum mls_policy_mode mls_scx_mode(const struct mls_scx *s)
 	return s->mode;
 }
 
+void mls_scx_set_worth(struct mls_scx *s, const u64 worth[MLS_POLICY_LEVELS])
+{
+	const u64 usual[MLS_POLICY_LEVELS] = { MLS_POLICY_WORTH_NEAR, MLS_POLICY_WORTH_NODE,
+					       MLS_POLICY_WORTH_FAR };
+
+	memcpy(s->worth, worth ? worth : usual, sizeof(s->worth));
+}
+
+void mls_scx_worth(const struct mls_scx *s, u64 worth[MLS_POLICY_LEVELS])
+{
+	memcpy(worth, s->worth, sizeof(s->worth));
+}
+
 const void *mls_scx_slot(const struct mls_scx *s, int index)
 {
 	return s->slots[index];
@@ -312,8 +326,11 @@ static int load(struct mls_scx *s, struct run_view *view, const struct run_optio
 
 	if (!ret)
 		ret = mls_shadow_quantize(model, &s->topology, &view->report, err, &fixed);
+	if (!ret)
+		ret = mls_tuning_of(model, &view->tuning, err);
 	if (ret)
 		return ret;
+	view->mechanisms = view->tuning.mechanisms;
 	if (o->engine) {
 		mlsched_qmodel_free(fixed);
 		ret = mls_engine_open(o->engine, model, o->model, o->tensorflow_library, err,

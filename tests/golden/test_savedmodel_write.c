@@ -123,6 +123,9 @@ static struct mlsched_model *make_model(enum mlsched_activation activation,
 	struct mlsched_meta meta = {
 		.schema = "of a later day",
 		.threshold = 0.3f,
+		.tuned = true,
+		.mechanisms = "fork-in-place,ask-again",
+		.offers_us = { 0, 100.5, 1e6 },
 		.n_calibration = 7,
 		.input_min = low,
 		.input_max = high,
@@ -169,6 +172,9 @@ static void assert_same(const struct mlsched_model *a, const struct mlsched_mode
 	assert_int_equal(mlsched_model_checksum(a), mlsched_model_checksum(b));
 	assert_string_equal(x->schema, y->schema);
 	assert_memory_equal(&x->threshold, &y->threshold, sizeof(float));
+	assert_int_equal(x->tuned, y->tuned);
+	assert_string_equal(x->mechanisms, y->mechanisms);
+	assert_memory_equal(x->offers_us, y->offers_us, sizeof(x->offers_us));
 	assert_int_equal(x->n_calibration, y->n_calibration);
 	assert_memory_equal(x->input_min, y->input_min, x->n_calibration * sizeof(float));
 	assert_memory_equal(x->input_max, y->input_max, x->n_calibration * sizeof(float));
