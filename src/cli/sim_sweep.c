@@ -26,9 +26,13 @@ static const struct argp_option options[] = {
 	{ "machine", 'm', "LIST", 0,
 	  "CPUs, last-level caches, nodes, threads of a core: 8c2l, 128c16l2n, 16c2l2t (8c2l)", 0 },
 	{ "workload", 'w', "LIST", 0,
-	  "make, message, mixed, imbalance, server, or rt-app's FILE.json (the first four)", 0 },
+	  "make, message, mixed, imbalance, server, make1, makehalf, phases, or rt-app's FILE.json "
+	  "(the first four)",
+	  0 },
 	{ "mechanisms", OPTION_MECHANISMS, "LIST", 0,
-	  "Of ours, but not of base: as for mlsched run (none)", 0 },
+	  "Of ours, but not of base: as for mlsched run (none; with a model that says so, those of "
+	  "its training)",
+	  0 },
 	{ "offers", OPTION_OFFERS, "NEAR,NODE,FAR", 0,
 	  "The same: for so long, in us, a CPU must be expected to be idle before it takes a task "
 	  "from within a domain, from another one, from another node (2000,2500,3000)",
@@ -86,9 +90,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_MECHANISMS:
 		o->tuning.mechanisms = cli_mechanisms(state, arg);
+		o->tuned = true;
 		return 0;
 	case OPTION_OFFERS:
 		cli_offers(state, arg, o->tuning.worth);
+		o->tuned = true;
 		return 0;
 	case OPTION_COSTS:
 		o->costs = arg;
@@ -140,6 +146,16 @@ void cli_sim_sweep_options_clear(struct cli_sim_sweep_options *o)
 
 /* ---- all that runs ----------------------------------------------------------------------- */
 
+/* The scheduler that the model was trained for, unless another one was asked for. */
+static int tune(struct cli_sim_sweep *s, const struct cli_sim_sweep_options *o,
+		const struct mlsched_model *model, struct mlsched_error *err)
+{
+	if (!o->tuned && mlsched_model_meta(model)->tuned)
+		return cli_tuning_of_model(model, &s->of_model, err);
+	s->of_model = o->tuning;
+	return 0;
+}
+
 static int find_contender(struct cli_sim_sweep *s, const struct cli_sim_sweep_options *o,
 			  const char *name, struct sim_contender *c, struct mlsched_error *err)
 {
@@ -153,13 +169,16 @@ static int find_contender(struct cli_sim_sweep *s, const struct cli_sim_sweep_op
 	*c = (struct sim_contender){ .name = "model",
 				     .policy = &sim_policy_mlsched,
 				     .decide = sim_decider_decide,
-				     .context = &s->decider };
+				     .context = &s->decider,
+				     .tuning = &s->of_model };
 	if (s->decider.q)
 		return 0;
 	ret = mlsched_model_load(o->model, err, &model);
 	if (ret)
 		return ret;
 	ret = sim_decider_init(&s->decider, model, err);
+	if (!ret)
+		ret = tune(s, o, model, err);
 	mlsched_model_free(model);
 	return ret ? mls_error_prefix(err, ret, "%s", o->model) : 0;
 }

@@ -13,6 +13,7 @@
  * @model:  decides where a contender is called "model"; NULL: none may be
  * @costs:  as of cli_sim_costs()
  * @tuning: of contenders of our policy that have none of their own
+ * @tuned:  it was asked for: else a model that says for which it was trained has that one
  * @limit:  of simulated time, s
  */
 struct cli_sim_sweep_options {
@@ -20,6 +21,7 @@ struct cli_sim_sweep_options {
 	const char *model;
 	const char *costs;
 	struct sim_tuning tuning;
+	bool tuned;
 	uint32_t seeds, threads;
 	uint64_t seed;
 	double limit;
@@ -45,6 +47,7 @@ struct cli_sim_sweep {
 	struct sim_workload *workloads;
 	struct sim_contender *contenders;
 	struct sim_decider decider;
+	struct sim_tuning of_model;
 	struct sim_sweep sweep;
 };
 

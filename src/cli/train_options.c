@@ -12,6 +12,17 @@
 #include "src/cli/train_options.h"
 #include "src/cli/tuning.h"
 
+/*
+ * For a model that may refuse: what makes staying cheap, without preempting, which lengthens
+ * waits; and more offers than without one.
+ */
+#define TUNING                                                                            \
+	{                                                                                 \
+		.mechanisms = 1 << MLS_POLICY_FORK_IN_PLACE | 1 << MLS_POLICY_ASK_AGAIN | \
+			      1 << MLS_POLICY_LEVEL_LARGE,                                \
+		.worth = { 100000, 300000, 500000 },                                      \
+	}
+
 enum {
 	OPTION_SYNTHETIC = 0x200,
 	OPTION_ROWS,
@@ -46,6 +57,8 @@ enum {
 	OPTION_ROUNDS,
 	OPTION_FUTURES,
 	OPTION_MOVE_PRICE,
+	OPTION_PRICE_MOST,
+	OPTION_WAIT_PRICE,
 	OPTION_MECHANISMS,
 	OPTION_OFFERS,
 	OPTION_INIT,
@@ -104,21 +117,29 @@ static const struct argp_option options[] = {
 	{ "checkpoint-every", OPTION_CHECKPOINT_EVERY, "N", 0, "Epochs between two (1)", 4 },
 	{ "resume", OPTION_RESUME, NULL, 0, "Go on from the checkpoint, if there is one", 4 },
 	{ NULL, 0, NULL, 0, "Simulation, with --from sim:", 5 },
-	{ "machines", OPTION_MACHINES, "LIST", 0, "As for mlsched sim (4c2l,8c2l,8c2l2n,16c4l2n)",
-	  5 },
-	{ "workloads", OPTION_WORKLOADS, "LIST", 0, "The same (make,message,mixed,imbalance)", 5 },
+	{ "machines", OPTION_MACHINES, "LIST", 0, "As for mlsched sim (8c2l,8c2l2n,32c4l)", 5 },
+	{ "workloads", OPTION_WORKLOADS, "LIST", 0,
+	  "The same (make,make1,makehalf,message,mixed,imbalance,server)", 5 },
 	{ "costs", OPTION_COSTS, "NAME", 0, "The same (server)", 5 },
-	{ "runs", OPTION_RUNS, "N", 0, "Of each workload on each machine in a round (4)", 5 },
-	{ "rounds", OPTION_ROUNDS, "N", 0, "Each under the model of the one before (3)", 5 },
+	{ "runs", OPTION_RUNS, "N", 0, "Of each workload on each machine in a round (6)", 5 },
+	{ "rounds", OPTION_ROUNDS, "N", 0, "Each under the model of the one before (4)", 5 },
 	{ "futures", OPTION_FUTURES, "N", 0, "Of each answer to a decision (3)", 5 },
-	{ "move-price", OPTION_MOVE_PRICE, "US", 0,
-	  "Useful work that a move must win to be worth it; twice that across caches (800)", 5 },
+	{ "move-price", OPTION_MOVE_PRICE, "US[,US,US]", 0,
+	  "Useful work that a move must win to be worth it, and twice that across caches; three: "
+	  "with less than 9 runnable tasks for 10 CPUs, with more, with more than 13 (300,1600,2000)",
+	  5 },
+	{ "price-most", OPTION_PRICE_MOST, "N", 0,
+	  "That is of a task with bursts of 2 ms; of others in proportion, up to N times (4)", 5 },
+	{ "wait-price", OPTION_WAIT_PRICE, "US", 0,
+	  "Of a wait of 1 ms, beside a fifth of its time; of others by the square (600)", 5 },
 	{ "mechanisms", OPTION_MECHANISMS, "LIST", 0,
-	  "That the scheduler has while the model decides: as for mlsched run (none)", 5 },
+	  "That the scheduler has while the model decides: as for mlsched run "
+	  "(fork-in-place,ask-again,level-large)",
+	  5 },
 	{ "offers", OPTION_OFFERS, "NEAR,NODE,FAR", 0,
 	  "For so long, in us, a CPU must be expected to be idle before the model is asked whether "
 	  "it takes a task from within a domain, from another one, from another node "
-	  "(2000,2500,3000)",
+	  "(100,300,500)",
 	  5 },
 	{ NULL, 0, NULL, 0, "Refinement, with --from FILE.db:", 6 },
 	{ "init", OPTION_INIT, "MODEL", 0,
@@ -398,6 +419,24 @@ static error_t parse_training(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* One for all loads, or one for each. */
+static void parse_prices(struct argp_state *state, const char *arg, double prices[SIM_LOADS])
+{
+	char *copy = strdupa(arg), *rest = NULL;
+	int n = 0;
+
+	for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+		if (n == SIM_LOADS)
+			n++;
+		if (n < SIM_LOADS)
+			prices[n++] = cli_real(state, "move-price", word, 0, 1e6);
+	}
+	if (n != 1 && n != SIM_LOADS)
+		argp_error(state, "--move-price: expected one number or three, got \"%s\"", arg);
+	for (int load = n; load < SIM_LOADS; load++)
+		prices[load] = prices[0];
+}
+
 static error_t parse_sim(int key, char *arg, struct argp_state *state)
 {
 	struct cli_train_sim *s = &((struct cli_train_options *)state->input)->sim;
@@ -422,7 +461,13 @@ static error_t parse_sim(int key, char *arg, struct argp_state *state)
 		s->futures = (uint32_t)parse_whole(state, "futures", arg, 1, 60);
 		return 0;
 	case OPTION_MOVE_PRICE:
-		s->move_price = cli_real(state, "move-price", arg, 0, 1e6);
+		parse_prices(state, arg, s->move_price);
+		return 0;
+	case OPTION_WAIT_PRICE:
+		s->wait_price = cli_real(state, "wait-price", arg, 0, 1e6);
+		return 0;
+	case OPTION_PRICE_MOST:
+		s->price_most = (uint32_t)parse_whole(state, "price-most", arg, 1, 1000);
 		return 0;
 	case OPTION_MECHANISMS:
 		s->tuning.mechanisms = cli_mechanisms(state, arg);
@@ -529,14 +574,17 @@ int cli_train_parse(int argc, char **argv, struct cli_train_options *o)
 					 .checkpoint_every = 1,
 					 .validation = 0.1,
 					 .threshold = 0.5f,
-					 .sim = { .machines = "4c2l,8c2l,8c2l2n,16c4l2n",
-						  .workloads = "make,message,mixed,imbalance",
+					 .sim = { .machines = "8c2l,8c2l2n,32c4l",
+						  .workloads = "make,make1,makehalf,message,mixed,"
+							       "imbalance,server",
 						  .costs = "server",
-						  .runs = 4,
-						  .rounds = 3,
+						  .runs = 6,
+						  .rounds = 4,
 						  .futures = 3,
-						  .move_price = 800,
-						  .tuning = SIM_TUNING_DEFAULT },
+						  .move_price = { 300, 1600, 2000 },
+						  .price_most = 4,
+						  .wait_price = 600,
+						  .tuning = TUNING },
 					 .recording.label = MLS_LABEL_OPTIONS };
 	bool from;
 

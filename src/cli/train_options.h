@@ -7,6 +7,7 @@
 #include "src/data/dataset.h"
 #include "src/data/label.h"
 #include "src/nn/train/train.h"
+#include "src/sim/label.h"
 #include "src/sim/engine.h"
 
 /* Exit statuses of a refinement that is not written: worse, for all that is known; nobody can tell. */
@@ -21,7 +22,9 @@ struct cli_train_sim {
 	uint32_t runs; /* of each workload on each machine in a round */
 	uint32_t rounds;
 	uint32_t futures;
-	double move_price; /* us of useful work */
+	double move_price[SIM_LOADS]; /* us of useful work */
+	uint32_t price_most;
+	double wait_price; /* us, of a wait of 1 ms; others by the square */
 	struct sim_tuning tuning;
 };
 

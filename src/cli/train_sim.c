@@ -72,6 +72,13 @@ static void report(void *context, uint32_t number, const struct sim_learn_round 
 {
 	const struct cli_train_options *o = context;
 
+	if (r->no_use) {
+		cli_note(
+			&o->common,
+			"round %u of %u: %u rows; its fixed-point form decides otherwise: not taken",
+			number + 1, o->sim.rounds, r->rows);
+		return;
+	}
 	cli_note(&o->common,
 		 "round %u of %u: %u rows (%.0f a second), %.0f %% better moved; on held-out seeds "
 		 "makespan %+.2f %%, moves %+.0f %%, p99 wait %+.1f %%%s",
@@ -114,14 +121,16 @@ static char *provenance(const struct cli_train_options *o, const struct mls_data
 	json_t *object;
 
 	snprintf(checksum, sizeof(checksum), "%08x", mls_dataset_checksum(data));
-	object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:i, s:i, s:f, s:i, s:o}",
-			   "tool", "mlsched train --from sim", "version", mlsched_version(), "data",
-			   "simulation", "machines", o->sim.machines, "workloads", o->sim.workloads,
-			   "costs", cli_file_name(o->sim.costs), "rows", (int)data->n_rows,
-			   "data_crc32c", checksum, "seed", (json_int_t)o->train.seed, "runs",
-			   (int)o->sim.runs, "futures", (int)o->sim.futures, "move_price_us",
-			   o->sim.move_price, "round", (int)best + 1, "rounds",
-			   rounds_json(rounds, o->sim.rounds, false));
+	object = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:i, s:i, s:[f,f,f], s:i, s:f, s:i, s:o}",
+		"tool", "mlsched train --from sim", "version", mlsched_version(), "data",
+		"simulation", "machines", o->sim.machines, "workloads", o->sim.workloads, "costs",
+		cli_file_name(o->sim.costs), "rows", (int)data->n_rows, "data_crc32c", checksum,
+		"seed", (json_int_t)o->train.seed, "runs", (int)o->sim.runs, "futures",
+		(int)o->sim.futures, "move_price_us", o->sim.move_price[SIM_LIGHT],
+		o->sim.move_price[SIM_FULL], o->sim.move_price[SIM_OVER], "price_most",
+		(int)o->sim.price_most, "wait_price_us", o->sim.wait_price, "round", (int)best + 1,
+		"rounds", rounds_json(rounds, o->sim.rounds, false));
 	text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	json_decref(object);
 	return text;
@@ -159,8 +168,7 @@ static void print_summary(const struct cli_train_options *o, const struct mls_da
 			  const struct sim_learn_round *best, uint32_t number)
 {
 	printf("rows       %u, of %u rounds\n", data->n_rows, o->sim.rounds);
-	printf("round      %u; against the heuristic on held-out seeds (simulation):\n",
-	       number + 1);
+	printf("round      %u; against EEVDF on held-out seeds (simulation):\n", number + 1);
 	printf("           makespan %+.2f %%, moves %+.0f %%, p99 wait %+.1f %%\n",
 	       100 * (best->time - 1), 100 * (best->moved - 1), 100 * (best->wait - 1));
 	printf("model      %s\n", o->output);
@@ -190,7 +198,10 @@ int cli_train_from_sim(const struct cli_train_options *o)
 	learn.rounds = o->sim.rounds;
 	learn.tuning = o->sim.tuning;
 	learn.label.futures = o->sim.futures;
-	learn.label.prices.move = (uint64_t)(o->sim.move_price * 1000);
+	for (int load = 0; load < SIM_LOADS; load++)
+		learn.label.prices.move[load] = (uint64_t)(o->sim.move_price[load] * 1000);
+	learn.label.prices.most = o->sim.price_most;
+	learn.label.prices.wait_2 = (uint64_t)(o->sim.wait_price * 1000);
 	learn.train = o->train;
 	learn.seed = o->train.seed;
 	learn.n_threads = o->n_threads;

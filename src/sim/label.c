@@ -14,13 +14,16 @@
 struct sim_label_options sim_label_options_default(void)
 {
 	return (struct sim_label_options){
-		.prices = { .wait = 205, .wait_2 = 300 * SIM_US, .move = 800 * SIM_US },
+		.prices = { .wait = 205,
+			    .wait_2 = 600 * SIM_US,
+			    .move = { 300 * SIM_US, 1600 * SIM_US, 2000 * SIM_US },
+			    .most = 4 },
 		.futures = 3,
 		.horizon_least = 500 * SIM_US,
-		.horizon_most = 6 * SIM_MS,
+		.horizon_most = 12 * SIM_MS,
 		.sticky = 3 * SIM_MS,
-		.one_of = 1,
-		.most = 2000,
+		.one_of = 7,
+		.most = 1000,
 		.seed = 1,
 	};
 }
@@ -88,8 +91,36 @@ static int decide(void *context, struct sim *s, const struct sim_decision *d)
 	return verdict;
 }
 
-/* What is to be said for this world so far, ns of useful work. */
-static s64 merit(const struct sim *s, const struct sim_prices *prices, u64 horizon, u64 most)
+static enum sim_load load_of(const struct sim *s)
+{
+	u32 runnable = 0, n = s->machine->n_cpus;
+
+	for (u32 cpu = 0; cpu < n; cpu++)
+		runnable += s->cpus[cpu].queue.n + s->cpus[cpu].local.n +
+			    (s->cpus[cpu].current != SIM_NONE);
+	return 10 * runnable < 9 * n ? SIM_LIGHT : 10 * runnable > 13 * n ? SIM_OVER : SIM_FULL;
+}
+
+static u64 six_bursts(const struct sim *s, u32 task)
+{
+	return BURSTS * s->tasks[task].policy.mls.burst;
+}
+
+static u64 within(u64 value, u64 least, u64 most)
+{
+	return value < least ? least : value > most ? most : value;
+}
+
+/* Of a move of this task, ns of useful work. */
+static u64 price_of(const struct sim *s, u32 task, const struct sim_label_options *o)
+{
+	u64 holds = within(six_bursts(s, task), o->horizon_least, o->prices.most * o->horizon_most);
+
+	return o->prices.move[load_of(s)] * (holds / SIM_US) / (o->horizon_most / SIM_US);
+}
+
+/* What is to be said for this world so far, ns of useful work; @price: of a move. */
+static s64 merit(const struct sim *s, const struct sim_prices *prices, u64 price)
 {
 	u64 waited = s->sum.waited, waited_2 = s->sum.waited_2, moves;
 
@@ -109,8 +140,7 @@ static s64 merit(const struct sim *s, const struct sim_prices *prices, u64 horiz
 	}
 	moves = sim_moves(&s->sum, SIM_NEAR) + sim_moves(&s->sum, SIM_NODE);
 	return (s64)s->sum.useful - (s64)(waited / 1024 * prices->wait) -
-	       (s64)(waited_2 / 1000 * prices->wait_2 / 1000) -
-	       (s64)(moves * (prices->move * (horizon / SIM_US) / (most / SIM_US)));
+	       (s64)(waited_2 / 1000 * prices->wait_2 / 1000) - (s64)(moves * price);
 }
 
 /* One future of one answer. */
@@ -119,6 +149,7 @@ static int branch(struct sim *b, const struct sim *before, struct labeller *l,
 		  u64 horizon, s64 *result)
 {
 	u64 end = sim_next(before) + horizon;
+	u64 price = price_of(before, seen->task, l->o);
 	int ret;
 
 	sim_copy(b, before);
@@ -139,18 +170,14 @@ static int branch(struct sim *b, const struct sim *before, struct labeller *l,
 	/* A workload that is done sooner does no more, and nobody waits. */
 	if (ret == 0)
 		sim_settle(b, end);
-	*result = merit(b, &l->o->prices, horizon, l->o->horizon_most);
+	*result = merit(b, &l->o->prices, price);
 	return 0;
 }
 
 static u64 horizon_of(const struct sim *s, const struct seen *seen,
 		      const struct sim_label_options *o)
 {
-	u64 horizon = BURSTS * s->tasks[seen->task].policy.mls.burst;
-
-	return horizon < o->horizon_least ? o->horizon_least :
-	       horizon > o->horizon_most  ? o->horizon_most :
-					    horizon;
+	return within(six_bursts(s, seen->task), o->horizon_least, o->horizon_most);
 }
 
 static struct sim_row *new_row(struct sim_rows *rows)

@@ -17,16 +17,28 @@
 
 #include "src/sim/sweep.h"
 
+/* How much there is to do at the moment of a decision, by the runnable tasks. */
+enum sim_load {
+	SIM_LIGHT, /* less than nine for ten CPUs */
+	SIM_FULL,
+	SIM_OVER, /* more than thirteen for ten */
+	SIM_LOADS
+};
+
 /**
  * struct sim_prices - what counts in a copy's future, in ns of useful work
  * @wait:   of one ns of waiting, in 1/1024
  * @wait_2: of a wait of 1 ms, beyond that; others by the square of their length
- * @move:   of a move within @horizon_most; across last-level caches it counts twice
+ * @move:   by the load, of a move of a task of which six bursts last for @horizon_most;
+ *          across last-level caches it counts twice
+ * @most:   of others in proportion, up to so many times that: a move of a task that runs for
+ *          long is one that holds for long, and need not be made at once
  */
 struct sim_prices {
 	u32 wait;
 	u64 wait_2;
-	u64 move;
+	u64 move[SIM_LOADS];
+	u32 most;
 };
 
 /**

@@ -16,7 +16,7 @@
 #define HELD_OUT 1000000
 /* What a p99 wait, and moves, count beside a makespan: by their logarithms. */
 #define WAIT_COUNTS  0.05
-#define MOVES_COUNTS 0.01
+#define MOVES_COUNTS 0.02
 
 void sim_learn_options_init(struct sim_learn_options *o)
 {
@@ -75,7 +75,7 @@ struct learning {
 	float *weights;
 	u32 n_weights;
 	struct mlsched_error *err;
-	struct sim_cell *base; /* the heuristic on the held-out seeds */
+	struct sim_cell *base; /* EEVDF on the held-out seeds */
 };
 
 static int add_rows(struct learning *l, const struct sim_rows *rows, struct sim_learn_round *r)
@@ -260,10 +260,16 @@ static int one_round(struct learning *l, u32 round, const struct sim_decider *te
 	return judge(l, &contender, r);
 }
 
+/* One whose integers do not decide as it does is of no use in the kernel: the next one may be. */
+static bool is_no_use(int ret, const struct sim_decider *decider, const struct mlsched_model *made)
+{
+	return ret == -ERANGE && made && !decider->q;
+}
+
 int sim_learn(const struct sim_learn_options *o, struct sim_learn_round *rounds, u32 *best,
 	      struct mls_dataset *data, struct mlsched_error *err, struct mlsched_model **model)
 {
-	struct sim_contender heuristic = { .name = "mlsched", .policy = &sim_policy_mlsched };
+	const struct sim_contender eevdf = { .name = "eevdf", .policy = &sim_policy_eevdf };
 	struct learning l = { .o = o, .data = data, .err = err };
 	struct sim_decider teacher = { 0 };
 	int ret;
@@ -277,7 +283,7 @@ int sim_learn(const struct sim_learn_options *o, struct sim_learn_round *rounds,
 	if (ret)
 		return mls_error(err, ret, "%u threads: %s", o->n_threads, strerror(-ret));
 	l.base = calloc(o->n_lessons, sizeof(*l.base));
-	ret = l.base ? sweep(&l, &heuristic, l.base) : -ENOMEM;
+	ret = l.base ? sweep(&l, &eevdf, l.base) : -ENOMEM;
 	if (ret)
 		mls_error(err, ret, "no memory for %u runs", o->n_lessons * o->held_out);
 	for (u32 round = 0; round < o->rounds && !ret; round++) {
@@ -285,7 +291,10 @@ int sim_learn(const struct sim_learn_options *o, struct sim_learn_round *rounds,
 		struct mlsched_model *made = NULL;
 
 		ret = one_round(&l, round, &teacher, &rounds[round], &decider, &made);
-		rounds[round].accepted = !ret &&
+		rounds[round].no_use = is_no_use(ret, &decider, made);
+		if (rounds[round].no_use && (*model || round + 1 < o->rounds))
+			ret = 0;
+		rounds[round].accepted = !ret && !rounds[round].no_use &&
 					 (!*model || rounds[round].score < rounds[*best].score);
 		if (rounds[round].accepted) {
 			mlsched_model_free(*model);
@@ -295,8 +304,10 @@ int sim_learn(const struct sim_learn_options *o, struct sim_learn_round *rounds,
 		}
 		mlsched_model_free(made);
 		/* The next one learns what this one meets, also if it was worse. */
-		sim_decider_clear(&teacher);
-		teacher = decider;
+		if (decider.q) {
+			sim_decider_clear(&teacher);
+			teacher = decider;
+		}
 		if (!ret && o->report)
 			o->report(o->context, round, &rounds[round]);
 	}

@@ -28,9 +28,10 @@ struct sim_lesson {
  * @label_s:  seconds that labelling took,
  * @train_s:  and training
  * @score:    of the model on the held-out seeds: sim_learn()
- * @time:     makespan against that of the heuristic, geometric mean over the lessons
+ * @time:     makespan against EEVDF's, geometric mean over the lessons
  * @moved:    moves, the same
  * @wait:     p99 wait, the same
+ * @no_use:   its fixed-point form decides otherwise: it was not judged
  * @accepted: it is the best one so far
  */
 struct sim_learn_round {
@@ -41,6 +42,7 @@ struct sim_learn_round {
 	double train_s;
 	double score;
 	double time, moved, wait;
+	bool no_use;
 	bool accepted;
 };
 
@@ -51,8 +53,7 @@ struct sim_learn_round {
  * @held_out:   runs of each by which a round is judged
  * @rounds:     at most SIM_MAX_ROUNDS
  * @limit:      simulated time of each labelled run
- * @tuning:     under which the model decides; the heuristic that it is judged against has
- *              the default one
+ * @tuning:     under which the model decides
  * @label:      prices and futures
  * @train:      network and training
  * @seed:       of all chance
@@ -83,10 +84,11 @@ void sim_learn_options_init(struct sim_learn_options *o);
  * @data:   receives the rows of all rounds, to be freed with sim_learn_clear()
  * @model:  receives the best one, without provenance
  *
- * The score is the mean over the lessons of the logarithm of the makespan against the
- * heuristic's, and of what a longer p99 wait and more moves add to it.
+ * The score is the mean over the lessons of the logarithm of the makespan against
+ * EEVDF's, and of what a longer p99 wait and more moves add to it.
  *
- * Return: 0; -ENOMEM; -ERANGE when no round gave a model that is finite; what
+ * Return: 0; -ENOMEM; -ERANGE when no round gave a model that is finite and that integers
+ * can stand for; what
  * mls_trainer_create() returns.
  */
 int sim_learn(const struct sim_learn_options *o, struct sim_learn_round *rounds, u32 *best,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The named workloads.  The first four are those of bench/vm/profiles.c, number by
- * number: with the same seed each task is given the same work there and here.
+ * number: with the same seed each task is given the same work there and here.  The others
+ * are: requests that come and go, the compile with as many jobs as CPUs and with half of
+ * that (make has half as many again), and a program of parallel loops.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -60,10 +62,11 @@ static void bursts(struct sim_workload *w, uint32_t n, uint64_t burst, uint64_t 
 	end(w);
 }
 
-static void make(struct sim_workload *w, uint32_t cpus)
+/* A compile with so many jobs at a time. */
+static void compile(struct sim_workload *w, uint32_t cpus, uint32_t parallel)
 {
 	enum { MAKE, DRIVER, CC, AS };
-	uint32_t jobs = 12 * cpus, parallel = cpus * 3 / 2;
+	uint32_t jobs = 12 * cpus;
 
 	begin(w, MAKE, "make", 256);
 	add(w, (struct sim_instruction){ .op = SIM_SPAWN, .to = DRIVER, .count = 1 });
@@ -106,6 +109,44 @@ static void make(struct sim_workload *w, uint32_t cpus)
 	w->starts[w->n_starts++] = (struct sim_start){ .program = MAKE, .n = 1 };
 	w->numbers = jobs;
 	w->most_tasks = 1 + 2 * parallel;
+}
+
+static void make(struct sim_workload *w, uint32_t cpus)
+{
+	compile(w, cpus, cpus * 3 / 2);
+}
+
+static void make_one(struct sim_workload *w, uint32_t cpus)
+{
+	compile(w, cpus, cpus);
+}
+
+static void make_half(struct sim_workload *w, uint32_t cpus)
+{
+	compile(w, cpus, (cpus + 1) / 2);
+}
+
+/* Forty loops in parallel: five parts for four CPUs, and the next one when all are done. */
+static void phases(struct sim_workload *w, uint32_t cpus)
+{
+	enum { MAIN, PART, PHASES = 40 };
+	uint32_t parts = (cpus * 5 + 3) / 4;
+
+	begin(w, MAIN, "main", 256);
+	add(w, (struct sim_instruction){ .op = SIM_SPAWN, .to = PART, .count = 1 });
+	add(w, (struct sim_instruction){ .op = SIM_LOOP, .to = 0, .count = parts });
+	add(w, (struct sim_instruction){ .op = SIM_WAIT, .count = 1 });
+	fixed(w, SIM_RUN, 500 * SIM_US);
+	add(w, (struct sim_instruction){ .op = SIM_LOOP, .to = 0, .level = 1, .count = PHASES });
+	end(w);
+	begin(w, PART, "part", 768);
+	around(w, SIM_RUN, 6 * SIM_MS, OF_BURST);
+	around(w, SIM_SLEEP, 300 * SIM_US, OF_PAUSE);
+	around(w, SIM_RUN, 6 * SIM_MS, OF_HOP);
+	end(w);
+	w->starts[w->n_starts++] = (struct sim_start){ .program = MAIN, .n = 1 };
+	w->numbers = PHASES * parts;
+	w->most_tasks = 1 + parts;
 }
 
 static void message(struct sim_workload *w, uint32_t cpus)
@@ -185,7 +226,8 @@ static const struct {
 	void (*make)(struct sim_workload *w, uint32_t cpus);
 } workloads[] = {
 	{ "make", make },           { "message", message }, { "mixed", mixed },
-	{ "imbalance", imbalance }, { "server", server },
+	{ "imbalance", imbalance }, { "server", server },   { "make1", make_one },
+	{ "makehalf", make_half },  { "phases", phases },
 };
 #define N_WORKLOADS (sizeof(workloads) / sizeof(workloads[0]))
 
@@ -197,7 +239,7 @@ const char *sim_workload_name(uint32_t i)
 int sim_workload_make(struct sim_workload *w, const char *name, uint32_t cpus,
 		      struct mlsched_error *err)
 {
-	char names[128] = "";
+	char names[256] = "";
 
 	if (strlen(name) > 5 && strcmp(name + strlen(name) - 5, ".json") == 0)
 		return sim_rtapp_load(w, name, err);

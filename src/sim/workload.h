@@ -128,8 +128,8 @@ struct sim_workload {
 
 /**
  * sim_workload_make() - one of the named workloads, as large as @cpus want
- * @name: make, message, mixed, imbalance (the loads of bench/vm), server; or a file of
- *        rt-app's, whose name ends with .json (rtapp.h)
+ * @name: make, message, mixed, imbalance (the loads of bench/vm), server, make1, makehalf,
+ *        phases; or a file of rt-app's, whose name ends with .json (rtapp.h)
  *
  * Not copied: the programs point into it.  Return: 0, or -EINVAL; of a file what
  * sim_rtapp_load() returns.

@@ -275,7 +275,9 @@ offers() { stats --json | value 'd["offers_us"]' | tr -d '[],'; }
 usual="2000.0 2500.0 3000.0"
 now=(--now --watch-after 0)
 for engine in kernel native; do
-	begin --model "$models/eager" $([ $engine = kernel ] || echo --engine native)
+	computed=()
+	[ $engine = kernel ] || computed=(--engine native)
+	begin --model "$models/eager" "${computed[@]}"
 	same "engine $engine: its offers are those of the model that decides" "100.0 300.5 500.0" "$(offers)"
 	same "engine $engine: status has them, and those of the slots" \
 		"[100.0, 300.5, 500.0] ['fork-in-place', 'ask-again'] ['fork-in-place', 'ask-again'] [100.0, 300.5, 500.0]" \

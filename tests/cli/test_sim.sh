@@ -101,9 +101,8 @@ same "train --from sim writes down under which mechanisms and offers" "['ask-aga
 		--mechanisms ask-again --offers 500,1000,1500
 	"$MLSCHED" inspect --json "$tap_tmp/tuned" | python3 -c '
 import json, sys
-provenance = json.load(sys.stdin)["provenance"]
-provenance = json.loads(provenance) if isinstance(provenance, str) else provenance
-print(provenance["mechanisms"], provenance["offers_us"])')"
+model = json.load(sys.stdin)
+print(model["mechanisms"], model["offers_us"])')"
 learn() { "$MLSCHED" train --from sim --machines 8c2l --workloads make,message --runs 1 --rounds 2 --epochs 5 -q "$@"; }
 check "train --from sim makes a model" learn --threads 1 -o "$tap_tmp/one"
 check "and with more threads" learn --threads 3 -o "$tap_tmp/three"
@@ -114,9 +113,17 @@ model = json.load(sys.stdin)
 provenance = model["provenance"]
 provenance = json.loads(provenance) if isinstance(provenance, str) else provenance
 print(provenance["data"], model["schema"] if isinstance(model["schema"], str) else model["schema"]["name"])')"
-same "a model decides in sim, and moves less" True \
-	"$(sim --seeds 2 -w message -p mlsched,model --model "$tap_tmp/one" --json |
+same "a model decides in sim, and moves less than without it" True \
+	"$(sim --seeds 2 -w make -p mlsched,model --model "$tap_tmp/one" --json \
+		--mechanisms fork-in-place,ask-again,level-large --offers 100,300,500 |
 		of "sum(r['moves'] for r in runs if r['policy'] == 'model') < sum(r['moves'] for r in runs if r['policy'] == 'mlsched')")"
+same "with the scheduler that it was trained for, unless another one is named" "True False" \
+	"$(for options in "--mechanisms fork-in-place,ask-again,level-large --offers 100,300,500" "--offers 2000,2500,3000"; do
+		# shellcheck disable=SC2086
+		sim --seeds 1 -w message -p model --model "$tap_tmp/one" --json $options | of "[r['moves'] for r in runs]" >"$tap_tmp/named"
+		sim --seeds 1 -w message -p model --model "$tap_tmp/one" --json | of "[r['moves'] for r in runs]" |
+			cmp -s - "$tap_tmp/named" && echo True || echo False
+	done | tr '\n' ' ' | sed 's/ $//')"
 sim --seeds 1 -p model >/dev/null 2>"$tap_tmp/err"
 same "sim -p model wants a model" "1 mlsched sim: policy model: no --model DIR" "$? $(cat "$tap_tmp/err")"
 for option in "--from nonsense" "--from sim --synthetic seed10" "--from sim --checkpoint x" "--from sim --rounds 0"; do
