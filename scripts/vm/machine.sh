@@ -3,7 +3,7 @@
 # QEMU's command line: sourced by run.  Emulation only, never KVM: where /dev/kvm
 # opens inside another virtual machine, a guest may hang.
 #
-# Reads $topology, $memory, $seed, $terminal, $append and $vm_kernel_dir.
+# Reads $topology, $memory, $seed, $terminal, $append, $image and $vm_kernel_dir.
 # QEMU's options are full of commas.
 # shellcheck disable=SC2154,SC2054
 
@@ -65,7 +65,7 @@ vm_machine() {
 	# HZ=250 of these kernels: up to 3 GHz, or the 1 GHz of counted instructions.
 	if [ -z "$seed" ]; then words+=" lpj=12000000"; else words+=" lpj=4000000"; fi
 	vm_qemu+=(-machine pc -cpu max -display none -monitor none -no-reboot -nodefaults -no-user-config
-		-kernel "$vm_kernel_dir/vmlinux" -initrd "$1/initramfs"
+		-kernel "$vm_kernel_dir/$image" -initrd "$1/initramfs"
 		-chardev "file,id=console,path=$1/console" -serial chardev:console)
 	vm_clock
 	vm_topology "$topology"

@@ -84,17 +84,17 @@ static void spoil_slots(long times, int keep_magic)
 static void spoil_policy(void)
 {
 	/* libbpf's name for it: eight letters of the object's. */
-	const size_t end = offsetof(struct scheduler_bpf__bss, policy) + sizeof(struct mls_policy);
-	int fd = find_map("schedule.bss", end);
-	struct scheduler_bpf__bss *bss;
+	const size_t end = offsetof(struct scheduler_bpf__data, policy) + sizeof(struct mls_policy);
+	int fd = find_map("schedule.data", end);
+	struct scheduler_bpf__data *data;
 
-	bss = mmap(NULL, end, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (bss == MAP_FAILED)
+	data = mmap(NULL, end, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (data == MAP_FAILED)
 		die("mmap");
-	bss->policy.slice = FOR_EVER;
-	bss->policy.slice_min = FOR_EVER;
-	bss->policy.granularity = FOR_EVER;
-	bss->policy.limit = FOR_EVER;
+	data->policy.slice = FOR_EVER;
+	data->policy.slice_min = FOR_EVER;
+	data->policy.granularity = FOR_EVER;
+	data->policy.limit = FOR_EVER;
 }
 
 int main(int argc, char **argv)

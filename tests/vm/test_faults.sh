@@ -49,7 +49,7 @@ for kernel in "${kernels[@]}"; do
 	holds "$kernel: a CPU goes and comes back under load" hotplug
 
 	# Not by instructions: then nothing wakes it.
-	check "$kernel: the machine sleeps (ACPI S3); the kernel's log is clean" steps sleeps "$kernel" -- suspend
+	check "$kernel: the machine sleeps (ACPI S3); the kernel's log is clean" steps sleeps "$kernel" --packed -- suspend
 	holds "$kernel: asleep twice under load: it goes on with the CPUs that wake up" suspend
 
 	check "$kernel: crowds; the kernel's log is clean" steps crowds "$kernel" -d "$seed" -- cpusets forks
