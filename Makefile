@@ -156,7 +156,7 @@ else
 endif
 
 .PHONY: trained-model
-trained-model: build ## train models/default anew, which takes minutes
+trained-model: build ## train models/default anew, half a minute on two cores
 	$(PROGRAM) train --from sim --output $(TRAINED) $(ARGS)
 
 .PHONY: trained-model-check
