@@ -16,6 +16,7 @@
 #include "src/data/csv.h"
 #include "src/data/synthetic.h"
 #include "src/formats/replace.h"
+#include "src/util/clock.h"
 #include "src/util/error.h"
 
 /* Everything of one run. */
@@ -55,14 +56,6 @@ static void catch_signals(void)
 	stop_requested = 0;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 /* ---- data -------------------------------------------------------------------- */
@@ -204,9 +197,9 @@ static int train(struct run *run)
 	run->rows_before = rows_seen(&run->state);
 	catch_signals();
 	cli_progress_init(&run->progress, "rows", o->common.verbosity >= 0 && !o->common.json);
-	begin = now();
+	begin = mls_now_s();
 	ret = mls_trainer_run(run->trainer, on_progress, run, &err);
-	run->seconds = now() - begin;
+	run->seconds = mls_now_s() - begin;
 	cli_progress_clear(&run->progress);
 	if (ret < 0)
 		return cli_fail(&o->common, "%s", err.message);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "src/sim/calibrate.h"
+#include "src/util/clock.h"
 #include "src/util/error.h"
 #include "src/util/random.h"
 
@@ -27,14 +27,6 @@ struct working_set {
 	uint32_t n;
 	size_t size; /* of the mapping */
 };
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
-}
 
 /* One ring through all lines in a random order: no prefetcher knows the next one. */
 static int make(struct working_set *w, uint32_t kib)
@@ -67,7 +59,7 @@ static int make(struct working_set *w, uint32_t kib)
 /* ns for going through it once. */
 static double walk(struct working_set *w, enum sim_walk how)
 {
-	double begin = now();
+	uint64_t begin = mls_now_ns();
 	uint32_t at = 0, sum = 0;
 
 	if (how == SIM_WALK_CHASE) {
@@ -84,7 +76,7 @@ static double walk(struct working_set *w, enum sim_walk how)
 	}
 	/* The compiler must believe that somebody wants it. */
 	__asm__ volatile("" : : "r"(at), "r"(sum) : "memory");
-	return now() - begin;
+	return (double)(mls_now_ns() - begin);
 }
 
 static int go_to(uint32_t cpu)

@@ -4,10 +4,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "src/sim/decider.h"
 #include "src/sim/learn.h"
+#include "src/util/clock.h"
 #include "src/util/error.h"
 
 /* Beyond that a benefit counts no more: a few rows must not outweigh all others. */
@@ -34,14 +34,6 @@ void sim_learn_options_init(struct sim_learn_options *o)
 	o->train.decay.kind = MLS_DECAY_COSINE;
 	o->seed = 1;
 	o->n_threads = 1;
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
 /* ---- labelling ----------------------------------------------------------------------- */
@@ -114,7 +106,7 @@ static int label(struct learning *l, u32 round, const struct sim_contender *cont
 				       .round = round,
 				       .rows = calloc(n, sizeof(*labelling.rows)),
 				       .status = calloc(n, sizeof(*labelling.status)) };
-	double begin = now();
+	double begin = mls_now_s();
 	int ret = labelling.rows && labelling.status ? 0 : -ENOMEM;
 
 	if (!ret)
@@ -131,7 +123,7 @@ static int label(struct learning *l, u32 round, const struct sim_contender *cont
 	free(labelling.status);
 	r->all_rows = l->data->n_rows;
 	r->moves /= r->rows ? r->rows : 1;
-	r->label_s = now() - begin;
+	r->label_s = mls_now_s() - begin;
 	return ret == -ENOMEM ? mls_error(l->err, ret, "no memory to label decisions") : ret;
 }
 
@@ -150,7 +142,7 @@ static int train(struct learning *l, u32 round, struct sim_learn_round *r,
 				     .input_max = max };
 	struct mls_trainer *trainer = NULL;
 	struct mls_split split = { 0 };
-	double begin = now();
+	double begin = mls_now_s();
 	int ret;
 
 	options.seed = o->seed * 1000 + round;
@@ -166,7 +158,7 @@ static int train(struct learning *l, u32 round, struct sim_learn_round *r,
 	}
 	mls_trainer_free(trainer);
 	free(split.train);
-	r->train_s = now() - begin;
+	r->train_s = mls_now_s() - begin;
 	return ret;
 }
 
