@@ -172,13 +172,9 @@ enum mls_policy_mode mls_scx_mode(const struct mls_scx *s)
 
 void mls_scx_set_worth(struct mls_scx *s, const u64 worth[MLS_POLICY_LEVELS])
 {
-	static const u64 usual[MLS_POLICY_LEVELS] = {
-		[MLS_POLICY_NEAR] = MLS_POLICY_WORTH_NEAR,
-		[MLS_POLICY_NODE] = MLS_POLICY_WORTH_NODE,
-		[MLS_POLICY_FAR] = MLS_POLICY_WORTH_FAR,
-	};
+	static const struct mls_policy usual = MLS_POLICY_INITIAL;
 
-	memcpy(s->worth, worth ? worth : usual, sizeof(s->worth));
+	memcpy(s->worth, worth ? worth : usual.worth, sizeof(s->worth));
 	for (int level = 0; level < MLS_POLICY_LEVELS && s->skel && s->skel->data; level++)
 		__atomic_store_n(&s->skel->data->policy.worth[level], s->worth[level],
 				 __ATOMIC_RELAXED);

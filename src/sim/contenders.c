@@ -70,9 +70,7 @@ static int hysteresis(void *context, struct sim *s, const struct sim_decision *d
 #define ALL_MECHANISMS ((1u << MLS_POLICY_MECHANISMS) - 1)
 
 static const struct sim_tuning untuned = SIM_TUNING_DEFAULT;
-static const struct sim_tuning mechanisms = { ALL_MECHANISMS,
-					      { MLS_POLICY_WORTH_NEAR, MLS_POLICY_WORTH_NODE,
-						MLS_POLICY_WORTH_FAR } };
+static const struct sim_tuning mechanisms = SIM_TUNING_WITH(ALL_MECHANISMS);
 
 static const struct {
 	const char *about;

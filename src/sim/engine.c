@@ -1039,13 +1039,7 @@ static void tune(struct sim *s, const struct sim_tuning *tuning)
 	if (!tuning)
 		tuning = &untuned;
 	s->enabled = tuning->mechanisms;
-	s->rules = (struct mls_policy){
-		.slice = MLS_POLICY_SLICE,
-		.slice_min = MLS_POLICY_SLICE_MIN,
-		.credit = MLS_POLICY_CREDIT,
-		.granularity = MLS_POLICY_GRANULARITY,
-		.limit = MLS_POLICY_LIMIT,
-	};
+	s->rules = (struct mls_policy)MLS_POLICY_INITIAL;
 	memcpy(s->rules.worth, tuning->worth, sizeof(s->rules.worth));
 }
 

@@ -258,14 +258,15 @@ struct sim_tuning {
 	u64 worth[MLS_POLICY_LEVELS];
 };
 
-/* No mechanisms, and what core/policy.h says a move is worth: an initializer. */
-#define SIM_TUNING_DEFAULT                                                                 \
+/* Initializers: what core/policy.h says a move is worth, with these mechanisms, and with none. */
+#define SIM_TUNING_WITH(set)                                                               \
 	{                                                                                  \
-		0,                                                                         \
+		(set),                                                                     \
 		{                                                                          \
 			MLS_POLICY_WORTH_NEAR, MLS_POLICY_WORTH_NODE, MLS_POLICY_WORTH_FAR \
 		}                                                                          \
 	}
+#define SIM_TUNING_DEFAULT SIM_TUNING_WITH(0)
 
 /** sim_tuning_is_default() - it is that */
 bool sim_tuning_is_default(const struct sim_tuning *tuning);

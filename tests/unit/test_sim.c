@@ -299,10 +299,7 @@ static void a_tuning_is_what_the_policy_goes_by(void **state)
 	static const struct sim_tuning untuned = SIM_TUNING_DEFAULT;
 	static const struct sim_tuning shy = { 0, { SIM_S, SIM_S, SIM_S } };
 	static const struct sim_tuning eager = { 0, { 0, 0, 0 } };
-	static const struct sim_tuning mechanisms = {
-		1 << MLS_POLICY_PREEMPT_SHORT,
-		{ MLS_POLICY_WORTH_NEAR, MLS_POLICY_WORTH_NODE, MLS_POLICY_WORTH_FAR }
-	};
+	static const struct sim_tuning mechanisms = SIM_TUNING_WITH(1 << MLS_POLICY_PREEMPT_SHORT);
 	static const struct sim_tuning *const tunings[] = { NULL, &untuned, &shy, &eager,
 							    &mechanisms };
 	struct sim_results *results = calloc(5, sizeof(*results));
