@@ -3,8 +3,6 @@
 """bench/compare/schedtrace.py: what it makes of a kernel's scheduler events, computed by hand here; and what
 bench/vm-compare makes of a guest that compiled."""
 
-import contextlib
-import io
 import pathlib
 import subprocess
 import sys
@@ -12,8 +10,9 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(ROOT / "bench"))
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests/lib")]
 
+import tap  # noqa: E402
 from compare import cli, guests, loads, numbers, page, results, schedtrace, tables  # noqa: E402
 
 # CPUs 0 and 1 share a cache, 2 and 3 another one on another node.
@@ -269,22 +268,5 @@ TESTS = [time_is_that_of_cpus_of_one_speed, a_wakeup_lasts_until_the_task_runs, 
          its_inputs_are_not_those_of_the_other_loads, an_unknown_source_is_said_in_plain_words]
 
 
-def main():
-    bad = 0
-    for number, test in enumerate(TESTS, 1):
-        said = io.StringIO()
-        try:
-            with contextlib.redirect_stdout(said):
-                test()
-        except Exception as error:  # pylint: disable=broad-except
-            bad = 1
-            print(said.getvalue() + f"# {type(error).__name__}: {error}".replace("\n", "\n# ")[:4000])
-            print(f"not ok {number} - {test.__name__}")
-        else:
-            print(f"ok {number} - {test.__name__}")
-    print(f"1..{len(TESTS)}")
-    return bad
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tap.run(TESTS))

@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """bench/vm-compare without a guest: what it reads, computes, shows, and would run again."""
 
-import contextlib
-import io
 import json
 import pathlib
 import struct
@@ -14,8 +12,9 @@ import xml.dom.minidom
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(ROOT / "bench"))
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests/lib")]
 
+import tap  # noqa: E402
 from compare import cli, numbers, page, plot, results, schedulers, tables  # noqa: E402
 
 DURATIONS = {f"{what}_{q}_us": us for what in ("wakeup", "wait")
@@ -245,22 +244,5 @@ TESTS = [differences_are_between_the_same_seeds, each_criterion_fails_just_beyon
          a_topology_that_was_asked_for_is_planned_and_those_of_always_are_the_default, the_published_page_is_made_of_the_published_results]
 
 
-def main():
-    bad = 0
-    for number, test in enumerate(TESTS, 1):
-        said = io.StringIO()
-        try:
-            with contextlib.redirect_stdout(said):
-                test()
-        except Exception as error:  # pylint: disable=broad-except
-            bad = 1
-            print(said.getvalue() + f"# {type(error).__name__}: {error}".replace("\n", "\n# ")[:4000])
-            print(f"not ok {number} - {test.__name__}")
-        else:
-            print(f"ok {number} - {test.__name__}")
-    print(f"1..{len(TESTS)}")
-    return bad
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tap.run(TESTS))
