@@ -9,50 +9,15 @@
 
 #include <cmocka.h>
 
-#include "src/sim/policy.h"
+#include "tests/lib/sim_world.h"
 
 static const struct sim_options plain = { .limit = 100 * SIM_S };
 static const struct sim_policy *const policies[] = { &sim_policy_eevdf, &sim_policy_mlsched,
 						     &sim_policy_rusty };
 
-static struct sim_machine machine;
-static struct sim_workload workload;
-
-static void machine_is(const char *name)
-{
-	assert_int_equal(sim_machine_parse(&machine, name, NULL), 0);
-	memset(&machine.costs, 0, sizeof(machine.costs));
-	machine.costs.private_kib = machine.costs.shared_kib = 1024;
-	machine.costs.smt_percent = 60;
-	machine.costs.balance_idle = 1;
-	memset(&workload, 0, sizeof(workload));
-	workload.most_tasks = 64;
-}
-
-/* Program number @n: bursts of @run ns and sleeps of @sleep ns (0: none), @times of them. */
-static void program(uint32_t n, uint32_t weight, uint64_t run, uint64_t sleep, uint32_t times)
-{
-	struct sim_instruction *code = &workload.code[workload.n_code];
-
-	workload.programs[n] =
-		(struct sim_program){ .name = "test", .code = code, .kib = 64, .weight = weight };
-	code[0] = (struct sim_instruction){ .op = SIM_RUN, .mean = run };
-	code[1] = (struct sim_instruction){ .op = SIM_SLEEP, .mean = sleep };
-	code[2] = (struct sim_instruction){ .op = SIM_LOOP, .to = 0, .count = times };
-	code[3] = (struct sim_instruction){ .op = SIM_EXIT };
-	workload.n_code += 4;
-}
-
-/* @tied: to a last-level cache and one */
-static void tasks(uint16_t of_program, uint32_t n, uint16_t tied)
-{
-	workload.starts[workload.n_starts++] =
-		(struct sim_start){ .program = of_program, .n = n, .tied = tied };
-}
-
 static struct sim *start(const struct sim_policy *policy, struct sim_results *results)
 {
-	struct sim *s = sim_new(&machine, &workload, policy, &plain, 1, results);
+	struct sim *s = sim_new(&world.machine, &world.workload, policy, &plain, 1, results);
 
 	assert_non_null(s);
 	return s;
@@ -67,10 +32,10 @@ static void a_cpu_is_shared_by_weights(void **state)
 	for (int p = 0; p < 2; p++) {
 		struct sim *s;
 
-		machine_is("1c1l");
+		world_machine("1c1l");
 		for (uint32_t i = 0; i < 3; i++) {
-			program(i, weights[i], 100 * SIM_S, 0, 1);
-			tasks((uint16_t)i, 1, 0);
+			world_program(i, weights[i], 100 * SIM_S, 0, 1);
+			world_tasks((uint16_t)i, 1, 0);
 		}
 		s = start(policies[p], NULL);
 		assert_int_equal(sim_run(s, 9 * SIM_S), 0);
@@ -97,9 +62,9 @@ static void turns_end_with_a_tick(void **state)
 		struct sim *s;
 		uint64_t switches;
 
-		machine_is("1c1l");
-		program(0, 100, 100 * SIM_S, 0, 1);
-		tasks(0, 3, 0);
+		world_machine("1c1l");
+		world_program(0, 100, 100 * SIM_S, 0, 1);
+		world_tasks(0, 3, 0);
 		s = start(policies[p], NULL);
 		assert_int_equal(sim_run(s, SIM_S), 0);
 		switches = s->sum.switches;
@@ -117,9 +82,9 @@ static void new_tasks_find_the_idle_cpus(void **state)
 		bool taken[8] = { false };
 		struct sim *s;
 
-		machine_is("8c2l2n");
-		program(0, 100, SIM_S, 0, 1);
-		tasks(0, 8, 0);
+		world_machine("8c2l2n");
+		world_program(0, 100, SIM_S, 0, 1);
+		world_tasks(0, 8, 0);
 		s = start(policies[p], NULL);
 		assert_int_equal(sim_run(s, SIM_S / 2), 0);
 		for (uint32_t i = 0; i < 8; i++) {
@@ -140,9 +105,9 @@ static void a_task_with_an_idle_cpu_stays(void **state)
 	for (int p = 0; p < 3; p++) {
 		struct sim *s;
 
-		machine_is("4c2l");
-		program(0, 100, SIM_MS, 3 * SIM_MS, 200);
-		tasks(0, 4, 0);
+		world_machine("4c2l");
+		world_program(0, 100, SIM_MS, 3 * SIM_MS, 200);
+		world_tasks(0, 4, 0);
 		s = start(policies[p], NULL);
 		assert_int_equal(sim_run(s, SIM_NEVER - 1), 1);
 		assert_int_equal(sim_moves(&s->sum, SIM_NEAR), 0);
@@ -157,9 +122,9 @@ static void ties_are_kept(void **state)
 	for (int p = 0; p < 3; p++) {
 		struct sim *s;
 
-		machine_is("4c2l");
-		program(0, 100, 100 * SIM_MS, SIM_MS, 5);
-		tasks(0, 4, 2);
+		world_machine("4c2l");
+		world_program(0, 100, 100 * SIM_MS, SIM_MS, 5);
+		world_tasks(0, 4, 2);
 		s = start(policies[p], NULL);
 		while (sim_step(s) == 0) {
 			assert_int_equal(s->cpus[0].current, SIM_NONE);
@@ -180,23 +145,23 @@ static void an_eevdf_cpu_without_work_pulls(void **state)
 	struct sim *s;
 
 	(void)state;
-	machine_is("2c1l");
-	program(0, 100, 100 * SIM_MS, 0, 1);
-	tasks(0, 4, 0);
-	program(1, 100, 50 * SIM_MS, 0, 1);
+	world_machine("2c1l");
+	world_program(0, 100, 100 * SIM_MS, 0, 1);
+	world_tasks(0, 4, 0);
+	world_program(1, 100, 50 * SIM_MS, 0, 1);
 	s = start(&sim_policy_eevdf, NULL);
 	assert_int_equal(sim_run(s, SIM_NEVER - 1), 1);
 	/* Four times 100 ms on two CPUs, and nothing is lost but what is hot. */
 	assert_in_range(s->ended, 200 * SIM_MS, 208 * SIM_MS);
 	sim_free(s);
 
-	machine_is("2c1l");
-	machine.costs.balance = 2000000;
-	machine.costs.balance_idle = 1000000;
-	program(0, 100, 100 * SIM_MS, 0, 1);
-	program(1, 100, 10 * SIM_MS, 0, 1);
-	tasks(0, 3, 0);
-	tasks(1, 1, 0);
+	world_machine("2c1l");
+	world.machine.costs.balance = 2000000;
+	world.machine.costs.balance_idle = 1000000;
+	world_program(0, 100, 100 * SIM_MS, 0, 1);
+	world_program(1, 100, 10 * SIM_MS, 0, 1);
+	world_tasks(0, 3, 0);
+	world_tasks(1, 1, 0);
 	s = start(&sim_policy_eevdf, NULL);
 	assert_int_equal(sim_run(s, SIM_NEVER - 1), 1);
 	/* Where looking costs more than it is ever idle, nobody looks. */
@@ -212,12 +177,12 @@ static void eevdf_wakes_to_an_idle_cpu_of_the_cache(void **state)
 
 	(void)state;
 	assert_non_null(results);
-	machine_is("4c2l");
+	world_machine("4c2l");
 	/* Three that always run leave one CPU; the sleepers of both caches find it or wait. */
-	program(0, 100, 10 * SIM_S, 0, 1);
-	program(1, 100, 100 * SIM_US, SIM_MS, 1000);
-	tasks(0, 3, 0);
-	tasks(1, 1, 0);
+	world_program(0, 100, 10 * SIM_S, 0, 1);
+	world_program(1, 100, 100 * SIM_US, SIM_MS, 1000);
+	world_tasks(0, 3, 0);
+	world_tasks(1, 1, 0);
 	s = start(&sim_policy_eevdf, results);
 	assert_int_equal(sim_run(s, SIM_S), 0);
 	/* It has the fourth CPU to itself. */
@@ -233,11 +198,11 @@ static void siblings_share_a_core(void **state)
 	for (int p = 0; p < 3; p++) {
 		struct sim *s;
 
-		machine_is("2c1l2t");
-		/* machine_is() takes the default of a name without "t": 2 threads here. */
-		assert_int_equal(machine.threads, 2);
-		program(0, 100, 60 * SIM_MS, 0, 1);
-		tasks(0, 2, 0);
+		world_machine("2c1l2t");
+		/* world_machine() takes the default of a name without "t": 2 threads here. */
+		assert_int_equal(world.machine.threads, 2);
+		world_program(0, 100, 60 * SIM_MS, 0, 1);
+		world_tasks(0, 2, 0);
 		s = start(policies[p], NULL);
 		assert_int_equal(sim_run(s, SIM_NEVER - 1), 1);
 		assert_in_range(s->ended, 100 * SIM_MS - SIM_US, 101 * SIM_MS);
@@ -251,11 +216,11 @@ static void a_move_costs_what_the_caches_say(void **state)
 	struct sim *s;
 
 	(void)state;
-	machine_is("2c2l");
-	machine.costs.refill_per_kib[SIM_NODE] = 500;
-	program(0, 100, 50 * SIM_MS, 0, 1);
-	workload.programs[0].kib = 1000;
-	tasks(0, 3, 0);
+	world_machine("2c2l");
+	world.machine.costs.refill_per_kib[SIM_NODE] = 500;
+	world_program(0, 100, 50 * SIM_MS, 0, 1);
+	world.workload.programs[0].kib = 1000;
+	world_tasks(0, 3, 0);
 	s = start(&sim_policy_mlsched, NULL);
 	assert_int_equal(sim_run(s, SIM_NEVER - 1), 1);
 	/* Each move between the caches costs 1000 KiB times 0.5 us, what is displaced less. */

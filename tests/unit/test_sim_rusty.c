@@ -8,49 +8,16 @@
 
 #include <cmocka.h>
 
-#include "src/sim/policy.h"
+#include "tests/lib/sim_world.h"
 
 #define SECONDS (1000 * SIM_S)
 
 static const struct sim_options plain = { .limit = SECONDS };
 
-static struct sim_machine machine;
-static struct sim_workload workload;
-
-static void machine_is(const char *name)
-{
-	assert_int_equal(sim_machine_parse(&machine, name, NULL), 0);
-	memset(&machine.costs, 0, sizeof(machine.costs));
-	machine.costs.private_kib = machine.costs.shared_kib = 1024;
-	machine.costs.smt_percent = 60;
-	memset(&workload, 0, sizeof(workload));
-	workload.most_tasks = 64;
-}
-
-/* Program number @n: bursts of @run ns and sleeps of @sleep ns (0: none), @times of them. */
-static void program(uint32_t n, uint32_t weight, uint64_t run, uint64_t sleep, uint32_t times)
-{
-	struct sim_instruction *code = &workload.code[workload.n_code];
-
-	workload.programs[n] =
-		(struct sim_program){ .name = "test", .code = code, .kib = 64, .weight = weight };
-	code[0] = (struct sim_instruction){ .op = SIM_RUN, .mean = run };
-	code[1] = (struct sim_instruction){ .op = SIM_SLEEP, .mean = sleep };
-	code[2] = (struct sim_instruction){ .op = SIM_LOOP, .to = 0, .count = times };
-	code[3] = (struct sim_instruction){ .op = SIM_EXIT };
-	workload.n_code += 4;
-}
-
-/* @tied: to a last-level cache and one */
-static void tasks(uint16_t of_program, uint32_t n, uint16_t tied)
-{
-	workload.starts[workload.n_starts++] =
-		(struct sim_start){ .program = of_program, .n = n, .tied = tied };
-}
-
 static struct sim *start(void)
 {
-	struct sim *s = sim_new(&machine, &workload, &sim_policy_rusty, &plain, 1, NULL);
+	struct sim *s =
+		sim_new(&world.machine, &world.workload, &sim_policy_rusty, &plain, 1, NULL);
 
 	assert_non_null(s);
 	return s;
@@ -72,10 +39,10 @@ static void new_tasks_are_dealt_to_the_domains_in_turn(void **state)
 	struct sim *s;
 
 	(void)state;
-	machine_is("8c4l2n");
-	program(0, 100, SIM_S, 0, 1);
-	tasks(0, 8, 0);
-	tasks(0, 3, 2);
+	world_machine("8c4l2n");
+	world_program(0, 100, SIM_S, 0, 1);
+	world_tasks(0, 8, 0);
+	world_tasks(0, 3, 2);
 	s = start();
 	for (uint32_t i = 0; i < 8; i++)
 		assert_int_equal(domain_of(s, i), (i + 1) % 4);
@@ -94,11 +61,11 @@ static void short_tasks_have_early_deadlines(void **state)
 	struct sim *s;
 
 	(void)state;
-	machine_is("1c1l");
-	program(0, 100, 10 * SIM_MS, 30 * SIM_MS, 1000000);
-	program(1, 100, 200 * SIM_US, 30 * SIM_MS, 1000000);
-	tasks(0, 8, 0);
-	tasks(1, 2, 0);
+	world_machine("1c1l");
+	world_program(0, 100, 10 * SIM_MS, 30 * SIM_MS, 1000000);
+	world_program(1, 100, 200 * SIM_US, 30 * SIM_MS, 1000000);
+	world_tasks(0, 8, 0);
+	world_tasks(1, 2, 0);
 	s = start();
 	run_until(s, 10 * SIM_S);
 	for (uint32_t i = 0; i < 10; i++)
@@ -121,9 +88,9 @@ static void turns_are_short_on_a_busy_machine(void **state)
 	struct sim *s;
 
 	(void)state;
-	machine_is("1c1l");
-	program(0, 100, SECONDS, 0, 1);
-	tasks(0, 3, 0);
+	world_machine("1c1l");
+	world_program(0, 100, SECONDS, 0, 1);
+	world_tasks(0, 3, 0);
 	s = start();
 	run_until(s, 99 * SIM_MS);
 	assert_in_range(s->sum.switches, 5, 6); /* 0, 20, 40, 60, 80 ms */
@@ -134,9 +101,9 @@ static void turns_are_short_on_a_busy_machine(void **state)
 	sim_free(s);
 
 	/* The other node's CPU is idle and may not help: turns stay long. */
-	machine_is("2c2l2n");
-	program(0, 100, SECONDS, 0, 1);
-	tasks(0, 3, 1);
+	world_machine("2c2l2n");
+	world_program(0, 100, SECONDS, 0, 1);
+	world_tasks(0, 3, 1);
 	s = start();
 	run_until(s, 200 * SIM_MS);
 	switches = s->sum.switches;
@@ -144,9 +111,9 @@ static void turns_are_short_on_a_busy_machine(void **state)
 	assert_in_range(s->sum.switches - switches, 49, 51);
 	sim_free(s);
 
-	machine_is("1c1l");
-	program(0, 100, SECONDS, 0, 1);
-	tasks(0, 1, 0);
+	world_machine("1c1l");
+	world_program(0, 100, SECONDS, 0, 1);
+	world_tasks(0, 1, 0);
 	s = start();
 	run_until(s, SIM_S);
 	assert_int_equal(s->sum.switches, 1);
@@ -159,9 +126,9 @@ static void the_queue_is_of_all_cpus_of_a_domain(void **state)
 	struct sim *s;
 
 	(void)state;
-	machine_is("2c1l");
-	program(0, 100, SECONDS, 0, 1);
-	tasks(0, 3, 0);
+	world_machine("2c1l");
+	world_program(0, 100, SECONDS, 0, 1);
+	world_tasks(0, 3, 0);
 	s = start();
 	run_until(s, 3 * SIM_S);
 	sim_settle(s, 3 * SIM_S);
@@ -180,13 +147,13 @@ static void greed_ends_at_the_node(void **state)
 	for (int nodes = 1; nodes <= 2; nodes++) {
 		struct sim *s;
 
-		machine_is(nodes == 1 ? "4c2l" : "4c2l2n");
+		world_machine(nodes == 1 ? "4c2l" : "4c2l2n");
 		/* Those of domain 1 are done after 10 ms; the others wait for one of two CPUs. */
-		program(0, 100, 10 * SIM_MS, 0, 1);
-		program(1, 100, SIM_S, 0, 1);
+		world_program(0, 100, 10 * SIM_MS, 0, 1);
+		world_program(1, 100, SIM_S, 0, 1);
 		for (int i = 0; i < 4; i++) {
-			tasks(0, 1, 0);
-			tasks(1, 1, 0);
+			world_tasks(0, 1, 0);
+			world_tasks(1, 1, 0);
 		}
 		s = start();
 		run_until(s, SIM_S);
@@ -205,9 +172,9 @@ static void an_idle_cpu_of_its_own_comes_first(void **state)
 	struct sim *s;
 
 	(void)state;
-	machine_is("4c2l");
-	program(0, 100, SIM_MS, 3 * SIM_MS, 200);
-	tasks(0, 4, 0);
+	world_machine("4c2l");
+	world_program(0, 100, SIM_MS, 3 * SIM_MS, 200);
+	world_tasks(0, 4, 0);
 	s = start();
 	assert_int_equal(sim_run(s, SIM_NEVER - 1), 1);
 	assert_int_equal(sim_moves(&s->sum, SIM_NEAR), 0);
@@ -225,12 +192,12 @@ static void tasks_go_directly_to_domains_with_little_to_do(void **state)
 
 	(void)state;
 	assert_non_null(results);
-	machine_is("2c2l");
-	program(0, 100, SECONDS, 0, 1);
-	program(1, 100, 200 * SIM_US, 5 * SIM_MS, 400);
-	tasks(0, 1, 2); /* has the second domain to itself */
-	tasks(1, 2, 0);
-	s = sim_new(&machine, &workload, &sim_policy_rusty, &plain, 1, results);
+	world_machine("2c2l");
+	world_program(0, 100, SECONDS, 0, 1);
+	world_program(1, 100, 200 * SIM_US, 5 * SIM_MS, 400);
+	world_tasks(0, 1, 2); /* has the second domain to itself */
+	world_tasks(1, 2, 0);
+	s = sim_new(&world.machine, &world.workload, &sim_policy_rusty, &plain, 1, results);
 	assert_non_null(s);
 	assert_int_equal(sim_run(s, 1500 * SIM_MS), 0);
 	/* One of them is of the busy domain: without that it would wait for 20 ms each time. */
@@ -250,12 +217,12 @@ static void nobody_is_preempted(void **state)
 
 	(void)state;
 	assert_non_null(results);
-	machine_is("1c1l");
-	program(0, 100, SECONDS, 0, 1);
-	program(1, 100, 100 * SIM_US, 50 * SIM_MS, 100);
-	tasks(0, 1, 0);
-	tasks(1, 1, 0);
-	s = sim_new(&machine, &workload, &sim_policy_rusty, &plain, 1, results);
+	world_machine("1c1l");
+	world_program(0, 100, SECONDS, 0, 1);
+	world_program(1, 100, 100 * SIM_US, 50 * SIM_MS, 100);
+	world_tasks(0, 1, 0);
+	world_tasks(1, 1, 0);
+	s = sim_new(&world.machine, &world.workload, &sim_policy_rusty, &plain, 1, results);
 	assert_non_null(s);
 	assert_int_equal(sim_run(s, 4 * SIM_S), 0);
 	assert_true(sim_durations_at(&results->wakeup, 0.5) > SIM_MS);
@@ -273,13 +240,13 @@ static void nodes_are_balanced_each_two_seconds(void **state)
 	struct sim *s;
 
 	(void)state;
-	machine_is("4c2l2n");
+	world_machine("4c2l2n");
 	/* Every other one ends at once: what remains is of one domain. */
-	program(0, 100, SIM_MS, 0, 1);
-	program(1, 100, 30 * SIM_MS, SIM_MS, 1000000);
+	world_program(0, 100, SIM_MS, 0, 1);
+	world_program(1, 100, 30 * SIM_MS, SIM_MS, 1000000);
 	for (int i = 0; i < 6; i++) {
-		tasks(0, 1, 0);
-		tasks(1, 1, 0);
+		world_tasks(0, 1, 0);
+		world_tasks(1, 1, 0);
 	}
 	s = start();
 	run_until(s, 1990 * SIM_MS);
@@ -300,9 +267,9 @@ static void balanced_nodes_are_left_alone(void **state)
 	struct sim *s;
 
 	(void)state;
-	machine_is("4c2l2n");
-	program(0, 100, 30 * SIM_MS, SIM_MS, 1000000);
-	tasks(0, 13, 0);
+	world_machine("4c2l2n");
+	world_program(0, 100, 30 * SIM_MS, SIM_MS, 1000000);
+	world_tasks(0, 13, 0);
 	s = start();
 	run_until(s, 10 * SIM_S);
 	assert_int_equal(sim_moves(&s->sum, SIM_FAR), 0);
@@ -316,15 +283,15 @@ static void opened_affinity_picks_a_domain_anew(void **state)
 	struct sim *s;
 
 	(void)state;
-	machine_is("4c2l");
-	workload.programs[0] = (struct sim_program){
-		.name = "test", .code = workload.code, .kib = 64, .weight = 100
+	world_machine("4c2l");
+	world.workload.programs[0] = (struct sim_program){
+		.name = "test", .code = world.workload.code, .kib = 64, .weight = 100
 	};
-	workload.code[0] = (struct sim_instruction){ .op = SIM_RUN, .mean = SIM_MS };
-	workload.code[1] = (struct sim_instruction){ .op = SIM_UNTIE };
-	workload.code[2] = (struct sim_instruction){ .op = SIM_RUN, .mean = 10 * SIM_S };
-	workload.code[3] = (struct sim_instruction){ .op = SIM_EXIT };
-	tasks(0, 8, 1);
+	world.workload.code[0] = (struct sim_instruction){ .op = SIM_RUN, .mean = SIM_MS };
+	world.workload.code[1] = (struct sim_instruction){ .op = SIM_UNTIE };
+	world.workload.code[2] = (struct sim_instruction){ .op = SIM_RUN, .mean = 10 * SIM_S };
+	world.workload.code[3] = (struct sim_instruction){ .op = SIM_EXIT };
+	world_tasks(0, 8, 1);
 	s = start();
 	for (uint32_t i = 0; i < 8; i++)
 		assert_int_equal(domain_of(s, i), 0);
@@ -342,9 +309,9 @@ static void whole_cores_come_first(void **state)
 	struct sim *s;
 
 	(void)state;
-	machine_is("4c1l2t");
-	program(0, 100, SIM_S, 0, 1);
-	tasks(0, 2, 0);
+	world_machine("4c1l2t");
+	world_program(0, 100, SIM_S, 0, 1);
+	world_tasks(0, 2, 0);
 	s = start();
 	assert_int_not_equal(s->tasks[0].cpu / 2, s->tasks[1].cpu / 2);
 	sim_free(s);
