@@ -128,6 +128,13 @@ void sim_queue_remove(struct sim *s, struct sim_queue *q, u32 task)
 	q->n--;
 }
 
+/* What who looks on wants to know. */
+#define TELL(s, what, ...)                                                                  \
+	do {                                                                                \
+		if ((s)->options->watch && (s)->options->watch->what)                       \
+			(s)->options->watch->what((s)->options->watcher, (s), __VA_ARGS__); \
+	} while (0)
+
 /* ---- a CPU's time ------------------------------------------------------------------- */
 
 static bool sibling_is_busy(const struct sim *s, u32 cpu)
@@ -321,6 +328,7 @@ static void leave(struct sim *s, u32 cpu, bool runnable)
 	cool(s, cpu, t, ran);
 	if (s->options->ran && ran)
 		s->options->ran(s->options->observer, s, cpu, c->current, c->picked);
+	TELL(s, stops, c->current);
 	s->policy->stopping(s, cpu, c->current, ran, runnable);
 }
 
@@ -350,6 +358,7 @@ static void enter(struct sim *s, u32 cpu, u32 task)
 	}
 	c->current = task;
 	c->began = c->picked = s->now;
+	TELL(s, starts, task);
 	s->policy->running(s, cpu, task);
 }
 
@@ -433,24 +442,38 @@ void sim_move(struct sim *s, u32 task, u32 cpu, u32 kind)
 
 	if (t->cpu == cpu)
 		return;
+	TELL(s, moves, task, cpu, kind);
 	s->sum.moves[kind][sim_distance(s->machine, t->cpu, cpu)]++;
 	t->cpu = cpu;
 	if (kind != SIM_MOVED_FORK)
 		s->cpus[cpu].moves = true;
 }
 
-bool sim_decide(struct sim *s, u32 kind, u32 task, u32 src, u32 dst)
+static bool decide(struct sim *s, const struct sim_decision *d)
 {
-	struct sim_decision decision = { .kind = kind, .task = task, .src = src, .dst = dst };
-	int verdict = mls_policy_heuristic((enum mls_policy_kind)kind);
+	const struct sim_watch *watch = s->options->watch;
+	int verdict = mls_policy_heuristic((enum mls_policy_kind)d->kind);
+	bool asked = s->options->decide && !d->large;
 
-	if (s->options->decide)
-		verdict = s->options->decide(s->options->context, s, &decision);
-	if (s->results) {
-		s->results->decisions[kind]++;
-		s->results->accepted[kind] += !!verdict;
+	if (asked)
+		verdict = s->options->decide(s->options->context, s, d);
+	if (watch && watch->decided)
+		verdict = watch->decided(s->options->watcher, s, d, asked, verdict);
+	if (s->results && !d->large) {
+		s->results->decisions[d->kind]++;
+		s->results->accepted[d->kind] += !!verdict;
 	}
 	return verdict;
+}
+
+bool sim_decide(struct sim *s, u32 kind, u32 task, u32 src, u32 dst)
+{
+	return decide(s, &(struct sim_decision){ kind, task, src, dst, false });
+}
+
+bool sim_decide_large(struct sim *s, u32 kind, u32 task, u32 src, u32 dst)
+{
+	return decide(s, &(struct sim_decision){ kind, task, src, dst, true });
 }
 
 /* ---- tasks -------------------------------------------------------------------------------- */
@@ -494,6 +517,7 @@ static u32 make_task(struct sim *s, u32 program, u32 who, u32 cpu)
 	t->since = s->now;
 	if (!s->workload->programs[program].daemon)
 		s->alive++;
+	TELL(s, arrives, task);
 	return task;
 }
 
@@ -815,6 +839,7 @@ static void end_task(struct sim *s, u32 task, u32 cpu)
 
 	if (s->policy->depart)
 		s->policy->depart(s, task);
+	TELL(s, departs, task);
 	t->state = SIM_FREE;
 	t->next = s->free;
 	s->free = task;

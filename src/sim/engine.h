@@ -238,14 +238,34 @@ struct sim_object {
 	u64 time;
 };
 
-/* A move that is optional, and a model may refuse. */
+/* A move that is optional, and may be refused. */
 struct sim_decision {
 	u32 kind; /* enum mls_policy_kind */
 	u32 task;
 	u32 src, dst;
+	bool large; /* so large an imbalance that no model is asked */
 };
 
 struct sim;
+
+/**
+ * struct sim_watch - what is told to who looks on; each of it may be NULL
+ * @arrives: a task has been made; its number may have been another one's before
+ * @departs: it has ended
+ * @decided: on an optional move, and may decide otherwise; @asked: by struct sim_options's
+ * @moves:   a task that does not run goes from where it is to @cpu; @kind: enum sim_move_kind
+ * @starts:  it runs from now on, where it is
+ * @stops:   and does so no longer
+ */
+struct sim_watch {
+	void (*arrives)(void *watcher, const struct sim *s, u32 task);
+	void (*departs)(void *watcher, const struct sim *s, u32 task);
+	int (*decided)(void *watcher, const struct sim *s, const struct sim_decision *decision,
+		       bool asked, int verdict);
+	void (*moves)(void *watcher, const struct sim *s, u32 task, u32 cpu, u32 kind);
+	void (*starts)(void *watcher, const struct sim *s, u32 task);
+	void (*stops)(void *watcher, const struct sim *s, u32 task);
+};
 
 /**
  * struct sim_tuning - what our policy can be given
@@ -279,6 +299,8 @@ bool sim_tuning_is_default(const struct sim_tuning *tuning);
  *           number of tasks at a time (156 hours for 32,768), or of CPUs
  * @ran:     a task has run from then until now; may be NULL
  * @observer: for it
+ * @watch:   NULL: nobody looks on
+ * @watcher: for it
  * @tuning:  of our policy; NULL: the default
  * @free:    moves cost tasks nothing: no caches to refill, no memory far away; what they cost
  *           the kernel stays
@@ -288,6 +310,8 @@ struct sim_options {
 	void (*ran)(void *observer, const struct sim *s, u32 cpu, u32 task, u64 from);
 	void *context;
 	void *observer;
+	const struct sim_watch *watch;
+	void *watcher;
 	u64 limit;
 	const struct sim_tuning *tuning;
 	bool free;
@@ -398,6 +422,9 @@ void sim_move(struct sim *s, u32 task, u32 cpu, u32 kind);
 
 /** sim_decide() - is it taken? */
 bool sim_decide(struct sim *s, u32 kind, u32 task, u32 src, u32 dst);
+
+/** sim_decide_large() - the same where the imbalance is so large that no model is asked */
+bool sim_decide_large(struct sim *s, u32 kind, u32 task, u32 src, u32 dst);
 
 /** sim_call() - the policy's cpu_timer() for this CPU at that time; SIM_NEVER: no more */
 void sim_call(struct sim *s, u32 cpu, u64 time);
