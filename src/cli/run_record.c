@@ -85,7 +85,7 @@ int run_record_start(struct run_record *r)
 	return cli_fail(r->common, "%s", err.message);
 }
 
-static void describe(struct mls_recording_model *m, const struct mlsched_model *model)
+void run_record_describe(struct mls_recording_model *m, const struct mlsched_model *model)
 {
 	const struct mlsched_meta *meta = mlsched_model_meta(model);
 	const struct mlsched_schema *schema;
@@ -111,7 +111,7 @@ void run_record_model(struct run_record *r, const char *mode, const char *engine
 	if (path)
 		snprintf(m.path, sizeof(m.path), "%s", path);
 	if (model)
-		describe(&m, model);
+		run_record_describe(&m, model);
 	if (mls_recording_queue_model(r->queue, &m) != 0)
 		cli_note(r->common, "%s: no memory to record a change of the model", r->path);
 }

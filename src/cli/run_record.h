@@ -39,7 +39,7 @@ int run_record_open(const struct cli_common *common, const struct run_record_opt
 /** run_record_start() - its thread: after the sandbox was entered, for it holds of that, too */
 int run_record_start(struct run_record *record);
 
-/* With NULL for a record the following do nothing. */
+/* With NULL for a record the following do nothing, but for run_record_describe(). */
 
 /**
  * run_record_model() - who is in charge from now on
@@ -48,6 +48,9 @@ int run_record_start(struct run_record *record);
  */
 void run_record_model(struct run_record *record, const char *mode, const char *engine,
 		      const char *path, const struct mlsched_model *model, uint32_t checksum);
+
+/** run_record_describe() - schema, checksum and threshold of a model */
+void run_record_describe(struct mls_recording_model *row, const struct mlsched_model *model);
 
 /** run_record_row() - one decision */
 void run_record_row(struct run_record *record, const struct mls_recorded *row);

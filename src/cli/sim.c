@@ -11,19 +11,30 @@
 
 #include "src/cli/cli.h"
 #include "src/cli/sim.h"
+#include "src/cli/sim_record.h"
 #include "src/cli/sim_sweep.h"
 #include "src/cli/tuning.h"
+#include "src/host/scx.h"
 #include "src/sim/figures.h"
 #include "src/sim/report.h"
 #include "src/sim/trace.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
 
-enum { OPTION_MODEL = 0x200, OPTION_TRACE, OPTION_REPORT };
+enum {
+	OPTION_MODEL = 0x200,
+	OPTION_TRACE,
+	OPTION_REPORT,
+	OPTION_RECORD,
+	OPTION_APPEND,
+	OPTION_EXPLORE,
+	OPTION_WINDOW
+};
 
 struct sim_cli_options {
 	struct cli_common common;
 	struct cli_sim_sweep_options sweep;
+	struct cli_sim_record_options record;
 	const char *trace;
 	const char *report;
 };
@@ -36,6 +47,17 @@ static const struct argp_option options[] = {
 	  0 },
 	{ "trace", OPTION_TRACE, "FILE", 0,
 	  "Write down who ran where in the first run of the last policy, for ui.perfetto.dev", 0 },
+	{ "record", OPTION_RECORD, "FILE", 0,
+	  "Write each decision of the last policy, and what came of it, to a recording: a session "
+	  "for each run",
+	  0 },
+	{ "append", OPTION_APPEND, NULL, 0, "Go on behind what is in the recording's file", 0 },
+	{ "explore", OPTION_EXPLORE, "SHARE", 0,
+	  "Of what is recorded: let a coin take that share of the decisions, up to 0.2 (0), and "
+	  "write down with what chance each was made",
+	  0 },
+	{ "window", OPTION_WINDOW, "MS", 0,
+	  "For which a task is followed after a decision, 1 to 400 (100)", 0 },
 	{ 0 },
 };
 
@@ -52,13 +74,31 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		cli_sim_sweep_names(state, &o->sweep.policies, arg);
 		return 0;
 	case OPTION_MODEL:
-		o->sweep.model = arg;
+		o->sweep.model = o->record.model = arg;
 		return 0;
 	case OPTION_REPORT:
 		o->report = arg;
 		return 0;
 	case OPTION_TRACE:
 		o->trace = arg;
+		return 0;
+	case OPTION_RECORD:
+		o->record.file.path = arg;
+		return 0;
+	case OPTION_APPEND:
+		o->record.file.append = true;
+		return 0;
+	case OPTION_EXPLORE:
+		o->record.explore = cli_real(state, "explore", arg, 0, MLS_SCX_MAX_EXPLORE);
+		return 0;
+	case OPTION_WINDOW:
+		o->record.window = cli_real(state, "window", arg, 1, MLS_RECORD_MAX_WINDOW / 1e6);
+		return 0;
+	case ARGP_KEY_END:
+		if (o->record.file.append && !o->record.file.path)
+			argp_error(state, "--append needs --record FILE");
+		if (o->record.explore > 0 && !o->record.file.path)
+			argp_error(state, "--explore needs --record FILE");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -98,7 +138,8 @@ static const struct argp argp = {
 	       "All figures are of a simulation, the same to the bit for a seed.\n\n"
 	       "COMMANDS\n  calibrate  what moves cost on this machine (mlsched sim calibrate --help)\n\n"
 	       "EXAMPLES\n  mlsched sim\n"
-	       "  mlsched sim -m 32c4l,128c16l2n -w make,message --seeds 10\n",
+	       "  mlsched sim -m 32c4l,128c16l2n -w make,message --seeds 10\n"
+	       "  mlsched sim -p mlsched --record explored.db --explore 0.1\n",
 	.children = children,
 	.help_filter = help,
 };
@@ -206,9 +247,11 @@ static void print_table(const struct sim_sweep *sweep, uint32_t n_policies)
 	}
 }
 
-static void print_json(const struct sim_sweep *sweep, const struct sim_cli_options *o)
+/* @recorded: NULL: nothing was */
+static void print_json(const struct sim_sweep *sweep, const struct sim_cli_options *o,
+		       json_t *recorded)
 {
-	json_t *list = json_array();
+	json_t *list = json_array(), *document;
 
 	for (uint32_t i = 0; i < sweep->n_cells; i++) {
 		const struct sim_cell *cell = &sweep->cells[i];
@@ -227,9 +270,12 @@ static void print_json(const struct sim_sweep *sweep, const struct sim_cli_optio
 			json_array_append_new(list, run);
 		}
 	}
-	cli_json(json_pack("{s:s, s:o, s:o, s:o}", "costs", o->sweep.costs, "mechanisms",
-			   cli_mechanisms_json(o->sweep.tuning.mechanisms), "offers_us",
-			   cli_offers_json(o->sweep.tuning.worth), "runs", list));
+	document = json_pack("{s:s, s:o, s:o, s:o}", "costs", o->sweep.costs, "mechanisms",
+			     cli_mechanisms_json(o->sweep.tuning.mechanisms), "offers_us",
+			     cli_offers_json(o->sweep.tuning.worth), "runs", list);
+	if (recorded)
+		json_object_set_new(document, "recording", recorded);
+	cli_json(document);
 }
 
 /* ---- the sweep ----------------------------------------------------------------------------- */
@@ -255,28 +301,56 @@ static int trace(const struct sim_cli_options *o, const struct sim_cell *cell)
 	return CLI_OK;
 }
 
+/* What can be said before anything runs. */
+static int check_record(const struct sim_cli_options *o, const struct sim_contender *last)
+{
+	struct mlsched_error err;
+
+	if (!o->record.file.path)
+		return CLI_OK;
+	if (last->policy != &sim_policy_mlsched)
+		return cli_fail(&o->common,
+				"--record: policy %s: expected one of ours in the last place "
+				"(mlsched, model, refuse, ...): the others decide nothing that a "
+				"model could",
+				last->name);
+	if (mls_recording_may_create(o->record.file.path, o->record.file.append, &err) != 0)
+		return cli_fail(&o->common, "%s", err.message);
+	return CLI_OK;
+}
+
 static int sim(const struct sim_cli_options *o)
 {
 	struct cli_sim_sweep s;
 	int status = cli_sim_sweep_make(&s, &o->sweep, &o->common);
+	json_t *recorded = NULL;
 
+	if (status == CLI_OK)
+		status = check_record(o, &s.contenders[o->sweep.policies.n - 1]);
 	if (status == CLI_OK)
 		status = cli_sim_sweep_run(&s, &o->sweep, &o->common);
 	if (status == CLI_OK && o->report)
 		status = report(o, &s.sweep);
+	if (status == CLI_OK && o->record.file.path)
+		status = cli_sim_record(&o->record, &s.sweep, o->sweep.policies.n, &o->common,
+					&recorded);
 	if (status == CLI_OK && o->trace)
 		status = trace(o, &s.sweep.cells[o->sweep.policies.n - 1]);
 	if (status == CLI_OK && o->common.json)
-		print_json(&s.sweep, o);
+		print_json(&s.sweep, o, recorded);
 	else if (status == CLI_OK)
 		print_table(&s.sweep, o->sweep.policies.n);
+	if (!o->common.json)
+		json_decref(recorded);
 	cli_sim_sweep_clear(&s);
 	return status;
 }
 
 int cli_sim(int argc, char **argv)
 {
-	struct sim_cli_options o = { .common.command = argv[0], .sweep = cli_sim_sweep_default() };
+	struct sim_cli_options o = { .common.command = argv[0],
+				     .sweep = cli_sim_sweep_default(),
+				     .record.window = CLI_SIM_WINDOW };
 	int status = CLI_FAILURE;
 
 	if (argc > 1 && strcmp(argv[1], "calibrate") == 0) {

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# mlsched sim --record: simulated decisions as a recording, from which others are judged and trained.
+cd "$(dirname "$0")/../.." && . tests/lib/tap.sh
+
+sim() { "$MLSCHED" sim "$@"; }
+# rows FILE SQL: the answer, columns between bars.
+rows() {
+	python3 -c '
+import sqlite3, sys
+for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]):
+    print("|".join(str(value) for value in row))' "$@"
+}
+
+explore() { sim --seeds 12 -w message -p mlsched --window 20 --explore 0.2 -q "$@"; }
+check "sim --record makes a recording" explore --record "$tap_tmp/explored.db"
+same "of a session for each run" "12|sim|8c2l|mig15|20000000" "$(rows "$tap_tmp/explored.db" \
+	"SELECT count(*), source, machine, schema, window FROM sessions GROUP BY source, machine, schema, window")"
+same "whose counters are what is in it" "" "$(rows "$tap_tmp/explored.db" "
+	SELECT session, count(*), c.value FROM decisions JOIN counters c USING(session)
+	WHERE c.name = 'recording.written' GROUP BY session HAVING count(*) != c.value OR c.value < 200")"
+same "with the chances of what the coin and the policy decided" "0|explored|0.1
+1|explored|0.9
+1|heuristic|0.9" "$(rows "$tap_tmp/explored.db" \
+	"SELECT DISTINCT accepted, decider, round(propensity, 3) FROM readable ORDER BY 1, 2")"
+same "and whole" ok "$(rows "$tap_tmp/explored.db" "PRAGMA integrity_check")"
+explore --record "$tap_tmp/again.db" >/dev/null
+check "the same options make the same file" cmp "$tap_tmp/explored.db" "$tap_tmp/again.db"
+sim --seeds 1 -w message -p mlsched -q --record "$tap_tmp/again.db" --append >/dev/null
+same "--append goes on behind what is there" "13|1.0" \
+	"$(rows "$tap_tmp/again.db" "SELECT max(session), min(propensity) FROM decisions WHERE session = (SELECT max(session) FROM sessions)")"
+same "--json says what was written" "1 True True" "$(sim --seeds 1 -w message -p eevdf,refuse --explore 0.1 \
+	--record "$tap_tmp/json.db" --json | python3 -c '
+import json, sys
+recording = json.load(sys.stdin)["recording"]
+print(recording["sessions"], recording["decisions"] > 500, 0 < recording["explored"] < recording["decisions"] / 5)')"
+same "who refuses moves tasks by the coin and by rules only" "explored" "$(rows "$tap_tmp/json.db" \
+	"SELECT DISTINCT decider FROM readable WHERE accepted AND decider != 'safety'")"
+same "and a model is said to decide" "model|kernel|mig15" "$(
+	sim --seeds 1 -w message -p model --model models/default -q --record "$tap_tmp/model.db" >/dev/null
+	rows "$tap_tmp/model.db" "SELECT DISTINCT decider, engine, schema FROM readable JOIN models USING(session)
+		WHERE decider != 'safety' ORDER BY 1")"
+
+# What always to migrate is worth: estimated from decisions with a coin, and measured where it does decide.
+sim --seeds 12 -w message -p accept --window 20 -q --record "$tap_tmp/always.db" >/dev/null
+same "eval --off-policy estimates by both ways what accepting everything really comes to" "True True" "$(
+	"$MLSCHED" label "$tap_tmp/always.db" --csv - | python3 -c '
+import csv, json, subprocess, sys
+rows = [float(row["benefit_us"]) for row in csv.DictReader(sys.stdin)]
+truth = sum(rows) / len(rows)
+document = json.loads(subprocess.run([sys.argv[1], "eval", "--off-policy", "models/default", sys.argv[2], "--json"],
+                                     stdout=subprocess.PIPE, check=True).stdout)
+for way in "inverse_propensity", "doubly_robust":
+    e = document["always"][way]
+    print("#", way, e, "truth", truth, file=sys.stderr)
+    print(e["low"] <= truth <= e["high"], end=" ")' "$MLSCHED" "$tap_tmp/explored.db" | sed 's/ $//')"
+same "and says that never to migrate is worse than what was done" True "$("$MLSCHED" eval --off-policy models/default \
+	"$tap_tmp/explored.db" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["never"]["gain"]["high"] < 0)')"
+"$MLSCHED" eval --off-policy models/default "$tap_tmp/always.db" >/dev/null 2>"$tap_tmp/err"
+same "what was never tried is refused" "1 record with --explore" "$? $(grep -o 'record with --explore' "$tap_tmp/err")"
+
+# From a simulated recording to a model, by the gate of real ones.
+check "train --from refines a model with it" "$MLSCHED" train --from "$tap_tmp/explored.db" --init models/default \
+	--margin 1000 --epochs 3 -q -o "$tap_tmp/refined"
+check "which decides in sim" sim --seeds 1 -w message -p mlsched,model --model "$tap_tmp/refined" -q
+"$MLSCHED" train --from "$tap_tmp/always.db" --init models/default -q -o "$tap_tmp/none" >/dev/null 2>&1
+same "and not without a coin" "4" "$?"
+
+expect() { # NAME MESSAGE OPTION...
+	local name=$1 message=$2
+	shift 2
+	sim --seeds 1 -w make "$@" >/dev/null 2>"$tap_tmp/err"
+	same "$name" "1 mlsched sim: $message" "$? $(cat "$tap_tmp/err")"
+}
+expect "a file that exists is refused" "$tap_tmp/model.db: the file exists; --append goes on behind what is in it" \
+	-p mlsched --record "$tap_tmp/model.db"
+expect "policies that are not ours are refused" "--record: policy eevdf: expected one of ours in the last place (mlsched, \
+model, refuse, ...): the others decide nothing that a model could" -p mlsched,eevdf --record "$tap_tmp/none.db"
+for option in "--explore 0.1" "--append" "--record x --explore 0.3" "--record x --explore -1" "--record x --window 0" \
+	"--record x --window 401"; do
+	# shellcheck disable=SC2086
+	sim $option >/dev/null 2>&1
+	same "sim $option exits 2" 2 $?
+done
+finish
