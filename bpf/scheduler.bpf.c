@@ -838,10 +838,14 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 			if (refused ||
 			    !mls_policy_offers_balance(length, other, 1, excess, t->weight))
 				continue;
-			lopsided = true;
-			if (!near && c->lopsided < MLS_POLICY_LOPSIDED &&
-			    !mls_policy_offers_balance(length, other, 0, excess, t->weight))
-				continue;
+			if (!near &&
+			    !mls_policy_offers_balance(length, other, 0, excess, t->weight)) {
+				if (!mls_policy_is_lopsided(length, weight, other, excess))
+					continue;
+				lopsided = true;
+				if (c->lopsided < MLS_POLICY_LOPSIDED)
+					continue;
+			}
 			uneven = true;
 			if (c->uneven < MLS_POLICY_UNEVEN)
 				continue;

@@ -271,7 +271,7 @@ struct scheduler_counts {
  * @mean:       weight of a task in its queue, when the timer last looked
  * @policy:     of the running task, the kernel's number
  * @uneven:     turns of the timer for which its queue has been heavier than others,
- * @lopsided:   mls_policy_lopsided(), as if all CPUs were near
+ * @lopsided:   mls_policy_lopsided()
  * @asking:     it is reading a slot: nobody may write to one that it may have found
  * @reported:   length of its queue, when mlsched_report() last looked
  * @domain:     set by the loader, like @node

@@ -363,13 +363,28 @@ static inline int mls_policy_offers_steal(const struct mls_policy *policy,
 /* Turns of the timer for which queues must differ: tasks come and go. */
 #define MLS_POLICY_UNEVEN 3
 
-/* How long it has been so, by mls_policy_lopsided(), when far ones are levelled like near ones. */
+/* How long far queues have been lopsided, by mls_policy_lopsided(), when they are levelled like near ones. */
 #define MLS_POLICY_LOPSIDED 32
 
-/** mls_policy_lopsided() - the measure after a turn in which a queue was heavier than others or not */
-static inline u32 mls_policy_lopsided(u32 lopsided, int heavier)
+/**
+ * mls_policy_is_lopsided() - do the tasks of two queues weigh so differently that number says little?
+ * @src_weight: of all @src_length that are runnable at the source
+ * @excess:     by so much more than that of the @dst_length at the destination
+ *
+ * By an eighth in the mean.  Of tasks that weigh the same, one or two more far away are no
+ * reason to move any; but where the heavy ones are, others have less for as long as it lasts.
+ */
+static inline int mls_policy_is_lopsided(u32 src_length, u64 src_weight, u32 dst_length, s64 excess)
 {
-	if (heavier)
+	s64 src = (s64)src_weight * dst_length, dst = ((s64)src_weight - excess) * src_length;
+
+	return 8 * (src > dst ? src - dst : dst - src) > src;
+}
+
+/** mls_policy_lopsided() - the measure after a turn in which a queue was lopsided or not */
+static inline u32 mls_policy_lopsided(u32 lopsided, int is_lopsided)
+{
+	if (is_lopsided)
 		return lopsided < MLS_POLICY_LOPSIDED ? lopsided + 1 : lopsided;
 	/* Somebody passed by: that is not the end of it. */
 	return lopsided > 2 ? lopsided - 2 : 0;

@@ -688,11 +688,14 @@ static void level_queue(struct sim *s, u32 src, u32 from)
 			if (refused || !mls_policy_offers_balance(length, to.others, 1, excess,
 								  weight_of(s, t)))
 				continue;
-			lopsided = true;
-			if (!near && c->policy.mls.lopsided < MLS_POLICY_LOPSIDED &&
-			    !mls_policy_offers_balance(length, to.others, 0, excess,
-						       weight_of(s, t)))
-				continue;
+			if (!near && !mls_policy_offers_balance(length, to.others, 0, excess,
+								weight_of(s, t))) {
+				if (!mls_policy_is_lopsided(length, weight, to.others, excess))
+					continue;
+				lopsided = true;
+				if (c->policy.mls.lopsided < MLS_POLICY_LOPSIDED)
+					continue;
+			}
 			uneven = true;
 			if (c->policy.mls.uneven < MLS_POLICY_UNEVEN)
 				continue;

@@ -450,6 +450,40 @@ static void balancing_brings_light_and_heavy_tasks_together(void **state)
 	assert_int_equal(find_offered(&heavy, &light, 1), heavy.n);
 }
 
+static void far_queues_are_lopsided_by_weight_not_by_number(void **state)
+{
+	u32 lopsided = 0;
+
+	(void)state;
+	for (u32 dst = 0; dst < 50; dst++) {
+		for (u32 src = 1; src < 50; src++) {
+			s64 light = 50, heavy = 150, weight = (s64)src * light;
+			s64 of_a_kind = weight - dst * light, unlike = weight - dst * heavy;
+
+			/* Whatever their numbers, of tasks that weigh the same. */
+			assert_false(mls_policy_is_lopsided(src, (u64)weight, dst, of_a_kind));
+			assert_int_equal(mls_policy_is_lopsided(src, (u64)weight, dst, unlike),
+					 dst > 0);
+		}
+	}
+	/* Two light ones and a heavy one, and a heavy one alone: a light one should go. */
+	assert_true(mls_policy_is_lopsided(3, 250, 1, 100));
+	assert_false(mls_policy_is_lopsided(4, 400, 4, 30));
+	assert_true(mls_policy_is_lopsided(4, 400, 4, 60));
+	/* For as long as it is said, and longer than somebody who passes by. */
+	for (u32 turn = 0; turn < MLS_POLICY_LOPSIDED; turn++) {
+		assert_true(lopsided < MLS_POLICY_LOPSIDED);
+		lopsided = mls_policy_lopsided(lopsided, 1);
+	}
+	assert_int_equal(lopsided, MLS_POLICY_LOPSIDED);
+	assert_int_equal(mls_policy_lopsided(lopsided, 1), MLS_POLICY_LOPSIDED);
+	for (u32 turn = 0; turn < MLS_POLICY_LOPSIDED / 2; turn++) {
+		assert_true(lopsided > 0);
+		lopsided = mls_policy_lopsided(lopsided, 0);
+	}
+	assert_int_equal(lopsided, 0);
+}
+
 static void hard_rules_stand_above_safety_and_safety_above_verdicts(void **state)
 {
 	u64 over = policy.limit + 1;
@@ -616,6 +650,7 @@ int main(void)
 		cmocka_unit_test(balancing_of_equal_tasks_goes_by_their_numbers),
 		cmocka_unit_test(balancing_by_weight_comes_to_rest_with_weights_level),
 		cmocka_unit_test(balancing_brings_light_and_heavy_tasks_together),
+		cmocka_unit_test(far_queues_are_lopsided_by_weight_not_by_number),
 		cmocka_unit_test(hard_rules_stand_above_safety_and_safety_above_verdicts),
 		cmocka_unit_test(only_an_active_model_decides),
 		cmocka_unit_test(who_sleeps_after_each_task_it_makes_is_known_by_the_first),

@@ -230,6 +230,42 @@ static void a_move_costs_what_the_caches_say(void **state)
 	sim_free(s);
 }
 
+/* Far queues: one that is longer by two stays if all weigh the same; a heavier one of the same length does not. */
+static void far_queues_are_levelled_by_weight_when_it_lasts(void **state)
+{
+	struct sim *s;
+	uint64_t far;
+
+	(void)state;
+	/* Three that end leave one task to one CPU, and three to the other. */
+	world_machine("2c2l");
+	world_program(0, 100, SIM_S, 0, 1);
+	world_program(1, 100, 100 * SIM_S, 0, 1);
+	world_tasks(0, 3, 1);
+	world_tasks(1, 4, 0);
+	s = start(&sim_policy_mlsched, NULL);
+	assert_int_equal(sim_run(s, 6 * SIM_S), 0);
+	far = sim_moves(&s->sum, SIM_NODE);
+	assert_int_equal(s->cpus[0].queue.n, 0);
+	assert_int_equal(s->cpus[1].queue.n, 2);
+	assert_int_equal(sim_run(s, 20 * SIM_S), 0);
+	assert_int_equal(sim_moves(&s->sum, SIM_NODE), far);
+	sim_free(s);
+
+	world_machine("2c2l");
+	world_program(0, 100, 100 * SIM_S, 0, 1);
+	world_program(1, 300, 100 * SIM_S, 0, 1);
+	world_tasks(0, 2, 1);
+	world_tasks(1, 2, 0);
+	s = start(&sim_policy_mlsched, NULL);
+	assert_int_equal(sim_run(s, 50 * SIM_MS), 0);
+	assert_int_equal(s->tasks[2].cpu, 1);
+	assert_int_equal(s->tasks[3].cpu, 1);
+	assert_int_equal(sim_run(s, 2 * SIM_S), 0);
+	assert_true(s->tasks[2].cpu != s->tasks[3].cpu);
+	sim_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +278,7 @@ int main(void)
 		cmocka_unit_test(eevdf_wakes_to_an_idle_cpu_of_the_cache),
 		cmocka_unit_test(siblings_share_a_core),
 		cmocka_unit_test(a_move_costs_what_the_caches_say),
+		cmocka_unit_test(far_queues_are_levelled_by_weight_when_it_lasts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
