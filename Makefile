@@ -126,12 +126,12 @@ install-deps: ## install the Debian packages and build libbpf into $(O), as root
 install-deps-tf: ## TensorFlow into a virtual environment ($(O)/tensorflow), for `make model BY=keras` and the interop tests
 	@scripts/install-deps-tf.sh "$(O)"
 
-# The model that `mlsched run` uses when none is named; `make run MODEL=...` names one.
+# The model that `mlsched run` uses in shadow when none is named; `make run MODEL=...` names one.
 MODEL := src/model_dir/model_path
 MODEL_OPTION := $(if $(filter command,$(origin MODEL)),--model "$(MODEL)")
 
-# Trained in the simulator, for our own scheduler: in shadow of the kernel's half of its inputs are not
-# known, so it is not what everybody gets.
+# Trained in the simulator, for our own scheduler, where `mlsched run` takes it: in shadow of the kernel's
+# half of its inputs are not known.
 TRAINED := models/default
 BY    ?= c
 
@@ -187,7 +187,7 @@ lint: ## style, shell and manual pages: what CI checks besides the tests
 	@scripts/lint.sh
 
 .PHONY: install
-install: build ## program, libraries, headers, pkg-config file, systemd unit, manual pages below $(DESTDIR)$(PREFIX)
+install: build ## program, model, libraries, headers, pkg-config file, systemd unit, manual pages below $(DESTDIR)$(PREFIX)
 	@scripts/install.sh "$(O)" "$(DESTDIR)" "$(PREFIX)" "$(VERSION)"
 
 .PHONY: clean

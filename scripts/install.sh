@@ -16,6 +16,8 @@ install -m 644 "$build/libmlsched.a" "$dest/lib/"
 install -m 644 include/mlsched/*.h "$dest/include/mlsched/"
 install -d "$dest/share/doc/mlsched/examples"
 install -m 644 examples/* "$dest/share/doc/mlsched/examples/"
+# What `mlsched run` takes when nobody names a model.
+(cd models/default && find . -type f -exec install -D -m 644 {} "$dest/share/mlsched/model/{}" \;)
 for page in README.md CHANGELOG.md LICENSE docs/*.md; do
 	[ ! -e "$page" ] || install -m 644 "$page" "$dest/share/doc/mlsched/"
 done

@@ -268,7 +268,8 @@ def parser():
     run.add_argument("--mlsched", type=pathlib.Path, metavar="PATH", help="another program than the build's")
     run.add_argument("--mlsched-options", default="", metavar="TEXT", help="more options for mlsched run")
     run.add_argument("--tag", default="", metavar="WORD", help="added to the names of our schedulers, to compare builds")
-    run.add_argument("--model", type=pathlib.Path, default=guests.ROOT / "src/model_dir/model_path", metavar="DIR")
+    run.add_argument("--model", type=pathlib.Path, default=guests.ROOT / "models/default", metavar="DIR",
+                     help="the default model (%(default)s)")
     run.add_argument("--peers", type=pathlib.Path, default=os.path.join(CACHE, "peers"), metavar="DIR",
                      help="where bench/peers/build-schedulers.sh puts them (%(default)s)")
     run.add_argument("--load-options", default="", metavar="TEXT", help="more options for the load, such as \"-n 20\"; of compile: JOBS and flags for gcc")

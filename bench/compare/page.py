@@ -88,8 +88,7 @@ def schedulers_part(runs, titles):
         "heuristic": "our scheduler with no model (`--mode collect`)",
         "refuse": "with a model that refuses every optional move (a control)",
         "accept": "with a model that accepts every one (a control: must decide as no model does)",
-        "model": "with the default model (`make model`), which imitates the rule of the public forks on synthetic patterns and "
-                 "refuses moves that pay",
+        "model": "with the default model (`models/default`), which was trained in the simulator",
         "rusty-1.0.8p": "the published crate with three names of kernel functions replaced, since 6.18 has no longer the "
                         "old ones", }
     for name, title in titles.items():

@@ -9,11 +9,12 @@ cd "$(dirname "$0")/../.."
 build=$1 model=$2
 shift 2
 
-# The default model is none that somebody named, in the guest neither: it lies where it is looked for.
+# Default models are none that somebody named, in the guest neither: they lie where they are looked for.
 named=()
 place=/root/$model
 [ "$model" = src/model_dir/model_path ] || { named=(--model /model); place=/model; }
-guest=(scripts/vm/run --limit 86400 -p "$build/mlsched" -p "$build/vm/mls-workload" -f "$model=$place")
+guest=(scripts/vm/run --limit 86400 -p "$build/mlsched" -p "$build/vm/mls-workload" -f "$model=$place"
+	-f models/default=/root/models/default)
 [ -z "${KERNEL:-}" ] || guest+=(--kernel "$KERNEL")
 [ -z "${TOPOLOGY:-}" ] || guest+=(--topology "$TOPOLOGY")
 [ ! -t 0 ] || [ ! -t 1 ] || guest+=(--interactive)

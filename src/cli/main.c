@@ -37,22 +37,31 @@ static const struct cli_command commands[] = {
  */
 #define SCHEDULER_NAME "scx_mlsched"
 
-/* In front of its arguments, which therefore win.  In a journal nobody wants a line a second. */
-static const char *const scheduler_defaults[] = { "--backend", "scx", "--model",
-						  "/var/lib/mlsched/model", "--quiet" };
+#define SCHEDULER_MODEL "/var/lib/mlsched/model"
 
 static int run_as_scheduler(int argc, char **argv)
 {
-	size_t n = ARRAY_SIZE(scheduler_defaults) - (isatty(STDOUT_FILENO) ? 1 : 0);
-	char **args = calloc((size_t)argc + n + 1, sizeof(*args));
+	/* In front of its arguments, which therefore win. */
+	const char *defaults[5] = { "--backend", "scx" };
+	size_t n = 2;
+	char **args;
 	int status;
 
+	/* Without one of the machine's own the model that was installed with the program decides. */
+	if (access(SCHEDULER_MODEL, F_OK) == 0 || errno != ENOENT) {
+		defaults[n++] = "--model";
+		defaults[n++] = SCHEDULER_MODEL;
+	}
+	/* In a journal nobody wants a line a second. */
+	if (!isatty(STDOUT_FILENO))
+		defaults[n++] = "--quiet";
+	args = calloc((size_t)argc + n + 1, sizeof(*args));
 	if (!args) {
 		fprintf(stderr, SCHEDULER_NAME ": no memory\n");
 		return CLI_FAILURE;
 	}
 	args[0] = (char[]){ SCHEDULER_NAME };
-	memcpy(args + 1, scheduler_defaults, n * sizeof(*args));
+	memcpy(args + 1, defaults, n * sizeof(*args));
 	memcpy(args + 1 + n, argv + 1, (size_t)(argc - 1) * sizeof(*args));
 	status = cli_run(argc + (int)n, args);
 	free(args);

@@ -4,6 +4,7 @@
  * until it is told to stop.
  */
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -21,7 +22,13 @@
 #include "src/host/scx.h"
 #include "src/util/clock.h"
 
+/*
+ * Where nobody named a model.  Of the first kind the recorder of the kernel's moves can fill all
+ * inputs; the other one was trained for our own scheduler.
+ */
 #define DEFAULT_MODEL "src/model_dir/model_path"
+#define TRAINED_MODEL "models/default"
+#define TRAINED_PLACE "../share/mlsched/model" /* from the directory of the program */
 #define TICK_NS       20000000ull
 
 enum {
@@ -57,14 +64,19 @@ static const struct argp_option options[] = {
 	{ "mode", OPTION_MODE, "NAME", 0,
 	  "Of the scx backend: active (the model decides, inside the rules), shadow (the model is "
 	  "asked, the heuristic decides), or collect (the heuristic decides, no model is needed); "
-	  "active is the default, but shadow where neither --model nor --backend was given",
+	  "active is the default, but shadow where nobody named a model or a backend and the one "
+	  "trained for this scheduler is not there",
 	  0 },
 	{ "engine", OPTION_ENGINE, "NAME", 0,
 	  "Who computes the network: kernel (fixed point, in the kernel at the moment of the "
 	  "decision), native (float32, in this program), tensorflow (TensorFlow's C library, "
 	  "loaded by this program), or auto (the default): kernel with scx, native with shadow",
 	  0 },
-	{ "model", 'm', "PATH", 0, "The model, a SavedModel directory (" DEFAULT_MODEL ")", 0 },
+	{ "model", 'm', "PATH", 0,
+	  "The model, a SavedModel directory (with scx " TRAINED_MODEL
+	  ", which was trained for this scheduler, or the one that was installed with the program; "
+	  "with shadow, or where these are not there, " DEFAULT_MODEL ")",
+	  0 },
 	{ "duration", 'd', "SECONDS", 0, "Stop by itself after that time", 0 },
 	{ "interval", OPTION_INTERVAL, "SECONDS", 0, "Between two lines (1)", 0 },
 	{ "domains", OPTION_DOMAINS, "N", 0,
@@ -264,15 +276,43 @@ static const char *choose_backend(struct run_options *o, char *why, size_t size)
 	return why;
 }
 
-/* A model that nobody named does not decide under a scheduler that nobody named. */
-static void choose_mode(struct run_options *o, struct run_view *view)
+/* The model that was trained for our own scheduler: of the source tree, or installed; NULL: none. */
+static const char *find_trained(char *path, size_t size)
 {
-	if (o->mode || !o->automatic || o->model != default_model)
+	static const char file[] = "saved_model.pb";
+	char program[PATH_MAX], seen[2 * PATH_MAX];
+	ssize_t length;
+
+	if (access(TRAINED_MODEL "/saved_model.pb", R_OK) == 0)
+		return TRAINED_MODEL;
+	length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	if (length <= 0)
+		return NULL;
+	program[length] = 0;
+	*strrchr(program, '/') = 0;
+	if ((size_t)snprintf(path, size, "%s/" TRAINED_PLACE, program) >= size)
+		return NULL;
+	snprintf(seen, sizeof(seen), "%s/%s", path, file);
+	return access(seen, R_OK) == 0 ? path : NULL;
+}
+
+/* Once the backend is known: a model, if nobody named one, and whether it decides. */
+static void choose_model(struct run_options *o, struct run_view *view, char *path, size_t size)
+{
+	if (!o->model || o->model_is_ours) { /* or once more, for another backend */
+		o->model = strcmp(o->backend, "scx") == 0 ? find_trained(path, size) : NULL;
+		if (!o->model)
+			o->model = default_model;
+		o->model_is_ours = true;
+	}
+	view->model_path = o->model;
+	view->mode_why = NULL;
+	if (o->mode || !o->automatic || o->model != default_model || strcmp(o->backend, "scx") != 0)
 		return;
 	o->mode = "shadow";
-	view->mode_why = "nobody named a model, and the default one imitates the kernel and has "
-			 "not been shown to pay; --mode active lets it decide, or `mlsched model "
-			 "mode active` now";
+	view->mode_why = "nobody named a model, the one trained for this scheduler (" TRAINED_MODEL
+			 ") is not there, and this one imitates the kernel and has not been shown "
+			 "to pay; --mode active lets it decide, or `mlsched model mode active` now";
 }
 
 enum event { EVENT_TICK, EVENT_INTERVAL, EVENT_DURATION, EVENT_SIGNAL, EVENTS };
@@ -611,6 +651,7 @@ static int run_shadow_instead(struct run_options *o, struct loop *loop, int ret,
 		cli_note(&o->common, "%s; going on in shadow", why);
 	o->backend = "shadow";
 	loop->view.backend_why = why;
+	choose_model(o, &loop->view, NULL, 0);
 	return run_backend(o, loop, err);
 }
 
@@ -620,14 +661,13 @@ int cli_run(int argc, char **argv)
 		.common.command = argv[0],
 		.backend = "auto",
 		.engine = "auto",
-		.model = default_model,
 		.interval = 1,
 		.control = RUN_CONTROL_OPTIONS,
 	};
 	struct mlsched_error err;
 	struct loop *loop;
 	int status = CLI_FAILURE;
-	char why[MLSCHED_ERROR_SIZE];
+	char why[MLSCHED_ERROR_SIZE], model[PATH_MAX];
 
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
@@ -642,11 +682,10 @@ int cli_run(int argc, char **argv)
 	if (mls_notify_open(&loop->view.notify, &err) != 0)
 		cli_note(&o.common, "%s", err.message);
 	loop->view.common = &o.common;
-	loop->view.model_path = o.model;
 	loop->view.half_life = o.half_life > 0 ? (uint64_t)(o.half_life * 1e6) :
 						 MLS_RECORDER_HALF_LIFE;
 	loop->view.backend_why = choose_backend(&o, why, sizeof(why));
-	choose_mode(&o, &loop->view);
+	choose_model(&o, &loop->view, model, sizeof(model));
 	if (loop->view.backend_why)
 		status = run_backend(&o, loop, &err);
 	if (status < 0)

@@ -22,6 +22,7 @@ struct run_options {
 	bool automatic; /* nobody named a backend: @backend is ours */
 	const char *engine;
 	const char *model;
+	bool model_is_ours; /* nobody named one */
 	const char *mode; /* NULL: default */
 	double duration; /* seconds, 0: until stopped */
 	double interval; /* seconds */

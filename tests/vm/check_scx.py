@@ -196,6 +196,22 @@ def auto_named(directory, run):
     expect("why", start["mode_why"], None)
 
 
+def auto_trained(directory, run):
+    """Nobody named a model, and one that was trained for our scheduler is there: it decides."""
+    places = {
+        "installed": "/bin/../share/mlsched/model",
+        "scx_mlsched": "/bin/../share/mlsched/model",
+        "trained": "models/default",
+        "service": "/var/lib/mlsched/model",
+    }
+    for place, path in places.items():
+        start = documents(directory, f"{run}_{place}")[0]
+        expect(f"{place}: backend", start["backend"]["name"], "scx")
+        expect(f"{place}: model", start["model"]["path"], path)
+        expect(f"{place}: mode", start["mode"], "active")
+        expect(f"{place}: why", start["mode_why"], None)
+
+
 def auto_late(directory, run):
     """The kernel refuses at the last moment: shadow, with the reason; explicit scx fails."""
     expect("status", text(directory, f"{run}.status"), "0")

@@ -73,6 +73,16 @@ for step in "$@"; do
 		mlsched model mode active >/out/auto_default.mode
 		end
 		mlsched run --duration 0.5 >/out/auto_text
+		# The models that are trained for our scheduler: installed, of the source tree, of the service.
+		mkdir -p /share/mlsched models /var/lib/mlsched
+		cp -r /refuse /share/mlsched/model
+		ln -s /bin/mlsched /scx_mlsched
+		mlsched run --json --duration 0.2 >/out/auto_installed
+		/scx_mlsched --json --duration 0.2 >/out/auto_scx_mlsched
+		cp -r /refuse models/default
+		mlsched run --json --duration 0.2 >/out/auto_trained
+		cp -r /refuse /var/lib/mlsched/model
+		/scx_mlsched --json --duration 0.2 >/out/auto_service
 		mlsched run --model /refuse --json --duration 0.5 >/out/auto_named
 		# The kernel refuses what it seemed to take: the state that is read says nothing
 		# of the scheduler that is attached.

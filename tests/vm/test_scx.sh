@@ -52,6 +52,7 @@ for kernel in "${kernels[@]}"; do
 
 	check "$kernel: nobody names a backend" steps auto "$kernel" 1x2x2 auto
 	holds "$kernel: auto takes scx, and lets no model decide that nobody named" auto_default auto_default
+	holds "$kernel: one that was trained for our scheduler decides, of the service, the source tree, or installed" auto_trained auto
 	holds "$kernel: a model that was named decides" auto_named auto_named
 	holds "$kernel: when attaching fails, auto goes on in shadow and scx does not" auto_late auto_late
 	holds "$kernel: a plain user is told what it needs" auto_plain auto_plain
