@@ -212,7 +212,13 @@ def command_table(args):
 
 
 def command_plot(args):
-    text = plot.svg(read_newest(args.file))
+    if args.simulated:
+        try:
+            text = plot.svg_of_simulated(json.loads(pathlib.Path(args.file).read_text(encoding="utf-8"))["runs"])
+        except (json.JSONDecodeError, KeyError) as error:
+            fail(f"{args.file}: expected what `mlsched sim --json` prints: {error!r}")
+    else:
+        text = plot.svg(read_newest(args.file))
     if args.output:
         pathlib.Path(args.output).write_text(text, encoding="utf-8")
     else:
@@ -295,6 +301,7 @@ def parser():
                                  help="of results of the load compile (%(default)s)")
         if name == "plot":
             command.add_argument("-o", "--output", metavar="FILE", help="instead of standard output")
+            command.add_argument("--simulated", action="store_true", help="the file is what `mlsched sim --json` prints")
     return top
 
 

@@ -12,6 +12,8 @@ TOPOLOGIES = ("1x2x2", "2x1x4")
 MAKESPAN_PERCENT = 2
 MOVES_TIMES = 1.2
 WAIT_TIMES = 1.1
+# And what a model is to leave of EEVDF's moves on a compile.
+COMPILE_MOVES_TIMES = 0.23
 # MLS_POLICY_LIMIT and MLS_POLICY_SLICE of core/policy.h: a task that has waited for the
 # limit may have to wait for the slice that has begun.
 LONGEST_MS = 100 + 4

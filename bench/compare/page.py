@@ -186,7 +186,7 @@ def compile_parts(built):
         schedulers=schedulers_part(built.runs, titles)).strip()] + unfinished(built.runs, cells, titles)
     for (topology, _), cell in cells.items():
         work = [load["work_ms"] / load["cpus"] for load in cell.get(BASE, {}).values()]
-        parts += [f"### {plot.describe(topology)}", f"Work / CPUs under EEVDF: {tables.spread(work)} ms.",
+        parts += [f"### {plot.describe_topology(topology)}", f"Work / CPUs under EEVDF: {tables.spread(work)} ms.",
                   tables.moves_table(cell, titles), tables.latency_table(cell, titles), compared(cell, titles)]
     bad = tables.failures(built.runs)
     parts += ["Failed:\n" + "\n".join(bad)] if bad else []
@@ -199,7 +199,7 @@ def page(runs, file, built=Built()):
     topologies = list(dict.fromkeys(topology for topology, _ in cells))
     parts = [INTRODUCTION.format(
         file=file, kernels=", ".join(sorted({run["kernel"] for run in runs})),
-        topologies="; ".join(plot.describe(t) for t in topologies), seeds=describe_seeds(cells),
+        topologies="; ".join(plot.describe_topology(t) for t in topologies), seeds=describe_seeds(cells),
         schedulers=schedulers_part(runs, titles)).strip()]
     found = verdict(cells, titles)
     if found:

@@ -3,8 +3,10 @@
 
 A mark is the median over the seeds of the difference to EEVDF with the same seed,
 the line through it goes from the smallest to the largest.  Text stays text, and the
-colours follow the reader's light or dark scheme.
+colours follow the reader's light or dark scheme.  Of virtual machines, or simulated.
 """
+
+import collections
 
 import html
 import math
@@ -18,6 +20,10 @@ PROFILES = {
     "message": ("#d55e00", "#f0975a", "square"),
     "mixed": ("#00805f", "#2fc99b", "triangle"),
     "imbalance": ("#a8477f", "#e59ac4", "diamond"),
+    "make1": ("#0072b2", "#56b4e9", "ring"),
+    "makehalf": ("#5c6f7c", "#a9bac6", "circle"),
+    "server": ("#8a6d00", "#e0b83a", "square"),
+    "phases": ("#6a51a3", "#b3a0e6", "triangle"),
 }
 LABELS, PANEL, GAP, LINE, ROW_GAP = 190, 350, 40, 11, 7
 TOP, HEAD, FOOT = 104, 34, 44
@@ -52,14 +58,13 @@ def times_scale(found):
     return Scale(low, high, True, ticks, lambda t: f"{t:g}")
 
 
-def quantities():
+def quantities(makespan, moves, wait):
+    """The three, each with what it is to be at most."""
     return (
-        ("Makespan, difference to EEVDF", lambda l, b: numbers.changes(l, b, "makespan_ms"), percent_scale, 0,
-         numbers.MAKESPAN_PERCENT),
-        ("Moves between CPUs, times EEVDF's", lambda l, b: numbers.ratios(l, b, "moves"), times_scale, 1,
-         numbers.MOVES_TIMES),
+        ("Makespan, difference to EEVDF", lambda l, b: numbers.changes(l, b, "makespan_ms"), percent_scale, 0, makespan),
+        ("Moves between CPUs, times EEVDF's", lambda l, b: numbers.ratios(l, b, "moves"), times_scale, 1, moves),
         ("99th percentile of the wait for a CPU, times EEVDF's", lambda l, b: numbers.ratios(l, b, "wait_p99_us"),
-         times_scale, 1, numbers.WAIT_TIMES),
+         times_scale, 1, wait),
     )
 
 
@@ -69,13 +74,14 @@ def mark(shape, x, y, name):
         "square": f'<rect x="{x - 3.5:.1f}" y="{y - 3.5:.1f}" width="7" height="7"',
         "triangle": f'<path d="M{x:.1f} {y - 4.5:.1f} l4.5 8 h-9 z"',
         "diamond": f'<path d="M{x:.1f} {y - 5:.1f} l5 5 l-5 5 l-5 -5 z"',
+        "ring": f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill-opacity="0" stroke-width="2"',
     }[shape]
     return f'{drawn} class="{name}"/>'
 
 
-def style():
-    light = "".join(f".{n} {{ fill: {c[0]}; stroke: {c[0]}; }} " for n, c in PROFILES.items())
-    dark = "".join(f".{n} {{ fill: {c[1]}; stroke: {c[1]}; }} " for n, c in PROFILES.items())
+def style(profiles):
+    light = "".join(f".{n} {{ fill: {PROFILES[n][0]}; stroke: {PROFILES[n][0]}; }} " for n in profiles)
+    dark = "".join(f".{n} {{ fill: {PROFILES[n][1]}; stroke: {PROFILES[n][1]}; }} " for n in profiles)
     return f"""<style>
 text {{ font-family: Helvetica, Arial, sans-serif; font-size: 13px; fill: #1f2328; }}
 .title {{ font-weight: bold; }} .small {{ font-size: 11.5px; fill: #57606a; }}
@@ -110,30 +116,30 @@ def panel(x, y, height, scale, origin, bound, rows):
     return out
 
 
-def legend():
+def legend(profiles, shaded):
     out, x = [], LABELS
-    for profile, (_, _, shape) in PROFILES.items():
-        out += [mark(shape, x + 6, 48, profile), f'<text x="{x + 17}" y="52">{profile}</text>']
+    for profile in profiles:
+        out += [mark(PROFILES[profile][2], x + 6, 48, profile), f'<text x="{x + 17}" y="52">{profile}</text>']
         x += 110
     out.append('<text class="small" x="14" y="72">Mark: median over the seeds; line: smallest to largest; '
-               'shaded: what mlsched must keep to with no model</text>')
+               f'shaded: {html.escape(shaded)}</text>')
     return out
 
 
-def svg(runs):
-    cells, titles = numbers.cells_of(runs), numbers.titles_of(runs)
+def draw(cells, titles, heading, shaded, bounds, describe):
+    """cells: as of numbers.cells_of(); titles: {name: title}; bounds: of quantities(); describe: a topology's text."""
     shown = {n: t for n, t in titles.items() if n != BASE and any(c.get(n) for c in cells.values())}
     topologies = list(dict.fromkeys(topology for topology, _ in cells))
-    block = LINE * len(PROFILES) + ROW_GAP
+    profiles = [p for p in PROFILES if any(profile == p for _, profile in cells)]
+    block = LINE * len(profiles) + ROW_GAP
     height = block * len(shown)
     width = LABELS + (PANEL + GAP) * len(topologies)
-    total = TOP + (HEAD + height + FOOT) * len(quantities())
+    total = TOP + (HEAD + height + FOOT) * len(bounds)
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {total}" role="img">',
-           "<title>Schedulers against EEVDF: makespan, moves, wait for a CPU</title>", style(),
+           "<title>Schedulers against EEVDF: makespan, moves, wait for a CPU</title>", style(profiles),
            f'<rect class="paper" width="{width}" height="{total}"/>',
-           f'<text class="title" x="14" y="24">Schedulers against EEVDF, the same work by the same seed, '
-           'in deterministic virtual machines</text>'] + legend()
-    for number, (what, found_of, scale_of, origin, bound) in enumerate(quantities()):
+           f'<text class="title" x="14" y="24">{html.escape(heading)}</text>'] + legend(profiles, shaded)
+    for number, (what, found_of, scale_of, origin, bound) in enumerate(quantities(*bounds)):
         top = TOP + number * (HEAD + height + FOOT)
         out.append(f'<text class="title" x="14" y="{top + 12}">{html.escape(what)}</text>')
         found = {(cell, n): f for cell, c in cells.items() for n in shown
@@ -146,7 +152,7 @@ def svg(runs):
             x = LABELS + column * (PANEL + GAP)
             out.append(f'<text class="small" text-anchor="end" x="{x + PANEL}" y="{top + HEAD - 8}">{describe(topology)}</text>')
             rows = [(i * block + (j + 0.5) * LINE + ROW_GAP / 2, profile, found[(topology, profile), name])
-                    for i, name in enumerate(shown) for j, profile in enumerate(PROFILES)
+                    for i, name in enumerate(shown) for j, profile in enumerate(profiles)
                     if ((topology, profile), name) in found]
             out += panel(x, top + HEAD, height, scale, origin, bound, rows)
             out += [f'<line class="stripe" x1="{x}" x2="{x + PANEL}" y1="{top + HEAD + i * block}" y2="{top + HEAD + i * block}"/>'
@@ -154,7 +160,27 @@ def svg(runs):
     return "\n".join(out + ["</svg>"]) + "\n"
 
 
-def describe(topology):
+def describe_topology(topology):
     nodes, caches, cores = (int(n) for n in topology.split("x")[:3])
     return (f"{topology}: {nodes * caches * cores} CPUs, {nodes * caches} LLCs, "
             f"{nodes} node{'s' if nodes > 1 else ''}")
+
+
+def svg(runs):
+    return draw(numbers.cells_of(runs), numbers.titles_of(runs),
+                "Schedulers against EEVDF, the same work by the same seed, in deterministic virtual machines",
+                "what mlsched must keep to with no model",
+                (numbers.MAKESPAN_PERCENT, numbers.MOVES_TIMES, numbers.WAIT_TIMES), describe_topology)
+
+
+def svg_of_simulated(runs):
+    """runs: of `mlsched sim --json`."""
+    cells, titles = collections.OrderedDict(), {}
+    for run in runs:
+        cell = cells.setdefault((run["machine"], run["workload"]), {})
+        cell.setdefault(run["policy"], {})[run["seed"]] = {
+            "makespan_ms": run["makespan_ms"], "moves": run["moves"], "wait_p99_us": run["wait_p99_ms"] * 1e3}
+        titles[run["policy"]] = run["policy"]
+    return draw(cells, titles, "Policies against EEVDF, the same work by the same seed, simulated",
+                "what a model is to keep to, of moves on a compile",
+                (numbers.MAKESPAN_PERCENT, numbers.COMPILE_MOVES_TIMES, numbers.WAIT_TIMES), lambda machine: machine)

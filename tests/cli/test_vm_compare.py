@@ -73,6 +73,25 @@ def no_moves_under_eevdf_are_no_division_by_zero():
     tables.markdown(runs)
 
 
+def simulated_runs_are_drawn_like_others():
+    def run(policy, seed, makespan):
+        return {"machine": "8c2l", "workload": "server", "policy": policy, "seed": seed, "makespan_ms": makespan,
+                "moves": 10 * seed, "wait_p99_ms": 1.5}
+
+    shown = plot.svg_of_simulated([run(policy, seed, makespan) for seed in (1, 2)
+                                   for policy, makespan in (("eevdf", 100), ("model", 100 + seed))])
+    found = [e.firstChild.data for e in xml.dom.minidom.parseString(shown).getElementsByTagName("text")]
+    assert "8c2l" in found and "server" in found and "model" in found, found
+    assert "eevdf" not in found and "message" not in found, found
+    # One mark of the shape for each quantity and one in the legend, and a line from +1 to +2 % of makespan.
+    assert shown.count('class="server"') == 4, shown
+    line = next(e for e in xml.dom.minidom.parseString(shown).getElementsByTagName("line")
+                if e.getAttribute("class") == "whisker server")
+    per_cent = plot.percent_scale([1, 2])
+    assert [float(line.getAttribute(end)) for end in ("x1", "x2")] == [
+        float(f"{per_cent.at(value):.1f}") for value in (1, 2)], line.toxml()
+
+
 def a_failed_run_is_shown_and_not_counted():
     runs = [run_of("eevdf", 1), run_of("other", 1), run_of("other", 2, makespan=1, failed="not attached until the end: x")]
     assert list(cell(runs)["other"]) == [1]
@@ -235,7 +254,7 @@ def the_published_page_is_made_of_the_published_results():
 
 
 TESTS = [differences_are_between_the_same_seeds, each_criterion_fails_just_beyond_its_bound,
-         no_moves_under_eevdf_are_no_division_by_zero, a_failed_run_is_shown_and_not_counted,
+         no_moves_under_eevdf_are_no_division_by_zero, simulated_runs_are_drawn_like_others, a_failed_run_is_shown_and_not_counted,
          a_line_that_was_cut_off_is_run_again_and_one_in_the_middle_is_an_error, a_cut_off_line_does_not_spoil_the_next,
          only_the_newest_build_is_shown, another_program_is_another_run, the_hash_follows_contents_and_names_only,
          of_our_program_its_bpf_objects_matter,
