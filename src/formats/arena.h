@@ -13,6 +13,7 @@ struct mls_arena_chunk;
 
 /**
  * struct mls_arena - start with MLS_ARENA_INIT(limit), end with mls_arena_free()
+ * @format: of the model that is read, as messages call it: "Invalid ONNX format: ..."
  * @limit: most bytes that may be handed out; a reader raises it with the bytes
  *         that it has read
  * @used:  bytes handed out so far
@@ -20,6 +21,7 @@ struct mls_arena_chunk;
  * @failed:     an allocation failed for want of memory
  */
 struct mls_arena {
+	const char *format;
 	struct mls_arena_chunk *chunks;
 	size_t limit;
 	size_t used;
@@ -27,7 +29,7 @@ struct mls_arena {
 	bool failed;
 };
 
-#define MLS_ARENA_INIT(bytes) { .limit = (bytes) }
+#define MLS_ARENA_INIT(bytes) { .format = "SavedModel", .limit = (bytes) }
 
 /** mls_arena_alloc() - zeroed, aligned for any type; NULL if there is no more */
 void *mls_arena_alloc(struct mls_arena *arena, size_t size);

@@ -17,9 +17,9 @@ int mls_no_memory(const struct mls_arena *arena, const char *path, struct mlsche
 {
 	if (arena->over_limit)
 		return mls_error(err, -EINVAL,
-				 "Invalid SavedModel format: %s: expected a model of its size, "
-				 "found one that unfolds to more than %zu bytes",
-				 path, arena->limit);
+				 "Invalid %s format: %s: expected a model of its size, found one "
+				 "that unfolds to more than %zu bytes",
+				 arena->format, path, arena->limit);
 	return mls_error(err, -ENOMEM, "%s: no memory to read it", path);
 }
 
@@ -36,22 +36,13 @@ static int open_in_memory(const struct mls_files *files, const char *name, struc
 	return -ENOENT;
 }
 
-int mls_file_open(const struct mls_files *files, const char *name, struct mls_arena *arena,
-		  struct mlsched_error *err, struct mls_file *file)
+/* Opens what stands at @name, seen from the directory @dir; @file has its path already. */
+static int open_at(int dir, const char *name, struct mlsched_error *err, struct mls_file *file)
 {
-	const char *slash;
 	struct stat st;
 
-	memset(file, 0, sizeof(*file));
-	file->fd = -1;
-	slash = files->path[0] && files->path[strlen(files->path) - 1] == '/' ? "" : "/";
-	file->path = mls_arena_printf(arena, "%s%s%s", files->path, slash, name);
-	if (!file->path)
-		return mls_no_memory(arena, files->path, err);
-	if (files->dir < 0)
-		return open_in_memory(files, name, file);
 	/* O_NONBLOCK: opening a FIFO that somebody put there must not hang. */
-	file->fd = openat(files->dir, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	file->fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (file->fd < 0)
 		return errno == ENOENT ? -ENOENT :
 					 mls_error(err, -errno, "Cannot read model: %s: %s",
@@ -66,11 +57,26 @@ int mls_file_open(const struct mls_files *files, const char *name, struct mls_ar
 	if (!S_ISREG(st.st_mode)) {
 		mls_file_close(file);
 		return mls_error(err, -EINVAL,
-				 "Invalid SavedModel format: %s: expected a regular file, found %s",
-				 file->path, S_ISDIR(st.st_mode) ? "a directory" : "a device");
+				 "Invalid %s format: %s: expected a regular file, found %s",
+				 file->format, file->path,
+				 S_ISDIR(st.st_mode) ? "a directory" : "a device");
 	}
 	file->size = (uint64_t)st.st_size;
 	return 0;
+}
+
+int mls_file_open(const struct mls_files *files, const char *name, struct mls_arena *arena,
+		  struct mlsched_error *err, struct mls_file *file)
+{
+	const char *slash;
+
+	*file = (struct mls_file){ .format = arena->format, .fd = -1 };
+	slash = files->path[0] && files->path[strlen(files->path) - 1] == '/' ? "" : "/";
+	file->path = mls_arena_printf(arena, "%s%s%s", files->path, slash, name);
+	if (!file->path)
+		return mls_no_memory(arena, files->path, err);
+	return files->dir < 0 ? open_in_memory(files, name, file) :
+				open_at(files->dir, name, err, file);
 }
 
 void mls_file_close(struct mls_file *file)
@@ -87,9 +93,9 @@ int mls_file_read(const struct mls_file *file, uint64_t offset, void *to, size_t
 
 	if (offset > file->size || size > file->size - offset)
 		return mls_error(err, -EINVAL,
-				 "Invalid SavedModel format: %s: expected %zu bytes at offset "
-				 "%" PRIu64 ", found a file of %" PRIu64 " bytes",
-				 file->path, size, offset, file->size);
+				 "Invalid %s format: %s: expected %zu bytes at offset %" PRIu64
+				 ", found a file of %" PRIu64 " bytes",
+				 file->format, file->path, size, offset, file->size);
 	if (file->fd < 0) {
 		if (size)
 			memcpy(to, file->data + offset, size);
@@ -113,35 +119,52 @@ int mls_file_read(const struct mls_file *file, uint64_t offset, void *to, size_t
 	return 0;
 }
 
+/* Reads the rest of an open file and closes it; @unfold bytes may be allocated for each of its own. */
+static int slurp(struct mls_file *file, size_t max, size_t unfold, struct mls_arena *arena,
+		 struct mlsched_error *err, struct mls_blob *blob)
+{
+	uint8_t *data;
+	int ret;
+
+	blob->path = file->path;
+	blob->size = (size_t)file->size;
+	if (file->size > max) {
+		ret = mls_error(err, -EFBIG,
+				"Invalid %s format: %s: expected at most %zu bytes, found %" PRIu64,
+				file->format, file->path, max, file->size);
+		goto out_close;
+	}
+	arena->limit += blob->size * unfold + 64;
+	data = mls_arena_alloc(arena, blob->size);
+	if (!data) {
+		ret = mls_no_memory(arena, file->path, err);
+		goto out_close;
+	}
+	ret = mls_file_read(file, 0, data, blob->size, err);
+	blob->data = data;
+out_close:
+	mls_file_close(file);
+	return ret;
+}
+
 int mls_file_slurp(const struct mls_files *files, const char *name, size_t max,
 		   struct mls_arena *arena, struct mlsched_error *err, struct mls_blob *blob)
 {
 	struct mls_file file;
-	uint8_t *data;
-	int ret;
+	int ret = mls_file_open(files, name, arena, err, &file);
 
-	ret = mls_file_open(files, name, arena, err, &file);
-	if (ret)
-		return ret;
-	blob->path = file.path;
-	blob->size = (size_t)file.size;
-	if (file.size > max) {
-		ret = mls_error(err, -EFBIG,
-				"Invalid SavedModel format: %s: expected at most %zu bytes, "
-				"found %" PRIu64,
-				file.path, max, file.size);
-		goto out_close;
-	}
 	/* What is in the file may be allocated, and what it unfolds to (messages, nodes). */
-	arena->limit += blob->size * 24 + 64;
-	data = mls_arena_alloc(arena, blob->size);
-	if (!data) {
-		ret = mls_no_memory(arena, file.path, err);
-		goto out_close;
-	}
-	ret = mls_file_read(&file, 0, data, blob->size, err);
-	blob->data = data;
-out_close:
-	mls_file_close(&file);
-	return ret;
+	return ret ? ret : slurp(&file, max, 24, arena, err, blob);
+}
+
+int mls_file_slurp_path(const char *path, size_t max, size_t unfold, struct mls_arena *arena,
+			struct mlsched_error *err, struct mls_blob *blob)
+{
+	struct mls_file file = { .path = path, .format = arena->format };
+	int ret = open_at(AT_FDCWD, path, err, &file);
+
+	if (ret == -ENOENT)
+		return mls_error(err, ret, "Model not found at path: %s: %s", path,
+				 strerror(ENOENT));
+	return ret ? ret : slurp(&file, max, unfold, arena, err, blob);
 }

@@ -36,6 +36,7 @@ struct mls_files {
 /* One open file. */
 struct mls_file {
 	const char *path;
+	const char *format; /* of the model that it belongs to, for messages */
 	int fd; /* or -1: in memory */
 	const uint8_t *data;
 	uint64_t size;
@@ -65,6 +66,17 @@ void mls_file_close(struct mls_file *file);
  */
 int mls_file_slurp(const struct mls_files *files, const char *name, size_t max,
 		   struct mls_arena *arena, struct mlsched_error *err, struct mls_blob *blob);
+
+/**
+ * mls_file_slurp_path() - read a model that is a single file into @arena
+ * @max:    largest size that makes sense; a larger file is refused unread
+ * @unfold: bytes that may be allocated for each byte of the file, its own among them
+ *
+ * Return: 0; -ENOENT, -EFBIG, -EINVAL when it is no regular file, or what the
+ * system calls return, each with a message.
+ */
+int mls_file_slurp_path(const char *path, size_t max, size_t unfold, struct mls_arena *arena,
+			struct mlsched_error *err, struct mls_blob *blob);
 
 /** mls_no_memory() - the error of an arena that is exhausted, for the file at @path */
 int mls_no_memory(const struct mls_arena *arena, const char *path, struct mlsched_error *err);

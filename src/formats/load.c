@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -123,21 +124,41 @@ static int look_at(const char *path, struct mlsched_error *err, struct mls_look 
 	return 0;
 }
 
-static int load(const char *path, struct mlsched_error *err, struct mlsched_model **model)
+static const struct mls_format *recognize(const struct mls_look *look)
+{
+	for (size_t i = 0; i < N_FORMATS; i++) {
+		if (formats[i].detect(look))
+			return &formats[i];
+	}
+	return NULL;
+}
+
+const struct mls_format *mls_format_of(const char *path)
 {
 	struct mls_look look;
+
+	return look_at(path, NULL, &look) == 0 ? recognize(&look) : NULL;
+}
+
+static int load(const char *path, struct mlsched_error *err, struct mlsched_model **model)
+{
+	const struct mls_format *format;
+	struct mls_look look;
+	char known[256] = "";
+	size_t used = 0;
 	int ret = look_at(path, err, &look);
 
 	if (ret)
 		return ret;
-	for (size_t i = 0; i < N_FORMATS; i++) {
-		if (formats[i].detect(&look))
-			return formats[i].read(path, err, model);
-	}
+	format = recognize(&look);
+	if (format)
+		return format->read(path, err, model);
+	for (size_t i = 0; i < N_FORMATS && used < sizeof(known); i++)
+		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "",
+					 formats[i].summary);
 	return mls_error(err, -EINVAL,
-			 "Invalid SavedModel format: %s: expected a directory with "
-			 "saved_model.pb, found a file",
-			 path);
+			 "Invalid model format: %s: expected one of: %s; found a file that is none",
+			 path, known);
 }
 
 int mlsched_model_load(const char *path, struct mlsched_error *err, struct mlsched_model **model)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading and writing assets/mlsched.json.
+ * Reading and writing what assets/mlsched.json holds, wherever a format keeps it.
  *
  * Unknown keys are refused: a misspelt "threshold" that is silently ignored
  * would change every decision.  A later layout gets a later number in "mlsched".
@@ -34,8 +34,8 @@ struct reading {
 	bool has_mechanisms;
 };
 
-#define bad(r, code, format, ...)                                                      \
-	mls_error((r)->err, code, "Invalid SavedModel format: %s: " format, (r)->path, \
+#define bad(r, code, text, ...)                                                                  \
+	mls_error((r)->err, code, "Invalid %s format: %s: " text, (r)->arena->format, (r)->path, \
 		  ##__VA_ARGS__)
 
 /*
@@ -342,21 +342,18 @@ static int check_schema(struct reading *r)
 	return 0;
 }
 
-int mls_metadata_read(const struct mls_files *files, struct mls_arena *arena,
-		      struct mlsched_error *err, struct mlsched_meta *meta, const char **path)
+int mls_metadata_parse(const struct mls_blob *blob, struct mls_arena *arena,
+		       struct mlsched_error *err, struct mlsched_meta *meta)
 {
-	struct reading r = { .arena = arena, .err = err, .meta = meta };
-	struct mls_blob blob = { 0 };
+	struct reading r = { .path = blob->path, .arena = arena, .err = err, .meta = meta };
 	json_error_t error;
 	json_t *root;
 	int ret;
 
-	*path = NULL;
-	ret = mls_file_slurp(files, MLS_METADATA_NAME, MAX_SIZE, arena, err, &blob);
-	if (ret)
-		return ret == -ENOENT ? 0 : ret;
-	r.path = *path = blob.path;
-	root = parse_json((const char *)blob.data, blob.size, &error);
+	if (blob->size > MAX_SIZE)
+		return bad(&r, -EFBIG, "expected at most %zu bytes, found %zu", MAX_SIZE,
+			   blob->size);
+	root = parse_json((const char *)blob->data, blob->size, &error);
 	if (!root && (!error.text[0] || json_error_code(&error) == json_error_out_of_memory))
 		return mls_error(err, -ENOMEM, "%s: no memory to read it", r.path);
 	if (!root)
@@ -367,8 +364,22 @@ int mls_metadata_read(const struct mls_files *files, struct mls_arena *arena,
 	return ret ? ret : check_schema(&r);
 }
 
-int mls_metadata_check(const struct mlsched_meta *meta, const char *path, uint32_t n_inputs,
-		       struct mlsched_error *err)
+int mls_metadata_read(const struct mls_files *files, struct mls_arena *arena,
+		      struct mlsched_error *err, struct mlsched_meta *meta, const char **path)
+{
+	struct mls_blob blob = { 0 };
+	int ret;
+
+	*path = NULL;
+	ret = mls_file_slurp(files, MLS_METADATA_NAME, MAX_SIZE, arena, err, &blob);
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	*path = blob.path;
+	return mls_metadata_parse(&blob, arena, err, meta);
+}
+
+int mls_metadata_check(const struct mlsched_meta *meta, const struct mls_arena *arena,
+		       const char *path, uint32_t n_inputs, struct mlsched_error *err)
 {
 	const struct mlsched_schema *schema = mlsched_schema_find(meta->schema);
 
@@ -381,9 +392,9 @@ int mls_metadata_check(const struct mlsched_meta *meta, const char *path, uint32
 				 schema->n_features, n_inputs, path, schema->name);
 	if (meta->n_calibration && meta->n_calibration != n_inputs)
 		return mls_error(err, -EINVAL,
-				 "Invalid SavedModel format: %s: key \"calibration\": expected %u "
+				 "Invalid %s format: %s: key \"calibration\": expected %u "
 				 "inputs, found %u",
-				 path, n_inputs, meta->n_calibration);
+				 arena->format, path, n_inputs, meta->n_calibration);
 	return 0;
 }
 

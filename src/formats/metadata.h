@@ -23,9 +23,16 @@
 int mls_metadata_read(const struct mls_files *files, struct mls_arena *arena,
 		      struct mlsched_error *err, struct mlsched_meta *meta, const char **path);
 
-/** mls_metadata_check() - does it fit a model of this many inputs? */
-int mls_metadata_check(const struct mlsched_meta *meta, const char *path, uint32_t n_inputs,
-		       struct mlsched_error *err);
+/**
+ * mls_metadata_parse() - the same for a text that another format keeps elsewhere
+ * @blob: the text, and how messages name the place where it was found
+ */
+int mls_metadata_parse(const struct mls_blob *blob, struct mls_arena *arena,
+		       struct mlsched_error *err, struct mlsched_meta *meta);
+
+/** mls_metadata_check() - does it fit a model of this many inputs? @path NULL: there is none */
+int mls_metadata_check(const struct mlsched_meta *meta, const struct mls_arena *arena,
+		       const char *path, uint32_t n_inputs, struct mlsched_error *err);
 
 /** mls_metadata_text() - the file's content for a model; to be freed with free() */
 int mls_metadata_text(const struct mlsched_model *model, struct mlsched_error *err, char **text);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From the steps of a graph to dense layers: y = act(x W + b).
+ * From the steps of a graph, whatever its format, to dense layers: y = act(x W + b).
  *
  * Sums and products by column behind a matrix product go into its weights and
  * its bias; in front of one (batch normalisation behind an activation) they go
@@ -36,8 +36,8 @@ struct folding {
 
 static int refuse(const struct folding *f, const struct mls_step *step, const char *what)
 {
-	return mls_error(f->err, -ENOTSUP, "Invalid SavedModel format: %s: %s: %s", f->path,
-			 step->place, what);
+	return mls_error(f->err, -ENOTSUP, "Invalid %s format: %s: %s: %s", f->arena->format,
+			 f->path, step->place, what);
 }
 
 static void *take(struct folding *f, size_t n, size_t size)
@@ -148,9 +148,9 @@ static int keep_normalization(struct folding *f, uint32_t n_in)
 		deviation[i] = f->divide ? number_at(f->divide, i) : 1;
 		if (deviation[i] == 0)
 			return mls_error(f->err, -EINVAL,
-					 "Invalid SavedModel format: %s: %s: expected a divisor "
-					 "for input %u, found 0",
-					 f->path, f->divide->place, i);
+					 "Invalid %s format: %s: %s: expected a divisor for input "
+					 "%u, found 0",
+					 f->arena->format, f->path, f->divide->place, i);
 	}
 	f->network->desc.mean = mean;
 	f->network->desc.deviation = deviation;

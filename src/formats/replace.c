@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Replacing a directory as a whole.
+ * Replacing a model as a whole: a directory, or a single file.
  *
  * The new directory is made beside the old one under a name of its own, its
  * files and then the directories themselves are written to the disk, and one
@@ -13,6 +13,9 @@
  * tmpfs, overlayfs or the like) gets two renames instead; for a moment there
  * is then no model at all, and after a crash in just that moment the next
  * writer brings the old one back.
+ *
+ * A file goes the same way with a plain rename(), which replaces a file at once
+ * everywhere.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,6 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "src/formats/format.h"
 #include "src/formats/replace.h"
 #include "src/util/error.h"
 
@@ -40,7 +44,7 @@ struct replacing {
 	const char *name; /* last part of @target */
 	int parent; /* descriptor of the directory that holds it */
 	char temporary[64]; /* name beside it */
-	int dir; /* descriptor of the new directory, locked */
+	int dir; /* descriptor of the new directory, or file, locked */
 	bool exists;
 };
 
@@ -74,7 +78,7 @@ static void remove_tree(int parent, const char *name, int depth)
 	unlinkat(parent, name, AT_REMOVEDIR);
 }
 
-/* Removes the directories of writers that are no more. */
+/* Removes what writers left that are no more. */
 static void remove_leftovers(const struct replacing *r)
 {
 	int fd = openat(r->parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -91,7 +95,7 @@ static void remove_leftovers(const struct replacing *r)
 
 		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
 			continue;
-		left = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		left = openat(fd, entry->d_name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 		if (left < 0)
 			continue;
 		if (flock(left, LOCK_EX | LOCK_NB) == 0)
@@ -202,26 +206,35 @@ static int open_parent(struct replacing *r)
 	}
 	if (!r->name[0] || strcmp(r->name, ".") == 0 || strcmp(r->name, "..") == 0) {
 		errno = EINVAL;
-		return fail(r, "expected the name of a directory");
+		return fail(r, "expected the name of a model");
 	}
 	r->parent = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return r->parent < 0 ? fail(r, "cannot open the directory above it") : 0;
 }
 
-/* A new directory under a name that nobody has, locked before anybody can take it for a leftover. */
-static int make_temporary(struct replacing *r)
+/* Makes what is to be locked; false with EEXIST when somebody has this name. */
+static bool make_named(struct replacing *r, bool directory)
+{
+	int flags = directory ? O_RDONLY | O_DIRECTORY : O_WRONLY | O_CREAT | O_EXCL;
+
+	if (directory && mkdirat(r->parent, r->temporary, 0777) != 0)
+		return false;
+	r->dir = openat(r->parent, r->temporary, flags | O_NOFOLLOW | O_CLOEXEC, 0666);
+	return directory || r->dir >= 0;
+}
+
+/* New, under a name that nobody has, and locked before anybody can take it for a leftover. */
+static int make_temporary(struct replacing *r, bool directory)
 {
 	for (int i = 0; i < MAX_TRIES; i++) {
 		struct stat st;
 
 		snprintf(r->temporary, sizeof(r->temporary), PREFIX "%ld-%d", (long)getpid(), i);
-		if (mkdirat(r->parent, r->temporary, 0777) != 0) {
+		if (!make_named(r, directory)) {
 			if (errno == EEXIST)
 				continue;
 			break;
 		}
-		r->dir = openat(r->parent, r->temporary,
-				O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (r->dir >= 0 && flock(r->dir, LOCK_EX | LOCK_NB) == 0 &&
 		    fstat(r->dir, &st) == 0 && st.st_nlink > 0)
 			return 0;
@@ -231,7 +244,8 @@ static int make_temporary(struct replacing *r)
 		r->dir = -1;
 	}
 	r->temporary[0] = '\0';
-	return fail(r, "cannot make a directory beside it");
+	return fail(r, directory ? "cannot make a directory beside it" :
+				   "cannot make a file beside it");
 }
 
 static int write_all(int fd, const uint8_t *data, size_t size)
@@ -366,7 +380,7 @@ int mls_replace_directory(const char *path, const struct mls_new_file *files, si
 	if (ret)
 		goto out;
 	remove_leftovers(&r);
-	ret = make_temporary(&r);
+	ret = make_temporary(&r, true);
 	for (size_t i = 0, done = 0; !ret && i < n; i += done)
 		ret = write_directory(&r, files + i, n - i, &done);
 	if (!ret && fsync(r.dir) != 0)
@@ -376,6 +390,56 @@ int mls_replace_directory(const char *path, const struct mls_new_file *files, si
 	/* The old one now, or the new one when something failed. */
 	if (r.temporary[0])
 		remove_tree(r.parent, r.temporary, 0);
+out:
+	if (r.dir >= 0)
+		close(r.dir);
+	if (r.parent >= 0)
+		close(r.parent);
+	return ret;
+}
+
+/* Only a model of ours or another tool's is replaced: a wrong path must not cost anybody a file. */
+static int check_file(struct replacing *r)
+{
+	struct stat st;
+
+	if (fstatat(r->parent, r->name, &st, 0) != 0)
+		return errno == ENOENT ? 0 : fail(r, "cannot look at it");
+	if (S_ISDIR(st.st_mode))
+		return mls_error(r->err, -EISDIR,
+				 "Cannot write model: %s: expected a file or nothing, found a "
+				 "directory",
+				 r->path);
+	if (!S_ISREG(st.st_mode) || (st.st_size > 0 && !mls_format_of(r->path)))
+		return mls_error(r->err, -EEXIST,
+				 "Cannot write model: %s: expected a model to replace, found "
+				 "another file",
+				 r->path);
+	return 0;
+}
+
+int mls_replace_file(const char *path, const struct mls_blob *content, struct mlsched_error *err)
+{
+	struct replacing r = { .path = path, .err = err, .parent = -1, .dir = -1 };
+	int ret;
+
+	ret = open_parent(&r);
+	if (!ret)
+		ret = check_file(&r);
+	if (ret)
+		goto out;
+	remove_leftovers(&r);
+	ret = make_temporary(&r, false);
+	if (!ret && write_all(r.dir, content->data, content->size) != 0)
+		ret = fail(&r, "cannot write it");
+	if (!ret && fsync(r.dir) != 0)
+		ret = fail(&r, "cannot write it to the disk");
+	if (!ret && renameat(r.parent, r.temporary, r.parent, r.name) != 0)
+		ret = fail(&r, "cannot put the new one in its place");
+	if (ret && r.temporary[0])
+		unlinkat(r.parent, r.temporary, 0);
+	else if (!ret && fsync(r.parent) != 0)
+		ret = fail(&r, "cannot write the directory above it to the disk");
 out:
 	if (r.dir >= 0)
 		close(r.dir);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Replacing a directory as a whole: a reader, or a crash, finds the old one or the new one. */
+/* Replacing a model as a whole: a reader, or a crash, finds the old one or the new one. */
 #ifndef MLS_FORMATS_REPLACE_H
 #define MLS_FORMATS_REPLACE_H
 
@@ -23,6 +23,15 @@ struct mls_new_file {
  */
 int mls_replace_directory(const char *path, const struct mls_new_file *files, size_t n,
 			  struct mlsched_error *err);
+
+/**
+ * mls_replace_file() - write a file beside @path and put it in its place
+ * @path: nothing, an empty file, or a model of a format that is one file
+ *
+ * Return: 0; -EISDIR; -EEXIST when it is another file; what the file system
+ * calls return.
+ */
+int mls_replace_file(const char *path, const struct mls_blob *content, struct mlsched_error *err);
 
 /**
  * mls_replace_check() - would mls_replace_directory() accept @path?

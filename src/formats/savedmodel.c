@@ -145,7 +145,7 @@ static int read_into(const struct mls_files *files, struct mls_arena *arena,
 	if (!ret)
 		ret = mls_metadata_read(files, arena, err, &meta, &meta_path);
 	if (!ret)
-		ret = mls_metadata_check(&meta, meta_path, network.layers[0].n_in, err);
+		ret = mls_metadata_check(&meta, arena, meta_path, network.layers[0].n_in, err);
 	if (ret)
 		return ret;
 	fill_meta(graph, network.layers[0].n_in, meta_path != NULL, &meta);

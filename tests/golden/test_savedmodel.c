@@ -248,9 +248,10 @@ static void missing_model_is_not_found(void **state)
 					 "savedmodel-nan: expected saved_model.pb in the "
 					 "directory, found none");
 	assert_int_equal(mlsched_model_load(BAD "savedmodel-nan/why.txt", &err, &model), -EINVAL);
-	assert_string_equal(err.message, "Invalid SavedModel format: " BAD
-					 "savedmodel-nan/why.txt: expected a directory with "
-					 "saved_model.pb, found a file");
+	assert_non_null(strstr(err.message, "Invalid model format: " BAD
+					    "savedmodel-nan/why.txt: expected one of: "
+					    "TensorFlow SavedModel directory"));
+	assert_non_null(strstr(err.message, "; found a file that is none"));
 }
 
 static char models[][64] = {
