@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Walking a TensorFlow graph backwards from the output of its serving
- * signature.
+ * Walking a graph backwards from its output; of a TensorFlow graph, from that
+ * of its serving signature.
  *
  * A tensor is one of three things: numbers that the file holds (constants,
  * weights, and what is computed from them alone), a variable that nobody has
  * read yet, or a row computed from the input.  Every operation says what its
- * output is, given its inputs (graph_ops.c); one that is not known there is refused
- * by name.  Nothing depends on how nodes are called or in which order they
+ * output is, given its inputs (graph_ops.c, onnx_ops.c); one that is not known there is
+ * refused by name.  Nothing depends on how nodes are called or in which order they
  * stand, because that changes with every version of every tool.
  *
  * Folding the steps into dense layers is network.c's work.
@@ -39,10 +39,10 @@ int mls_walk_refuse(struct mls_walk *w, const struct mls_scope *scope, const Mls
 	va_start(args, format);
 	vsnprintf(detail, sizeof(detail), format, args);
 	va_end(args);
-	return mls_error(w->err, code,
-			 "Invalid SavedModel format: %s: %s%.100s%snode %.120s (%.60s): %s",
-			 w->path, function ? "function " : "", function ? function : "",
-			 function ? ": " : "", node->name, node->op, detail);
+	return mls_error(w->err, code, "Invalid %s format: %s: %s%.100s%snode %.120s (%.60s): %s",
+			 w->arena->format, w->path, function ? "function " : "",
+			 function ? function : "", function ? ": " : "", node->name, node->op,
+			 detail);
 }
 
 int mls_walk_memory(struct mls_walk *w)
@@ -93,6 +93,15 @@ static int eval_call(struct mls_walk *w, const struct mls_here *here, struct mls
 			       here->ref->index, inside->body->name);
 }
 
+static const struct mls_operation *find_operation(const struct mls_walk *w, const char *op)
+{
+	for (size_t i = 0; i < w->dialect->n_operations; i++) {
+		if (strcmp(w->dialect->operations[i].op, op) == 0)
+			return &w->dialect->operations[i];
+	}
+	return NULL;
+}
+
 static int eval_node(struct mls_walk *w, struct mls_scope *scope, const struct mls_ref *ref,
 		     struct mls_value **value)
 {
@@ -104,7 +113,7 @@ static int eval_node(struct mls_walk *w, struct mls_scope *scope, const struct m
 
 	if (mls_walk_is_call(w, ref->node))
 		return eval_call(w, &here, value);
-	operation = mls_find_operation(ref->node->op);
+	operation = find_operation(w, ref->node->op);
 	if (!operation)
 		return mls_walk_refuse(w, scope, ref->node, -ENOTSUP,
 				       "expected an operation of dense layers, found %.60s",
@@ -138,15 +147,15 @@ int mls_walk_eval(struct mls_walk *w, struct mls_scope *scope, const char *text,
 	if (!mls_walk_charge(w, body->function ? body->function->signature->n_input_arg : 1) ||
 	    w->depth >= MAX_DEPTH)
 		return mls_error(w->err, -ENOTSUP,
-				 "Invalid SavedModel format: %s: %s%.100s: expected a small "
-				 "network, found more than %d nested operations at %.100s",
-				 w->path, body->name ? "function " : "main graph",
+				 "Invalid %s format: %s: %s%.100s: expected a small network, found "
+				 "more than %d nested operations at %.100s",
+				 w->arena->format, w->path, body->name ? "function " : "main graph",
 				 body->name ? body->name : "", MAX_DEPTH, text);
 	if (!mls_ref_parse(body, text, &ref))
 		return mls_error(w->err, -EINVAL,
-				 "Invalid SavedModel format: %s: %s%.100s: expected a node for "
-				 "\"%.100s\", found none",
-				 w->path, body->name ? "function " : "main graph",
+				 "Invalid %s format: %s: %s%.100s: expected a node for \"%.100s\", "
+				 "found none",
+				 w->arena->format, w->path, body->name ? "function " : "main graph",
 				 body->name ? body->name : "", text);
 	w->depth++;
 	if (ref.node) {
@@ -200,7 +209,7 @@ static bool is_partitioned_call(const Mls__Node *node)
 bool mls_walk_is_call(const struct mls_walk *w, const Mls__Node *node)
 {
 	return is_partitioned_call(node) ||
-	       (!mls_find_operation(node->op) && find_function(w, node->op));
+	       (!find_operation(w, node->op) && find_function(w, node->op));
 }
 
 static int new_scope(struct mls_walk *w, const struct mls_body *body, struct mls_scope *caller,
@@ -219,6 +228,11 @@ static int new_scope(struct mls_walk *w, const struct mls_body *body, struct mls
 		return mls_walk_memory(w);
 	*scope = s;
 	return 0;
+}
+
+int mls_walk_begin(struct mls_walk *w, const struct mls_body *body)
+{
+	return new_scope(w, body, NULL, NULL, &w->main);
 }
 
 static int make_body(struct mls_walk *w, const char *name, const Mls__Function *function,
@@ -411,7 +425,7 @@ static int start(struct mls_walk *w)
 	ret = index_functions(w);
 	if (!ret)
 		ret = make_body(w, NULL, NULL, graph->node, graph->n_node, &body);
-	return ret ? ret : new_scope(w, body, NULL, NULL, &w->main);
+	return ret ? ret : mls_walk_begin(w, body);
 }
 
 static int walk(struct mls_walk *w, const struct mls_step **last)
@@ -449,7 +463,13 @@ int mls_graph_walk(const Mls__MetaGraph *meta, const char *path, const struct ml
 		   struct mls_arena *arena, struct mlsched_error *err, const struct mls_step **last)
 {
 	struct mls_walk w = {
-		.meta = meta, .path = path, .files = files, .arena = arena, .err = err
+		.dialect = &mls_tensorflow,
+		.rows = -1,
+		.meta = meta,
+		.path = path,
+		.files = files,
+		.arena = arena,
+		.err = err,
 	};
 	int ret = walk(&w, last);
 

@@ -43,8 +43,16 @@ struct mls_variable {
 	struct mls_value *value;
 };
 
-/* One walk through one graph. */
+/**
+ * struct mls_walk - one walk through one graph
+ * @dialect: what its operations are called
+ * @opset:   version of the operators, where the dialect has such
+ * @rows:    how many rows the input has by its shape; -1 when that is left open
+ */
 struct mls_walk {
+	const struct mls_dialect *dialect;
+	int64_t opset;
+	int64_t rows;
 	const Mls__MetaGraph *meta;
 	const char *path;
 	const struct mls_files *files;
@@ -71,6 +79,9 @@ struct mls_here {
 /** mls_walk_refuse() - an error that names function, node and operation */
 int mls_walk_refuse(struct mls_walk *w, const struct mls_scope *scope, const Mls__Node *node,
 		    int code, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/** mls_walk_begin() - make the scope of the main graph */
+int mls_walk_begin(struct mls_walk *w, const struct mls_body *body);
 
 /** mls_walk_memory() - the error when the arena is exhausted */
 int mls_walk_memory(struct mls_walk *w);
@@ -108,7 +119,7 @@ int mls_check_finite(struct mls_walk *w, const struct mls_here *here, const char
 
 /**
  * struct mls_operation - one kind of node
- * @op:       its name in TensorFlow
+ * @op:       its name
  * @eval:     what its output is, by mls_walk_input() of its inputs
  * @argument: for functions that serve several operations
  */
@@ -119,8 +130,13 @@ struct mls_operation {
 	int argument;
 };
 
-/** mls_find_operation() - by name; NULL if it is none of dense layers */
-const struct mls_operation *mls_find_operation(const char *op);
+/* The operations of one kind of graph that can be part of dense layers. */
+struct mls_dialect {
+	const struct mls_operation *operations;
+	size_t n_operations;
+};
+
+extern const struct mls_dialect mls_tensorflow;
 
 enum mls_binary { MLS_ADD, MLS_SUB, MLS_MUL, MLS_DIV, MLS_MAX, MLS_MIN };
 enum mls_unary { MLS_SQRT, MLS_RSQRT, MLS_SQUARE, MLS_NEG, MLS_RECIPROCAL };

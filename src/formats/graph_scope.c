@@ -3,7 +3,8 @@
  * Names in a graph and in the functions that it calls.
  *
  * In the main graph a tensor is "node" or "node:1"; inside a function it is
- * "node:output:1", and a bare name is an argument of the function.
+ * "node:output:1", and a bare name is an argument of the function.  In ONNX
+ * each tensor has a name of its own, with or without colons.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,56 +25,91 @@ static int compare_named(const void *a, const void *b)
 	return compare_names(x->name, x->size, y->name, y->size);
 }
 
+static struct mls_body *make_body(struct mls_arena *arena, Mls__Node *const *nodes, size_t n_nodes,
+				  struct mls_named *names, size_t n_names, const char **duplicate)
+{
+	struct mls_body *body = mls_arena_alloc(arena, sizeof(*body));
+
+	*duplicate = NULL;
+	if (!body || n_nodes > UINT32_MAX || n_names > UINT32_MAX)
+		return NULL;
+	qsort(names, n_names, sizeof(*names), compare_named);
+	for (size_t i = 1; i < n_names; i++) {
+		if (compare_named(&names[i - 1], &names[i]) == 0) {
+			*duplicate = names[i].name;
+			return NULL;
+		}
+	}
+	body->nodes = nodes;
+	body->n_nodes = (uint32_t)n_nodes;
+	body->sorted = names;
+	body->n_sorted = (uint32_t)n_names;
+	return body;
+}
+
 struct mls_body *mls_body_make(struct mls_arena *arena, const char *name,
 			       const Mls__Function *function, Mls__Node *const *nodes,
 			       size_t n_nodes, const char **duplicate)
 {
-	struct mls_body *body = mls_arena_alloc(arena, sizeof(*body));
 	struct mls_named *sorted = mls_arena_array(arena, n_nodes, sizeof(*sorted));
+	struct mls_body *body;
 
 	*duplicate = NULL;
-	if (!body || !sorted || n_nodes > UINT32_MAX)
+	if (!sorted)
 		return NULL;
 	for (size_t i = 0; i < n_nodes; i++) {
 		sorted[i].name = nodes[i]->name;
 		sorted[i].size = strlen(nodes[i]->name);
 		sorted[i].index = (uint32_t)i;
 	}
-	qsort(sorted, n_nodes, sizeof(*sorted), compare_named);
-	for (size_t i = 1; i < n_nodes; i++) {
-		if (compare_named(&sorted[i - 1], &sorted[i]) == 0) {
-			*duplicate = sorted[i].name;
-			return NULL;
-		}
+	body = make_body(arena, nodes, n_nodes, sorted, n_nodes, duplicate);
+	if (body) {
+		body->name = name;
+		body->function = function;
 	}
-	body->name = name;
-	body->function = function;
-	body->nodes = nodes;
-	body->n_nodes = (uint32_t)n_nodes;
-	body->sorted = sorted;
 	return body;
 }
 
-const Mls__Node *mls_body_find(const struct mls_body *body, const char *name, size_t size,
-			       uint32_t *index)
+struct mls_body *mls_body_of_tensors(struct mls_arena *arena, Mls__Node *const *nodes,
+				     size_t n_nodes, struct mls_named *names, size_t n_names,
+				     const char **duplicate)
 {
-	uint32_t low = 0, high = body->n_nodes;
+	struct mls_body *body = make_body(arena, nodes, n_nodes, names, n_names, duplicate);
+
+	if (body)
+		body->tensors = true;
+	return body;
+}
+
+static const struct mls_named *find_named(const struct mls_body *body, const char *name,
+					  size_t size)
+{
+	uint32_t low = 0, high = body->n_sorted;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 		const struct mls_named *named = &body->sorted[middle];
 		int order = compare_names(name, size, named->name, named->size);
 
-		if (order == 0) {
-			*index = named->index;
-			return body->nodes[named->index];
-		}
+		if (order == 0)
+			return named;
 		if (order < 0)
 			high = middle;
 		else
 			low = middle + 1;
 	}
 	return NULL;
+}
+
+const Mls__Node *mls_body_find(const struct mls_body *body, const char *name, size_t size,
+			       uint32_t *index)
+{
+	const struct mls_named *named = find_named(body, name, size);
+
+	if (!named)
+		return NULL;
+	*index = named->index;
+	return body->nodes[named->index];
 }
 
 static bool parse_index(const char *text, uint32_t *index)
@@ -104,12 +140,26 @@ static bool find_argument(const struct mls_body *body, const char *text, uint32_
 	return false;
 }
 
+static bool find_tensor(const struct mls_body *body, const char *text, struct mls_ref *ref)
+{
+	const struct mls_named *named = find_named(body, text, strlen(text));
+
+	if (!named)
+		return false;
+	ref->node = body->nodes[named->index];
+	ref->node_index = named->index;
+	ref->index = named->output;
+	return true;
+}
+
 bool mls_ref_parse(const struct mls_body *body, const char *text, struct mls_ref *ref)
 {
 	const char *colon = strchr(text, ':');
 	size_t size = colon ? (size_t)(colon - text) : strlen(text);
 
 	*ref = (struct mls_ref){ .output = "" };
+	if (body->tensors)
+		return find_tensor(body, text, ref);
 	if (body->function && !colon && find_argument(body, text, &ref->index))
 		return true;
 	ref->node = mls_body_find(body, text, size, &ref->node_index);

@@ -13,13 +13,16 @@ struct mls_body {
 	const Mls__Function *function; /* NULL for the main graph */
 	Mls__Node *const *nodes;
 	uint32_t n_nodes;
-	const struct mls_named *sorted; /* [n_nodes] by name */
+	const struct mls_named *sorted; /* [n_sorted] by name */
+	uint32_t n_sorted;
+	bool tensors; /* the names are those of tensors, not of nodes: all before and behind a colon */
 };
 
 struct mls_named {
 	const char *name;
 	size_t size;
 	uint32_t index;
+	uint32_t output; /* of the node, where tensors have names of their own */
 };
 
 /* One activation of a body: the same function called twice has two. */
@@ -51,6 +54,14 @@ struct mls_ref {
 struct mls_body *mls_body_make(struct mls_arena *arena, const char *name,
 			       const Mls__Function *function, Mls__Node *const *nodes,
 			       size_t n_nodes, const char **duplicate);
+
+/**
+ * mls_body_of_tensors() - the same for a graph whose tensors have names of their own
+ * @names: [n_names], will be sorted; which output of which of @nodes each of them is
+ */
+struct mls_body *mls_body_of_tensors(struct mls_arena *arena, Mls__Node *const *nodes,
+				     size_t n_nodes, struct mls_named *names, size_t n_names,
+				     const char **duplicate);
 
 /** mls_body_find() - a node by name; NULL if there is none */
 const Mls__Node *mls_body_find(const struct mls_body *body, const char *name, size_t size,
