@@ -281,6 +281,10 @@ int mls_recording_next_model(struct mls_recording_reader *reader, struct mls_rec
 int mls_recording_next(struct mls_recording_reader *reader, struct mls_recorded *row,
 		       struct mlsched_error *err);
 
+/** mls_recording_cpus() - how many CPUs of a session were online */
+int mls_recording_cpus(struct mls_recording_reader *reader, uint32_t session, uint32_t *n,
+		       struct mlsched_error *err);
+
 /** mls_recording_value() - of a counter, the last that a session wrote: 1; 0: none; -errno */
 int mls_recording_value(struct mls_recording_reader *reader, uint32_t session, const char *name,
 			uint64_t *value, struct mlsched_error *err);

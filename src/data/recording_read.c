@@ -274,6 +274,26 @@ int mls_recording_next_model(struct mls_recording_reader *r, struct mls_recordin
 	return p.failed ? p.failed : 1;
 }
 
+int mls_recording_cpus(struct mls_recording_reader *r, uint32_t session, uint32_t *n,
+		       struct mlsched_error *err)
+{
+	struct place p = { .r = r, .table = "cpus", .row = session, .err = err };
+	int ret = mls_sql_prepare(r->db, r->path,
+				  "SELECT count(*) FROM cpus WHERE session=? AND online=1", &p.s,
+				  err);
+
+	if (ret)
+		return ret;
+	sqlite3_bind_int64(p.s, 1, session);
+	ret = step(r, p.s, "cpus", err);
+	if (ret == 1) {
+		*n = (uint32_t)whole(&p, 0, "online", 0, MLS_RECORDING_CPUS);
+		ret = p.failed;
+	}
+	sqlite3_finalize(p.s);
+	return ret;
+}
+
 int mls_recording_value(struct mls_recording_reader *r, uint32_t session, const char *name,
 			uint64_t *value, struct mlsched_error *err)
 {

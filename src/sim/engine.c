@@ -588,19 +588,91 @@ static void begin_measuring(struct sim *s, u32 by)
 
 enum outcome { RUNS, BLOCKS, ENDS };
 
-static enum outcome spawn(struct sim *s, u32 task, const struct sim_instruction *i)
+static void spawn(struct sim *s, u32 task, u32 program, u32 who)
 {
 	u32 cpu = s->tasks[task].cpu, child;
-	u32 who = i->count ? s->n_jobs++ : s->tasks[task].who;
 
-	child = make_task(s, i->to, who, cpu);
+	child = make_task(s, program, who, cpu);
 	s->tasks[child].parent = task;
 	s->tasks[child].tied = s->tasks[task].tied;
 	s->tasks[task].children++;
 	s->tasks[task].extra += s->machine->costs.fork;
 	s->policy->arrive(s, child);
 	wake(s, child, SIM_FORKED, cpu, SIM_NEVER);
+}
+
+/* ---- recordings ----------------------------------------------------------------------------- */
+
+/* The next task, or waits for its time; ENDS: there are no more. */
+static enum outcome launch(struct sim *s, u32 task)
+{
+	const struct sim_replay *r = s->workload->replay;
+	const struct sim_replayed *next = &r->tasks[s->n_jobs];
+
+	if (s->n_jobs == r->n_tasks)
+		return ENDS;
+	s->tasks[task].pc--;
+	if (next->start > s->now) {
+		event_sleep(s, task, next->start);
+		return BLOCKS;
+	}
+	spawn(s, task, next->program, s->n_jobs++);
+	s->tasks[task].left = 1;
 	return RUNS;
+}
+
+/*
+ * Part number @n of @cycles: each is about as long as the others, by chance, and the sum is
+ * @total.  @key: of the draws.
+ */
+static u64 part_of_step(u64 seed, u64 stream, u64 key, u64 total, u32 cycles, u32 n)
+{
+	u64 mean = total / cycles, bounds[2];
+
+	for (u32 k = 0; k < 2; k++) {
+		u32 at = n + k;
+
+		bounds[k] = at == 0      ? 0 :
+			    at == cycles ? total :
+					   at * mean - mean / 2 +
+						   sim_draw(seed, stream, key + at) % (mean + 1);
+	}
+	return bounds[1] - bounds[0];
+}
+
+/* The next run or sleep of a task; ENDS: it has done what is known of it. */
+static enum outcome replay(struct sim *s, u32 task)
+{
+	const struct sim_replay *r = s->workload->replay;
+	struct sim_task *t = &s->tasks[task];
+	const struct sim_replayed *own = &r->tasks[t->who];
+
+	while (t->times[0] < own->n) {
+		u32 number = own->first + t->times[0], phase = t->times[1]++;
+		const struct sim_step *step = &r->steps[number];
+		bool sleeps = phase % 2;
+		u64 ns = part_of_step(s->seed + s->salt, sim_stream(t->who, sleeps),
+				      (u64)number << 32, sleeps ? step->sleep : step->run,
+				      step->cycles, phase / 2);
+
+		if (t->times[1] == 2 * step->cycles) {
+			t->times[1] = 0;
+			t->times[0]++;
+		}
+		if (!ns)
+			continue;
+		/* What it did after its last run nobody knows. */
+		if (sleeps && t->times[0] == own->n)
+			break;
+		t->pc--;
+		if (sleeps) {
+			event_sleep(s, task, s->now + ns);
+			return BLOCKS;
+		}
+		t->left = ns;
+		return RUNS;
+	}
+	return ENDS;
 }
 
 static enum outcome receive(struct sim *s, u32 task, const struct sim_instruction *i, u32 cpu)
@@ -764,7 +836,7 @@ static enum outcome advance(struct sim *s, u32 task, u32 cpu)
 				t->pc++;
 			break;
 		case SIM_SPAWN:
-			spawn(s, task, i);
+			spawn(s, task, i->to, i->count ? s->n_jobs++ : t->who);
 			if (t->extra) {
 				t->left = 1;
 				return RUNS;
@@ -821,6 +893,14 @@ static enum outcome advance(struct sim *s, u32 task, u32 cpu)
 			if (use_object(s, task, i, cpu) == BLOCKS)
 				return BLOCKS;
 			break;
+		case SIM_LAUNCH:
+		case SIM_REPLAY: {
+			enum outcome next = i->op == SIM_LAUNCH ? launch(s, task) : replay(s, task);
+
+			if (next != ENDS)
+				return next;
+			break;
+		}
 		}
 		/* A loop without work would be endless: it is given 1 us for each turn. */
 		if (i->op == SIM_LOOP && s->now == t->looped) {

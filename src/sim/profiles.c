@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "src/sim/replay.h"
 #include "src/sim/rtapp.h"
 #include "src/sim/workload.h"
 #include "src/util/error.h"
@@ -243,6 +244,8 @@ int sim_workload_make(struct sim_workload *w, const char *name, uint32_t cpus,
 
 	if (strlen(name) > 5 && strcmp(name + strlen(name) - 5, ".json") == 0)
 		return sim_rtapp_load(w, name, err);
+	if (sim_replay_is(name))
+		return sim_replay_load(w, name, err);
 	memset(w, 0, sizeof(*w));
 	for (uint32_t i = 0; i < N_WORKLOADS; i++) {
 		if (strcmp(workloads[i].name, name) == 0) {
@@ -254,6 +257,7 @@ int sim_workload_make(struct sim_workload *w, const char *name, uint32_t cpus,
 			 i ? ", " : "", workloads[i].name);
 	}
 	return mls_error(err, -EINVAL,
-			 "workload %s: expected one of %s, or a file of rt-app's, NAME.json", name,
-			 names);
+			 "workload %s: expected one of %s, a file of rt-app's, NAME.json, or a "
+			 "recording, NAME.db",
+			 name, names);
 }

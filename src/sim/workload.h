@@ -43,6 +43,9 @@ enum sim_op {
 	SIM_TAKE,
 	SIM_BARRIER, /* until @count tasks are there */
 	SIM_TIMER, /* until @mean after the last time; @count: also if that is over already */
+	/* Of a recording: */
+	SIM_LAUNCH, /* each of its tasks when its time has come, as a child */
+	SIM_REPLAY, /* what the task of this number did, to its end */
 };
 
 /* How the amounts of an instruction vary. */
@@ -110,6 +113,43 @@ struct sim_start {
 #define SIM_MAX_STARTS   64
 #define SIM_MAX_CODE     1024
 
+/* What a task is known to have done for a while: so many times a run and a sleep. */
+struct sim_step {
+	uint64_t run; /* ns of all of them together */
+	uint64_t sleep;
+	uint32_t cycles; /* at least 1 */
+};
+
+/**
+ * struct sim_replayed - a task of a recording
+ * @start:   ns from the beginning
+ * @first:   of its steps
+ * @n:       steps
+ * @program: that it runs
+ */
+struct sim_replayed {
+	uint64_t start;
+	uint32_t first;
+	uint32_t n;
+	uint16_t program;
+};
+
+/**
+ * struct sim_replay - a recording as work to do: replay.h
+ * @tasks: [n_tasks], in the order of their starts
+ * @steps: [n_steps]
+ * @names: of the programs
+ * @about: how much of it is known, for people
+ */
+struct sim_replay {
+	struct sim_replayed *tasks;
+	uint32_t n_tasks;
+	struct sim_step *steps;
+	uint32_t n_steps;
+	char (*names)[16];
+	char about[320];
+};
+
 struct sim_workload {
 	char name[32];
 	struct sim_program programs[SIM_MAX_PROGRAMS];
@@ -124,18 +164,23 @@ struct sim_workload {
 	uint32_t numbers; /* that SIM_SPAWN gives out: it skips to the end behind the last one */
 	struct sim_instruction code[SIM_MAX_CODE]; /* that the programs point into */
 	uint32_t n_code;
+	struct sim_replay *replay; /* NULL: it is not of a recording */
 };
 
 /**
  * sim_workload_make() - one of the named workloads, as large as @cpus want
  * @name: make, message, mixed, imbalance (the loads of bench/vm), server, make1, makehalf,
- *        phases; or a file of rt-app's, whose name ends with .json (rtapp.h)
+ *        phases; or a file of rt-app's, whose name ends with .json (rtapp.h); or a
+ *        recording, whose name ends with .db or .db:SESSION (replay.h)
  *
  * Not copied: the programs point into it.  Return: 0, or -EINVAL; of a file what
- * sim_rtapp_load() returns.
+ * sim_rtapp_load() or sim_replay_load() returns.
  */
 int sim_workload_make(struct sim_workload *w, const char *name, uint32_t cpus,
 		      struct mlsched_error *err);
+
+/** sim_workload_clear() - frees what a recording needed; zeros and other workloads are allowed */
+void sim_workload_clear(struct sim_workload *w);
 
 /** sim_workload_name() - of workload @i for help and tables; NULL behind the last one */
 const char *sim_workload_name(uint32_t i);
