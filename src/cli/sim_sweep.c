@@ -9,6 +9,7 @@
 #include "src/cli/progress.h"
 #include "src/cli/sim_sweep.h"
 #include "src/cli/tuning.h"
+#include "src/sim/replay.h"
 #include "src/util/error.h"
 
 /* ---- options ------------------------------------------------------------------------- */
@@ -19,16 +20,19 @@ enum {
 	OPTION_SEEDS,
 	OPTION_LIMIT,
 	OPTION_MECHANISMS,
-	OPTION_OFFERS
+	OPTION_OFFERS,
+	OPTION_WORKING_SET
 };
 
 static const struct argp_option options[] = {
 	{ "machine", 'm', "LIST", 0,
 	  "CPUs, last-level caches, nodes, threads of a core: 8c2l, 128c16l2n, 16c2l2t (8c2l)", 0 },
 	{ "workload", 'w', "LIST", 0,
-	  "make, message, mixed, imbalance, server, make1, makehalf, phases, or rt-app's FILE.json "
-	  "(the first four)",
+	  "make, message, mixed, imbalance, server, make1, makehalf, phases, rt-app's FILE.json, or "
+	  "a recording, FILE.db or FILE.db:SESSION (the first four)",
 	  0 },
+	{ "working-set", OPTION_WORKING_SET, "KIB", 0,
+	  "Of each task of a recording, which does not say (256)", 0 },
 	{ "mechanisms", OPTION_MECHANISMS, "LIST", 0,
 	  "Of ours, but not of base: as for mlsched run (none; with a model that says so, those of "
 	  "its training)",
@@ -96,6 +100,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		cli_offers(state, arg, o->tuning.worth);
 		o->tuned = true;
 		return 0;
+	case OPTION_WORKING_SET:
+		o->working_set = (uint32_t)number(state, "working-set", arg, 0, 1 << 20);
+		return 0;
 	case OPTION_COSTS:
 		o->costs = arg;
 		return 0;
@@ -129,6 +136,7 @@ struct cli_sim_sweep_options cli_sim_sweep_default(void)
 		.machines = { NULL, { "8c2l" }, 1 },
 		.workloads = { NULL, { "make", "message", "mixed", "imbalance" }, 4 },
 		.costs = "server",
+		.working_set = SIM_REPLAY_KIB,
 		.tuning = SIM_TUNING_DEFAULT,
 		.seeds = 5,
 		.seed = 1,
@@ -183,8 +191,25 @@ static int find_contender(struct cli_sim_sweep *s, const struct cli_sim_sweep_op
 	return ret ? mls_error_prefix(err, ret, "%s", o->model) : 0;
 }
 
+/* How much of a recording is known is said once, and not for each machine. */
+static int make_workload(struct sim_workload *w, const struct cli_sim_sweep_options *o,
+			 const char *name, const struct sim_machine *machine, bool says,
+			 const struct cli_common *common, struct mlsched_error *err)
+{
+	int ret = sim_workload_make(w, name, machine->n_cpus, err);
+
+	if (ret || !w->replay)
+		return ret;
+	for (uint32_t i = 0; i < SIM_MAX_PROGRAMS; i++)
+		if (w->programs[i].kib)
+			w->programs[i].kib = o->working_set;
+	if (says)
+		cli_note(common, "%s: %s", name, w->replay->about);
+	return 0;
+}
+
 static int make_parts(struct cli_sim_sweep *s, const struct cli_sim_sweep_options *o,
-		      struct mlsched_error *err)
+		      const struct cli_common *common, struct mlsched_error *err)
 {
 	struct sim_workload *workload = s->workloads;
 	struct sim_costs costs;
@@ -202,8 +227,8 @@ static int make_parts(struct cli_sim_sweep *s, const struct cli_sim_sweep_option
 	}
 	for (uint32_t m = 0; m < o->machines.n && !ret; m++)
 		for (uint32_t w = 0; w < o->workloads.n && !ret; w++)
-			ret = sim_workload_make(workload++, o->workloads.name[w],
-						s->machines[m].n_cpus, err);
+			ret = make_workload(workload++, o, o->workloads.name[w], &s->machines[m],
+					    m == 0, common, err);
 	return ret;
 }
 
@@ -221,8 +246,9 @@ int cli_sim_sweep_make(struct cli_sim_sweep *s, const struct cli_sim_sweep_optio
 						.n_seeds = o->seeds,
 						.seed = o->seed,
 						.limit = (uint64_t)(o->limit * 1e9) } };
+	s->n_workloads = s->workloads ? n_loads : 0;
 	if (s->machines && s->workloads && s->contenders && s->sweep.cells)
-		ret = make_parts(s, o, &err);
+		ret = make_parts(s, o, common, &err);
 	if (ret)
 		return cli_fail(common, "%s", ret == -ENOMEM ? "no memory" : err.message);
 	for (uint32_t load = 0; load < n_loads; load++)
@@ -289,6 +315,8 @@ void cli_sim_sweep_clear(struct cli_sim_sweep *s)
 		sim_sweep_clear(&s->sweep);
 	free(s->sweep.cells);
 	sim_decider_clear(&s->decider);
+	for (uint32_t i = 0; i < s->n_workloads; i++)
+		sim_workload_clear(&s->workloads[i]);
 	free(s->contenders);
 	free(s->workloads);
 	free(s->machines);

@@ -12,6 +12,7 @@
  * struct cli_sim_sweep_options
  * @model:  decides where a contender is called "model"; NULL: none may be
  * @costs:  as of cli_sim_costs()
+ * @working_set: KiB of each task of a recording
  * @tuning: of contenders of our policy that have none of their own
  * @tuned:  it was asked for: else a model that says for which it was trained has that one
  * @limit:  of simulated time, s
@@ -20,6 +21,7 @@ struct cli_sim_sweep_options {
 	struct cli_names machines, workloads, policies;
 	const char *model;
 	const char *costs;
+	uint32_t working_set;
 	struct sim_tuning tuning;
 	bool tuned;
 	uint32_t seeds, threads;
@@ -40,11 +42,12 @@ void cli_sim_sweep_names(struct argp_state *state, struct cli_names *names, cons
 
 /**
  * struct cli_sim_sweep - its cells: of each machine, of each workload, each contender
- * @workloads: of each machine, each of them
+ * @workloads: of each machine, each of them: [n_workloads]
  */
 struct cli_sim_sweep {
 	struct sim_machine *machines;
 	struct sim_workload *workloads;
+	uint32_t n_workloads;
 	struct sim_contender *contenders;
 	struct sim_decider decider;
 	struct sim_tuning of_model;

@@ -24,6 +24,8 @@ struct lessons {
 
 static void clear_lessons(struct lessons *l)
 {
+	for (uint32_t i = 0; i < l->n; i++)
+		sim_workload_clear(&l->workload[i]);
 	free(l->lesson);
 	free(l->workload);
 	cli_names_clear(&l->machines);

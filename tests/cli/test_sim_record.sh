@@ -66,6 +66,42 @@ check "which decides in sim" sim --seeds 1 -w message -p mlsched,model --model "
 "$MLSCHED" train --from "$tap_tmp/always.db" --init models/default -q -o "$tap_tmp/none" >/dev/null 2>&1
 same "and not without a coin" "4" "$?"
 
+# A recording is a workload, too.
+sim --seeds 1 -w message -p mlsched --window 200 -q --record "$tap_tmp/load.db" >/dev/null
+replay() { sim -m 8c2l -p mlsched,eevdf "$@"; }
+same "sim -w FILE.db replays a recording, and says how much of it is known" "48 tasks of 1 programs" \
+	"$(replay --seeds 1 -w "$tap_tmp/load.db" 2>&1 >"$tap_tmp/table" | grep -o '[0-9]* tasks of [0-9]* programs')"
+same "with a row for each policy" 2 "$(grep -cE '^(mlsched|eevdf) ' "$tap_tmp/table")"
+one=$(replay --seeds 2 -w "$tap_tmp/load.db" --json)
+same "it comes to the same for a seed, and on other threads" "$one" "$(replay --seeds 2 -t 3 -w "$tap_tmp/load.db:1" --json |
+	sed 's/load\.db:1/load.db/g')"
+of() { python3 -c "import json, sys; runs = json.load(sys.stdin)['runs']; print($1)"; }
+same "and to something else for another one" 4 "$(of "len({r['makespan_ms'] for r in runs})" <<<"$one")"
+same "moves cost nothing without a working set" 0.0 "$(replay --seeds 1 -w "$tap_tmp/load.db" --working-set 0 --json |
+	of "max(r['refill_ms'] for r in runs)")"
+same "and more with a larger one" True "$(for kib in 256 2048; do
+	replay --seeds 1 -w "$tap_tmp/load.db" --working-set $kib --json | of "runs[0]['refill_ms']"
+done | python3 -c 'import sys; small, large = map(float, sys.stdin); print(0 < small < large)')"
+check "train --from sim learns on it" "$MLSCHED" train --from sim --machines 4c2l --workloads "$tap_tmp/load.db" --runs 1 \
+	--rounds 1 --epochs 1 -q -o "$tap_tmp/own"
+# Its length is right, and something in it is not.
+python3 -c '
+import sqlite3, sys
+for name, sql in ("ahead", "UPDATE decisions SET run_time = observed + 1 WHERE id = 9"), ("empty", "DELETE FROM decisions"):
+    copy = "{}/{}.db".format(sys.argv[1], name)
+    open(copy, "wb").write(open(sys.argv[1] + "/load.db", "rb").read())
+    database = sqlite3.connect(copy)
+    database.execute(sql)
+    database.commit()' "$tap_tmp"
+head -c 30000 "$tap_tmp/load.db" >"$tap_tmp/cut.db"
+for name in ahead empty cut none "load.db:2"; do
+	name=${name%.db}
+	replay --seeds 1 -w "$tap_tmp/$name$(case $name in *:*) ;; *) echo .db ;; esac)" >/dev/null 2>"$tap_tmp/err"
+	same "sim -w $name exits 1" 1 $?
+	same "and says in one line what is wrong with which file" "1 1" \
+		"$(wc -l <"$tap_tmp/err") $(grep -c "^mlsched sim: $tap_tmp/${name%:*}" "$tap_tmp/err")"
+done
+
 expect() { # NAME MESSAGE OPTION...
 	local name=$1 message=$2
 	shift 2
@@ -77,7 +113,7 @@ expect "a file that exists is refused" "$tap_tmp/model.db: the file exists; --ap
 expect "policies that are not ours are refused" "--record: policy eevdf: expected one of ours in the last place (mlsched, \
 model, refuse, ...): the others decide nothing that a model could" -p mlsched,eevdf --record "$tap_tmp/none.db"
 for option in "--explore 0.1" "--append" "--record x --explore 0.3" "--record x --explore -1" "--record x --window 0" \
-	"--record x --window 401"; do
+	"--record x --window 401" "--working-set x" "--working-set -1"; do
 	# shellcheck disable=SC2086
 	sim $option >/dev/null 2>&1
 	same "sim $option exits 2" 2 $?
