@@ -80,7 +80,7 @@ static bool decide(struct sim *s, u32 kind, u32 task, u32 src, u32 dst)
 	    mls_policy_is_large(length_of(s, src), kind == MLS_POLICY_STEAL ? s->cpus[dst].queue.n :
 									      length_of(s, dst))) {
 		s->mechanisms[MLS_POLICY_LEVEL_LARGE]++;
-		return mls_policy_heuristic((enum mls_policy_kind)kind);
+		return sim_decide_large(s, kind, task, src, dst);
 	}
 	return sim_decide(s, kind, task, src, dst);
 }

@@ -36,7 +36,8 @@ recording = json.load(sys.stdin)["recording"]
 print(recording["sessions"], recording["decisions"] > 500, 0 < recording["explored"] < recording["decisions"] / 5)')"
 same "who refuses moves tasks by the coin and by rules only" "explored" "$(rows "$tap_tmp/json.db" \
 	"SELECT DISTINCT decider FROM readable WHERE accepted AND decider != 'safety'")"
-same "and a model is said to decide" "model|kernel|mig15" "$(
+same "and a model is said to decide, but for what is too large for it" "heuristic|kernel|mig15
+model|kernel|mig15" "$(
 	sim --seeds 1 -w message -p model --model models/default -q --record "$tap_tmp/model.db" >/dev/null
 	rows "$tap_tmp/model.db" "SELECT DISTINCT decider, engine, schema FROM readable JOIN models USING(session)
 		WHERE decider != 'safety' ORDER BY 1")"
