@@ -83,6 +83,10 @@ def describe():
     return commit + ("" if git("diff", "--quiet", "HEAD").returncode == 0 else "-dirty")
 
 
+# What makes the guest, for all runs.
+MACHINE = [guests.HERE / "guest.sh", guests.ROOT / "scripts/vm/machine.sh", guests.ROOT / "scripts/vm/guest-init"]
+
+
 def plan(args, chosen, inputs, load_of):
     """Every run, repetitions outermost, the schedulers in rotating order.
 
@@ -188,7 +192,7 @@ def command_run(args):
                 matters[s.program] = schedulers.schedules_in(s.program, place) if s.ours else programs[s.program]
             for load in set(load_of.values()):
                 inputs[s.name, load] = schedulers.digest_of(
-                    load.inputs + [guests.HERE / "guest.sh"] + ([matters[s.program]] if s.program else []) + list(s.models))
+                    load.inputs + MACHINE + ([matters[s.program]] if s.program else []) + list(s.models))
         jobs = plan(args, chosen, inputs, load_of)
         there = {results.key_of(run) for run in results.read(args.output) if not (run["failed"] and args.retry)}
         missing = [job for job in jobs if results.key_of(job.run) not in there]
