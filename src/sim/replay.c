@@ -121,12 +121,18 @@ static uint64_t time_of(const struct mls_recorded *d, int position)
 	return x > 0 ? (uint64_t)(1024 * (exp2(16 * x) - 1)) : 0;
 }
 
-/* By its name; what is too much for the table goes together. */
+/*
+ * By its name; what is too much for the table goes together.  Anybody may give his program
+ * any name: what would be more than text in a page or a trace is not taken over.
+ */
 static uint16_t program_of(struct loading *l, const char *comm)
 {
 	char name[16];
 
 	snprintf(name, sizeof(name), "%.15s", comm);
+	for (char *c = name; *c; c++)
+		if (*c < ' ' || *c > '~' || strchr("\"\\<>&", *c))
+			*c = '?';
 	for (uint32_t i = 0; i < l->n_programs; i++) {
 		if (strcmp(l->programs[i].name, name) == 0)
 			return (uint16_t)i;

@@ -457,6 +457,21 @@ static void more_programs_than_there_is_room_for_go_together(void **state)
 	free(rows);
 }
 
+static void names_of_programs_are_text(void **state)
+{
+	struct mls_recorded one = row;
+
+	(void)state;
+	one.pid = 1;
+	one.time = BEGAN;
+	one.run_time = SIM_MS;
+	memcpy(one.comm, "a\"b\\<c>&\n\xff d", 13);
+	write_rows("mig15", &one, 1);
+	load(path);
+	assert_string_equal(replayed.programs[1].name, "a?b??c???? d");
+	sim_workload_clear(&replayed);
+}
+
 /* ---- files that are none -------------------------------------------------------------------- */
 
 static void refused(const char *name, int code, const char *what)
@@ -585,6 +600,7 @@ int main(void)
 		cmocka_unit_test(steps_are_what_windows_and_inputs_say),
 		cmocka_unit_test(without_sleeps_wakeups_are_counted),
 		cmocka_unit_test(more_programs_than_there_is_room_for_go_together),
+		cmocka_unit_test(names_of_programs_are_text),
 		cmocka_unit_test(times_that_cannot_be_are_refused),
 		cmocka_unit_test(files_that_are_no_recordings_are_refused),
 		cmocka_unit_test(files_that_were_cut_are_refused),
