@@ -9,8 +9,10 @@ what does not.
 import csv
 import json
 import pathlib
+import re
 import sqlite3
 import struct
+import subprocess
 import sys
 
 
@@ -135,6 +137,39 @@ def parquet(db, path):
         expect(name, table.column(name).to_pylist(), wanted)
     blobs = [struct.unpack("<10f", blob) for (blob,) in db.execute("SELECT features FROM decisions ORDER BY id")]
     expect("src_dom_load", table.column("src_dom_load").to_pylist(), [row[3] for row in blobs])
+
+
+def replays(db, path, mlsched, session=1):
+    """The simulator makes as many tasks and programs of it, with the time that windows saw, and runs them."""
+    session = int(session)
+    fork = one(db, "SELECT value FROM names WHERE what = 'kind' AND name = 'fork'")
+    tasks, watched, pid, end = 0, 0, None, 0
+    for row in db.execute(
+        "SELECT pid, kind, time, coalesce(observed, 0), coalesce(run_time, 0) FROM decisions"
+        " WHERE session = ? ORDER BY pid, time, id",
+        (session,),
+    ):
+        if row[0] != pid or row[1] == fork:
+            pid, end = row[0], 0
+            tasks += 1
+        if row[3] and row[2] >= end:
+            watched += row[4]
+            end = row[2] + row[3]
+    programs = one(db, "SELECT count(DISTINCT comm) FROM decisions WHERE session = ?", session)
+    options = ["-w", f"{path}:{session}", "-m", "4c2l", "-p", "mlsched,eevdf", "--seeds", "1", "--json"]
+    run = subprocess.run([mlsched, "sim", *options], capture_output=True, text=True, check=False)
+    if run.returncode:
+        fail(run.stderr)
+    said = re.search(r"(\d+) tasks of (\d+) programs, ([\d.]+) s of CPU time, of which (\d+) %", run.stderr)
+    expect("tasks", int(said[1]), tasks)
+    expect("programs", int(said[2]), min(programs, 63))
+    all_of_it = float(said[3])
+    if abs(all_of_it * int(said[4]) / 100 - watched / 1e9) > 0.006 * all_of_it + 0.01:
+        fail(f"expected {watched / 1e9} s in windows, found {said[4]} % of {all_of_it} s")
+    for row in json.loads(run.stdout)["runs"]:
+        if row["makespan_ms"] < 1000 * all_of_it / 4:
+            fail(f"{row['policy']}: {all_of_it} s on 4 CPUs in {row['makespan_ms']} ms")
+    print(said[0])
 
 
 def killed(db):

@@ -83,6 +83,9 @@ assert costs == sorted(costs), said' "$tap_tmp/assessed" "$tap_tmp/record.db"
 check "assess says what is in the file" assessed
 refuse "assess refuses what is no recording" "$MLSCHED" assess "$tap_tmp/refuse/saved_model.pb"
 
+check "sim replays the kernel's own session" checks replays "$tap_tmp/record.db" "$tap_tmp/record.db" "$MLSCHED" 1
+check "and the other one" checks replays "$tap_tmp/record.db" "$tap_tmp/record.db" "$MLSCHED" 2
+
 # ---- from there to a model ----
 labelled() { "$MLSCHED" label -q "$tap_tmp/record.db" -o "$tap_tmp/set" --csv "$tap_tmp/all.csv" "$@"; }
 check "the recording is labelled" labelled

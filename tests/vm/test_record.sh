@@ -43,6 +43,11 @@ for kernel in "${kernels[@]}"; do
 	for run in shadow active; do
 		holds "$kernel: $run: logits are those of the recorded features" logits "$out" $run "$MLSCHED" "$tap_tmp/model"
 	done
+	for run in active explore; do
+		check "$kernel: $run: sim replays what was recorded" python3 tests/live/check_recording.py replays "$out/$run.db" \
+			"$out/$run.db" "$MLSCHED"
+		sed 's/^/# /' "$tap_out"
+	done
 	holds "$kernel: killed by SIGKILL it leaves a file that is whole" killed "$out"
 	holds "$kernel: a file that exists is refused before anything is attached" exists "$out"
 done
