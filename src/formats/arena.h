@@ -16,6 +16,7 @@ struct mls_arena_chunk;
  * @format: of the model that is read, as messages call it: "Invalid ONNX format: ..."
  * @limit: most bytes that may be handed out; a reader raises it with the bytes
  *         that it has read
+ * @fixed: @limit holds for all that is computed, too: see mls_arena_raise()
  * @used:  bytes handed out so far
  * @over_limit: an allocation failed because of @limit
  * @failed:     an allocation failed for want of memory
@@ -24,12 +25,20 @@ struct mls_arena {
 	const char *format;
 	struct mls_arena_chunk *chunks;
 	size_t limit;
+	bool fixed;
 	size_t used;
 	bool over_limit;
 	bool failed;
 };
 
 #define MLS_ARENA_INIT(bytes) { .format = "SavedModel", .limit = (bytes) }
+
+/** mls_arena_raise() - allow for what is bounded by other things than the size of the file */
+static inline void mls_arena_raise(struct mls_arena *arena, size_t bytes)
+{
+	if (!arena->fixed)
+		arena->limit += bytes;
+}
 
 /** mls_arena_alloc() - zeroed, aligned for any type; NULL if there is no more */
 void *mls_arena_alloc(struct mls_arena *arena, size_t size);

@@ -51,6 +51,22 @@ static int fill_from_list(const Mls__Tensor *t, size_t i, float *to)
 	return 0;
 }
 
+static size_t list_length(const Mls__Tensor *t)
+{
+	switch (t->dtype) {
+	case MLS_DT_FLOAT:
+		return t->n_float_val;
+	case MLS_DT_DOUBLE:
+		return t->n_double_val;
+	case MLS_DT_INT64:
+		return t->n_int64_val;
+	case MLS_DT_INT32:
+		return t->n_int_val;
+	default:
+		return t->n_half_val;
+	}
+}
+
 static int const_shape(struct mls_walk *w, const struct mls_here *here, const Mls__Tensor *tensor,
 		       struct mls_value *v)
 {
@@ -98,7 +114,7 @@ int mls_const_value(struct mls_walk *w, const struct mls_here *here, struct mls_
 	if (ret)
 		return ret;
 	/* A list may hold one value for all: what it unfolds to is bounded by const_shape(). */
-	w->arena->limit += v->n * sizeof(*numbers);
+	mls_arena_raise(w->arena, v->n * sizeof(*numbers));
 	numbers = mls_arena_array(w->arena, v->n, sizeof(*numbers));
 	if (!numbers)
 		return mls_walk_memory(w);
@@ -108,6 +124,11 @@ int mls_const_value(struct mls_walk *w, const struct mls_here *here, struct mls_
 		return mls_walk_refuse(w, here->scope, here->node, -EINVAL,
 				       "expected %zu bytes of numbers, found %zu", size,
 				       t->content.len);
+	if (w->dialect->whole_lists && list_length(t) != (t->content.len ? 0 : v->n))
+		return mls_walk_refuse(w, here->scope, here->node, -EINVAL,
+				       "expected %zu numbers, as bytes or as a list, found a list "
+				       "of %zu and %zu bytes",
+				       v->n, list_length(t), t->content.len);
 	if (t->content.len)
 		mls_to_float(t->dtype, t->content.data, v->n, numbers);
 	for (size_t i = 0; !t->content.len && i < v->n; i++)

@@ -134,6 +134,7 @@ struct mls_operation {
 struct mls_dialect {
 	const struct mls_operation *operations;
 	size_t n_operations;
+	bool whole_lists; /* a tensor lists all its numbers; else the last of them stands for the rest */
 };
 
 extern const struct mls_dialect mls_tensorflow;

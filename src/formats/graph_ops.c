@@ -60,16 +60,24 @@ static int op_old_variable(struct mls_walk *w, const struct mls_here *here, int 
 	return ret ? ret : mls_read_variable(w, here, handle->handle, value);
 }
 
+/* Only LeakyRelu has an alpha, which may be left out when it is TensorFlow's 0.2. */
+static int activate(struct mls_walk *w, const struct mls_here *here,
+		    enum mlsched_activation activation, const char *alpha_name,
+		    const struct mls_value *row, struct mls_value **value)
+{
+	bool leaky = activation == MLSCHED_LEAKY_RELU;
+
+	return mls_row_activate(w, here, activation, leaky ? alpha_name : NULL, leaky ? 0.2f : 1,
+				row, value);
+}
+
 static int op_activation(struct mls_walk *w, const struct mls_here *here, int argument,
 			 struct mls_value **value)
 {
 	struct mls_value *a;
 	int ret = mls_walk_input(w, here, 0, &a);
 
-	/* 0.2: TensorFlow's default of LeakyRelu's alpha, which may be left out. */
-	return ret ? ret :
-		     mls_row_activate(w, here, (enum mlsched_activation)argument, "alpha", 0.2f, a,
-				      value);
+	return ret ? ret : activate(w, here, (enum mlsched_activation)argument, "alpha", a, value);
 }
 
 static int op_matmul(struct mls_walk *w, const struct mls_here *here, int argument,
@@ -120,8 +128,8 @@ static int fused_step(struct mls_walk *w, const struct mls_here *here,
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(fused_activations); i++) {
 		if (bytes_are(name, fused_activations[i].op))
-			return mls_row_activate(w, here, fused_activations[i].activation,
-						"leakyrelu_alpha", 0.2f, *value, value);
+			return activate(w, here, fused_activations[i].activation, "leakyrelu_alpha",
+					*value, value);
 	}
 	return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
 			       "expected BiasAdd and an activation, found fused operation %.*s",

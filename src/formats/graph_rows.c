@@ -218,7 +218,7 @@ int mls_row_activate(struct mls_walk *w, const struct mls_here *here,
 		     float alpha_default, const struct mls_value *row, struct mls_value **value)
 {
 	const Mls__AttrValue *alpha =
-		mls_node_attr(here->node, alpha_name, MLS__ATTR_VALUE__VALUE_F);
+		alpha_name ? mls_node_attr(here->node, alpha_name, MLS__ATTR_VALUE__VALUE_F) : NULL;
 	struct mls_step *step;
 
 	if (!mls_is_row(row))
@@ -231,10 +231,8 @@ int mls_row_activate(struct mls_walk *w, const struct mls_here *here,
 	step = mls_row_step(w, here, MLS_STEP_ACTIVATE, row->step);
 	if (step) {
 		step->activation = activation;
-		if (activation == MLSCHED_LEAKY_RELU)
+		if (activation == MLSCHED_LEAKY_RELU || activation == MLSCHED_ELU)
 			step->alpha = alpha ? alpha->f : alpha_default;
-		if (activation == MLSCHED_ELU)
-			step->alpha = 1;
 	}
 	return mls_row_of(w, row, step, value);
 }

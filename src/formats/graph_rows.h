@@ -24,7 +24,7 @@ int mls_row_binary(struct mls_walk *w, const struct mls_here *here, enum mls_ste
 		   const struct mls_value *row, const struct mls_value *tensor,
 		   struct mls_value **value);
 
-/** mls_row_activate() - @alpha_name: its attribute, for those that have one */
+/** mls_row_activate() - @alpha_name: the attribute that has its alpha, or NULL for none */
 int mls_row_activate(struct mls_walk *w, const struct mls_here *here,
 		     enum mlsched_activation activation, const char *alpha_name,
 		     float alpha_default, const struct mls_value *row, struct mls_value **value);

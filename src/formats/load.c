@@ -13,6 +13,7 @@
 #include <mlsched/model.h>
 
 #include "src/formats/format.h"
+#include "src/formats/onnx.h"
 #include "src/util/error.h"
 
 /* Length of the UTF-8 sequence at @p, 0 when it is none. */
@@ -59,6 +60,7 @@ void mls_clean_text(char *text)
 static const struct mls_format formats[] = {
 	{ "savedmodel", "TensorFlow SavedModel directory", "", mls_savedmodel_detect,
 	  mls_savedmodel_load, mlsched_model_save },
+	{ "onnx", "ONNX file", ".onnx", mls_onnx_detect, mls_onnx_load, mls_onnx_save },
 };
 
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))

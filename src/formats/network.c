@@ -42,7 +42,7 @@ static int refuse(const struct folding *f, const struct mls_step *step, const ch
 
 static void *take(struct folding *f, size_t n, size_t size)
 {
-	f->arena->limit += n * size + 64;
+	mls_arena_raise(f->arena, n * size + 64);
 	return mls_arena_array(f->arena, n, size);
 }
 

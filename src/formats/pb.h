@@ -17,6 +17,7 @@ enum mls_dtype {
 	MLS_DT_INT32 = 3,
 	MLS_DT_STRING = 7,
 	MLS_DT_INT64 = 9,
+	MLS_DT_BOOL = 10,
 	MLS_DT_BFLOAT16 = 14,
 	MLS_DT_HALF = 19,
 	MLS_DT_RESOURCE = 20,
