@@ -16,6 +16,7 @@ struct convert_options {
 	const char *from, *to;
 	const struct mls_format *format; /* or NULL: by the name */
 	enum mlsched_savedmodel_form form;
+	bool has_form;
 };
 
 static const char *const forms[] = {
@@ -28,7 +29,9 @@ static const struct argp_option options[] = {
 	  "Of a SavedModel: variables (weights in variables/, the default) or frozen (weights in "
 	  "saved_model.pb)",
 	  0 },
-	{ "to", OPTION_TO, "FORMAT", 0, "Format of OUT (by its name; else savedmodel)", 0 },
+	{ "to", OPTION_TO, "FORMAT", 0,
+	  "Format of OUT: savedmodel or onnx (by its name: onnx for NAME.onnx, else savedmodel)",
+	  0 },
 	{ 0 },
 };
 
@@ -37,6 +40,7 @@ static void parse_form(struct convert_options *o, const char *arg, struct argp_s
 	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
 		if (strcmp(forms[i], arg) == 0) {
 			o->form = (enum mlsched_savedmodel_form)i;
+			o->has_form = true;
 			return;
 		}
 	}
@@ -94,7 +98,8 @@ static const struct argp argp = {
 	.doc = "Reads the model IN, whatever its format, and writes it to OUT.\v"
 	       "OUT is replaced as a whole when it is a model or an empty directory already; "
 	       "anything else is left alone.\n\n"
-	       "EXAMPLES\n  mlsched convert --form frozen src/model_dir/model_path /tmp/frozen\n",
+	       "EXAMPLES\n  mlsched convert --form frozen src/model_dir/model_path /tmp/frozen\n"
+	       "  mlsched convert models/default /tmp/default.onnx\n",
 	.children = children,
 };
 
@@ -109,6 +114,9 @@ int cli_convert(int argc, char **argv)
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
 	format = o.format ? o.format : mls_format_for_path(o.to);
+	if (o.has_form && format != mls_format_find("savedmodel"))
+		return cli_fail(&o.common, "--form is of a SavedModel, but %s is to be an %s", o.to,
+				format->summary);
 	if (mlsched_model_load(o.from, &err, &model) != 0)
 		return cli_fail(&o.common, "%s", err.message);
 	ret = format->write(model, o.to, o.form, &err);

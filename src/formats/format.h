@@ -45,8 +45,13 @@ const struct mls_format *mls_format_find(const char *name);
 /** mls_format_for_path() - in which format a file of this name is to be written */
 const struct mls_format *mls_format_for_path(const char *path);
 
-/** mls_format_of() - the format of what stands at @path; NULL when it is nothing that is known */
-const struct mls_format *mls_format_of(const char *path);
+/**
+ * mls_format_of() - find out by content which format something has
+ * @format: receives it, NULL for none that is known
+ *
+ * Return: 0, or what the system calls return.
+ */
+int mls_format_of(const char *path, struct mlsched_error *err, const struct mls_format **format);
 
 /** mls_savedmodel_detect() - any directory: what is missing in it, the reader says */
 bool mls_savedmodel_detect(const struct mls_look *look);

@@ -135,24 +135,25 @@ static const struct mls_format *recognize(const struct mls_look *look)
 	return NULL;
 }
 
-const struct mls_format *mls_format_of(const char *path)
+int mls_format_of(const char *path, struct mlsched_error *err, const struct mls_format **format)
 {
 	struct mls_look look;
+	int ret = look_at(path, err, &look);
 
-	return look_at(path, NULL, &look) == 0 ? recognize(&look) : NULL;
+	if (!ret)
+		*format = recognize(&look);
+	return ret;
 }
 
 static int load(const char *path, struct mlsched_error *err, struct mlsched_model **model)
 {
 	const struct mls_format *format;
-	struct mls_look look;
 	char known[256] = "";
 	size_t used = 0;
-	int ret = look_at(path, err, &look);
+	int ret = mls_format_of(path, err, &format);
 
 	if (ret)
 		return ret;
-	format = recognize(&look);
 	if (format)
 		return format->read(path, err, model);
 	for (size_t i = 0; i < N_FORMATS && used < sizeof(known); i++)

@@ -401,7 +401,9 @@ out:
 /* Only a model of ours or another tool's is replaced: a wrong path must not cost anybody a file. */
 static int check_file(struct replacing *r)
 {
+	const struct mls_format *format;
 	struct stat st;
+	int ret;
 
 	if (fstatat(r->parent, r->name, &st, 0) != 0)
 		return errno == ENOENT ? 0 : fail(r, "cannot look at it");
@@ -410,12 +412,14 @@ static int check_file(struct replacing *r)
 				 "Cannot write model: %s: expected a file or nothing, found a "
 				 "directory",
 				 r->path);
-	if (!S_ISREG(st.st_mode) || (st.st_size > 0 && !mls_format_of(r->path)))
-		return mls_error(r->err, -EEXIST,
-				 "Cannot write model: %s: expected a model to replace, found "
-				 "another file",
-				 r->path);
-	return 0;
+	if (S_ISREG(st.st_mode) && st.st_size == 0)
+		return 0;
+	ret = mls_format_of(r->path, r->err, &format);
+	if (ret || format)
+		return ret;
+	return mls_error(r->err, -EEXIST,
+			 "Cannot write model: %s: expected a model to replace, found another file",
+			 r->path);
 }
 
 int mls_replace_file(const char *path, const struct mls_blob *content, struct mlsched_error *err)

@@ -25,6 +25,28 @@ same "convert --json says what it wrote" \
 	'{"from":"'$hand'","to":"'"$tap_tmp"'/json","format":"savedmodel"}' \
 	"$("$MLSCHED" convert --json $hand "$tap_tmp/json")"
 
+onnx=tests/golden/onnx/models
+check "convert writes ONNX by the name" "$MLSCHED" convert $models/tf221-keras3-norm-savedmodel/model "$tap_tmp/model.onnx"
+same "ONNX keeps weights and normalisation" "$(checksum $models/tf221-keras3-norm-savedmodel/model)" "$(checksum "$tap_tmp/model.onnx")"
+same "an ONNX model gives the same output" "$(predict $models/tf221-keras3-norm-savedmodel/model)" "$(predict "$tap_tmp/model.onnx")"
+check "convert takes ONNX back to a SavedModel" "$MLSCHED" convert "$tap_tmp/model.onnx" "$tap_tmp/back"
+check "the way there and back changes no byte of the weights" cmp "$tap_tmp/variables/variables/variables.data-00000-of-00001" \
+	"$tap_tmp/back/variables/variables.data-00000-of-00001"
+check "the way there and back changes no byte of what else there is" cmp "$tap_tmp/variables/assets/mlsched.json" "$tap_tmp/back/assets/mlsched.json"
+check "convert writes ONNX under another name" "$MLSCHED" convert --to onnx "$tap_tmp/back" "$tap_tmp/other"
+check "one writer's ONNX is another's" cmp "$tap_tmp/model.onnx" "$tap_tmp/other"
+same "convert --json names the format" \
+	'{"from":"'$onnx'/onnx-torch215/model.onnx","to":"'"$tap_tmp"'/torch.onnx","format":"onnx"}' \
+	"$("$MLSCHED" convert --json $onnx/onnx-torch215/model.onnx "$tap_tmp/torch.onnx")"
+same "convert of another tool's ONNX keeps the weights" "$(checksum $onnx/onnx-torch215/model.onnx)" "$(checksum "$tap_tmp/torch.onnx")"
+same "a form is not for ONNX" "mlsched convert: --form is of a SavedModel, but $tap_tmp/x.onnx is to be an ONNX file" \
+	"$("$MLSCHED" convert --form frozen $hand "$tap_tmp/x.onnx" 2>&1)"
+echo precious >"$tap_tmp/diary.onnx"
+same "convert leaves other files alone" \
+	"mlsched convert: Cannot write model: $tap_tmp/diary.onnx: expected a model to replace, found another file" \
+	"$("$MLSCHED" convert $hand "$tap_tmp/diary.onnx" 2>&1)"
+same "what was in the file is still there" precious "$(cat "$tap_tmp/diary.onnx")"
+
 mkdir "$tap_tmp/home" && echo precious >"$tap_tmp/home/diary.txt"
 same "convert leaves other directories alone" \
 	"mlsched convert: Cannot write model: $tap_tmp/home: expected a SavedModel or an empty directory to replace, found diary.txt in it" \

@@ -27,6 +27,8 @@
 
 #include <mlsched/mlsched.h>
 
+#include "src/formats/onnx.h"
+
 #define MODELS "tests/golden/savedmodel/models/"
 
 /* Counts down: the call that finds 0 fails. -1: none does. */
@@ -196,6 +198,7 @@ static void jansson_free(void *block)
 
 static char scratch[64];
 static char target[128];
+static char onnx_target[128];
 
 static uint32_t checksum_at(const char *path)
 {
@@ -227,7 +230,8 @@ static bool fail_load(const char *path, uint32_t checksum, long *left, long n, i
 		/* A failure that was got over: the model is complete all the same. */
 		assert_ptr_not_equal(model, untouched);
 		assert_int_equal(mlsched_model_checksum(model), checksum);
-		assert_int_equal(!mlsched_model_meta(model)->provenance, path != target);
+		assert_int_equal(!mlsched_model_meta(model)->provenance,
+				 path != target && path != onnx_target);
 		mlsched_model_free(model);
 	} else {
 		assert_int_equal(err.code, ret);
@@ -256,6 +260,9 @@ static const char *const kinds[] = {
 	MODELS "hand-variables-savedmodel/model",
 	MODELS "hand-objects-savedmodel/model",
 	MODELS "tf221-keras3-15-10-1-savedmodel/model",
+	"tests/golden/onnx/models/onnx-torch215/model.onnx",
+	"tests/golden/onnx/models/onnx-tf2onnx-norm/model.onnx",
+	onnx_target,
 	target,
 };
 
@@ -275,11 +282,19 @@ static void every_failing_system_call_of_load_is_reported_and_leaks_nothing(void
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		assert_true(fail_every(kinds[i], &calls_left, -EIO) >= 8);
+	/* What is saved from here on stands alone. */
+	assert_int_equal(unlink(onnx_target), 0);
 }
 
 /* ---- saving ------------------------------------------------------------------------------ */
 
 static struct mlsched_model *old_model, *new_model;
+
+/* What is saved as what: a directory, or a file. */
+static const char *saved = target;
+static int (*save_model)(const struct mlsched_model *model, const char *path,
+			 enum mlsched_savedmodel_form form,
+			 struct mlsched_error *err) = mlsched_model_save;
 
 static int count_entries(const char *path)
 {
@@ -302,14 +317,14 @@ static bool fail_save(long *left, long n, int code, bool *wrote)
 	int ret;
 
 	*left = n;
-	ret = mlsched_model_save(new_model, target, MLSCHED_SAVEDMODEL_VARIABLES, &err);
+	ret = save_model(new_model, saved, MLSCHED_SAVEDMODEL_VARIABLES, &err);
 	reached = *left < 0;
 	*left = -1;
 	if (ret && ret != code)
 		fail_msg("failure %ld: expected %d, found %d: %s", n, code, ret, err.message);
 	assert_int_equal(live_blocks, blocks);
 	assert_int_equal(open_files, files);
-	found = checksum_at(target);
+	found = checksum_at(saved);
 	*wrote = found == mlsched_model_checksum(new_model);
 	assert_true(*wrote || found == mlsched_model_checksum(old_model));
 	assert_true(*wrote || ret != 0);
@@ -320,14 +335,13 @@ static void remove_model(void)
 {
 	char command[256];
 
-	snprintf(command, sizeof(command), "rm -rf '%s'", target);
+	snprintf(command, sizeof(command), "rm -rf '%s' '%s'", target, onnx_target);
 	assert_int_equal(system(command), 0);
 }
 
 static void restore_old_model(void)
 {
-	assert_int_equal(mlsched_model_save(old_model, target, MLSCHED_SAVEDMODEL_VARIABLES, NULL),
-			 0);
+	assert_int_equal(save_model(old_model, saved, MLSCHED_SAVEDMODEL_VARIABLES, NULL), 0);
 	/* Whatever the failure left behind, the next writer has removed it. */
 	assert_int_equal(count_entries(scratch), 1);
 }
@@ -356,13 +370,36 @@ static void fail_every_call_of_save(int least_old, int least_new)
 		reached = fail_save(&calls_left, n, -EIO, &wrote);
 		*(wrote ? &n_new : &n_old) += 1;
 	}
-	assert_true(n_old >= least_old && n_new >= least_new);
+	if (n_old < least_old || n_new < least_new)
+		fail_msg("old %d, new %d", n_old, n_new);
 }
 
 static void every_failing_system_call_of_save_leaves_old_or_new(void **state)
 {
 	(void)state;
 	fail_every_call_of_save(20, 2);
+}
+
+static void save_as_file(void)
+{
+	remove_model();
+	saved = onnx_target;
+	save_model = mls_onnx_save;
+}
+
+static void save_as_directory(void)
+{
+	remove_model();
+	saved = target;
+	save_model = mlsched_model_save;
+}
+
+static void every_failure_of_saving_a_file_leaves_old_or_new(void **state)
+{
+	save_as_file();
+	every_failing_allocation_of_save_keeps_the_old_model(state);
+	fail_every_call_of_save(8, 2);
+	save_as_directory();
 }
 
 static void file_system_without_exchange_keeps_old_or_new_when_calls_fail(void **state)
@@ -435,10 +472,12 @@ static int set_up(void **state)
 		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	assert_non_null(mkdtemp(scratch));
 	snprintf(target, sizeof(target), "%s/model", scratch);
+	snprintf(onnx_target, sizeof(onnx_target), "%s/model.onnx", scratch);
 	old_model = make_model(1);
 	new_model = make_model(2);
 	/* min <= max is checked when the file is read: 1..3 and 1..4 are in order. */
-	return mlsched_model_save(old_model, target, MLSCHED_SAVEDMODEL_VARIABLES, NULL);
+	return mls_onnx_save(old_model, onnx_target, MLSCHED_SAVEDMODEL_VARIABLES, NULL) ||
+	       mlsched_model_save(old_model, target, MLSCHED_SAVEDMODEL_VARIABLES, NULL);
 }
 
 static int tear_down(void **state)
@@ -459,6 +498,7 @@ int main(void)
 		cmocka_unit_test(every_failing_system_call_of_load_is_reported_and_leaks_nothing),
 		cmocka_unit_test(every_failing_allocation_of_save_keeps_the_old_model),
 		cmocka_unit_test(every_failing_system_call_of_save_leaves_old_or_new),
+		cmocka_unit_test(every_failure_of_saving_a_file_leaves_old_or_new),
 		cmocka_unit_test(file_system_without_exchange_keeps_old_or_new_when_calls_fail),
 		cmocka_unit_test(old_model_put_aside_by_a_killed_writer_comes_back),
 	};

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Models of other tools against the outputs that these computed themselves. */
+#ifndef MLS_TESTS_GOLDEN_H
+#define MLS_TESTS_GOLDEN_H
+
+#include <mlsched/model.h>
+
+/**
+ * golden_load() - load a model and compare all of its outputs and verdicts
+ * @path:     of the model
+ * @expected: a JSON file: "inputs" and "outputs" of 64 rows; "layers" and "tolerance"
+ *            (else 2e-6) where they are stated
+ *
+ * Fails the test where they differ.
+ * Return: the model, to be freed.
+ */
+struct mlsched_model *golden_load(const char *path, const char *expected);
+
+#endif /* MLS_TESTS_GOLDEN_H */
