@@ -9,6 +9,7 @@ build_packages=(
 	clang-19 llvm-19
 	libelf-dev zlib1g-dev libjansson-dev libncurses-dev libsqlite3-dev
 	libprotobuf-c-dev protobuf-c-compiler
+	libhdf5-dev libzip-dev # looked up at run time, by whoever reads .h5 and .keras
 	ca-certificates
 )
 # To test, to check and to measure.

@@ -114,6 +114,13 @@ int cli_convert(int argc, char **argv)
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
 	format = o.format ? o.format : mls_format_for_path(o.to);
+	if (!format->write)
+		return cli_fail(
+			&o.common,
+			"%s: expected a name of a format that can be written, found that of a "
+			"%s, which can only be read (--to savedmodel writes one under this "
+			"name)",
+			o.to, format->summary);
 	if (o.has_form && format != mls_format_find("savedmodel"))
 		return cli_fail(&o.common, "--form is of a SavedModel, but %s is to be an %s", o.to,
 				format->summary);

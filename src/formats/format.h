@@ -59,6 +59,15 @@ bool mls_savedmodel_detect(const struct mls_look *look);
 /** mls_savedmodel_load() - mlsched_model_load() for SavedModel directories */
 int mls_savedmodel_load(const char *path, struct mlsched_error *err, struct mlsched_model **model);
 
+/** mls_h5_format_detect() - HDF5, or called .h5 or .hdf5 */
+bool mls_h5_format_detect(const struct mls_look *look);
+
+/** mls_keras_format_detect() - a zip archive, or called .keras */
+bool mls_keras_format_detect(const struct mls_look *look);
+
+/** mls_keras_load() - mlsched_model_load() for both of them */
+int mls_keras_load(const char *path, struct mlsched_error *err, struct mlsched_model **model);
+
 /** mls_clean_text() - strings in a file are anybody's: what is no text becomes '?' */
 void mls_clean_text(char *text);
 

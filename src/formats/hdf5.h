@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Reading groups, attributes and tensors of an HDF5 file that nobody vouches for.
+ *
+ * The file is in memory and libhdf5 reads it there: no file that it names (external
+ * links, external data, virtual data sets) is ever opened, no plugin loaded.  What is
+ * handed out has been measured first.
+ */
+#ifndef MLS_FORMATS_HDF5_H
+#define MLS_FORMATS_HDF5_H
+
+#include "src/formats/files.h"
+
+/* Everything of ours lies at most this deep in a file. */
+#define MLS_H5_MAX_DEPTH 16
+
+struct mls_h5;
+
+enum mls_h5_kind {
+	MLS_H5_NOTHING,
+	MLS_H5_GROUP,
+	MLS_H5_TENSOR,
+};
+
+/** mls_h5_detect() - does a file begin like this? libhdf5 also takes later places: we do not */
+bool mls_h5_detect(const uint8_t *head, size_t n);
+
+/**
+ * mls_h5_begin() - make libhdf5 ready for this thread alone
+ *
+ * Takes a lock that mls_h5_end() gives back: libhdf5 is not always made for threads.
+ * Return: 0; -ENOTSUP when there is none: then there is nothing to end.
+ */
+int mls_h5_begin(const char *path, struct mlsched_error *err);
+void mls_h5_end(void);
+
+/**
+ * mls_h5_open() - between mls_h5_begin() and mls_h5_end()
+ * @file:  its content stays as it is until mls_h5_close()
+ * @arena: for what is read; its limit bounds it
+ *
+ * Return: 0; -EINVAL with what libhdf5 says.
+ */
+int mls_h5_open(const struct mls_blob *file, struct mls_arena *arena, struct mlsched_error *err,
+		struct mls_h5 **h5);
+void mls_h5_close(struct mls_h5 *h5);
+
+/** mls_h5_path() - of the file, for messages */
+const char *mls_h5_path(const struct mls_h5 *h5);
+
+/**
+ * mls_h5_look() - what is at a path below the root, without a slash in front?
+ *
+ * Return: 0, also when there is nothing; -ENOTSUP when the way leads through a link
+ * that is no plain one; -EINVAL.
+ */
+int mls_h5_look(struct mls_h5 *h5, const char *path, enum mls_h5_kind *kind);
+
+/* Names, in the order of the file: for groups that is the alphabet. */
+struct mls_h5_names {
+	uint32_t n;
+	const char **names;
+};
+
+/** mls_h5_list() - what is in a group */
+int mls_h5_list(struct mls_h5 *h5, const char *group, struct mls_h5_names *names);
+
+/**
+ * mls_h5_text() - an attribute that is one string; "" is the root
+ *
+ * Return: 0, @text NULL when there is no such attribute; -EINVAL.
+ */
+int mls_h5_text(struct mls_h5 *h5, const char *object, const char *attribute, const char **text);
+
+/** mls_h5_texts() - an attribute that is a list of strings; n is 0 when there is none */
+int mls_h5_texts(struct mls_h5 *h5, const char *object, const char *attribute,
+		 struct mls_h5_names *texts);
+
+/**
+ * struct mls_h5_tensor - float32, whatever the file has
+ * @path: "m.h5: dense/kernel:0" for messages
+ * @rank: 0 to 2
+ */
+struct mls_h5_tensor {
+	const char *path;
+	uint32_t rank;
+	uint32_t dims[2];
+	uint32_t n;
+	const float *numbers;
+};
+
+/**
+ * mls_h5_tensor() - read one; all its numbers are finite
+ *
+ * Return: 0; -EINVAL; -ENOTSUP; -ENOMEM.
+ */
+int mls_h5_tensor(struct mls_h5 *h5, const char *path, struct mls_h5_tensor *tensor);
+
+#endif /* MLS_FORMATS_HDF5_H */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Reading members of a zip archive that nobody vouches for, through libzip.
+ *
+ * The archive is in memory, nothing is ever unpacked to a file system, and a member
+ * grows to no more than is allowed beforehand.
+ */
+#ifndef MLS_FORMATS_ZIP_H
+#define MLS_FORMATS_ZIP_H
+
+#include "src/formats/files.h"
+
+struct mls_zip;
+
+/** mls_zip_detect() - does a file begin like this? */
+bool mls_zip_detect(const uint8_t *head, size_t n);
+
+/**
+ * mls_zip_open() - look through the archive
+ * @file:  its content stays as it is until mls_zip_close()
+ * @arena: for what is read; its limit bounds it
+ *
+ * Return: 0; -EINVAL; -ENOTSUP, also when there is no libzip; -ENOMEM.
+ */
+int mls_zip_open(const struct mls_blob *file, struct mls_arena *arena, struct mlsched_error *err,
+		 struct mls_zip **zip);
+void mls_zip_close(struct mls_zip *zip);
+
+/**
+ * mls_zip_read() - a member, whole and with its checksum compared
+ * @max: largest size that makes sense
+ *
+ * Return: 0; -ENOENT with no message written; -EINVAL; -EBADMSG; -EFBIG; -ENOTSUP;
+ * -ENOMEM.
+ */
+int mls_zip_read(struct mls_zip *zip, const char *name, size_t max, struct mls_blob *blob);
+
+#endif /* MLS_FORMATS_ZIP_H */

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Real files of Keras 2 and 3, .h5 and .keras: those in models/ give the outputs that
+ * Keras computed, those in bad/ are refused with a message for a person.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <mlsched/mlsched.h>
+
+#include "src/util/array.h"
+#include "tests/lib/golden.h"
+
+#define MODELS "tests/golden/keras/models/"
+#define BAD    "tests/golden/keras/bad/"
+
+/* The names that files have in their directories, and what they are read as. */
+static const struct {
+	const char *name;
+	const char *format;
+} files[] = {
+	{ "model.h5", "h5" },
+	{ "model.weights.h5", "h5" },
+	{ "model.keras", "keras" },
+};
+
+struct golden {
+	const char *name;
+	const char *producer;
+};
+
+#define BARE "keras weights only; assumed: relu inside, sigmoid last"
+
+static const struct golden models[] = {
+	{ "tf215-keras2-15-10-1-h5", "keras 2.15.0" }, { "tf215-keras2-h5", "keras 2.15.0" },
+	{ "tf215-keras2-keras", "keras 2.15.0" },      { "tf215-keras2-norm-h5", "keras 2.15.0" },
+	{ "tf215-keras2-norm-keras", "keras 2.15.0" }, { "tf215-keras2-weights-h5", BARE },
+	{ "tf221-keras3-15-10-1-h5", "keras 3.15.1" }, { "tf221-keras3-h5", "keras 3.15.1" },
+	{ "tf221-keras3-keras", "keras 3.15.1" },      { "tf221-keras3-norm-h5", "keras 3.15.1" },
+	{ "tf221-keras3-norm-keras", "keras 3.15.1" }, { "tf221-keras3-weights-h5", BARE },
+};
+
+static void keras_model_gives_the_outputs_of_its_tool(void **state)
+{
+	const struct golden *g = *state;
+	int n_files = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		char path[256], expected[256];
+		const struct mlsched_meta *meta;
+		struct mlsched_model *model;
+
+		snprintf(path, sizeof(path), MODELS "%s/%s", g->name, files[i].name);
+		snprintf(expected, sizeof(expected), MODELS "%s/expected.json", g->name);
+		if (access(path, R_OK) != 0)
+			continue;
+		n_files++;
+		model = golden_load(path, expected);
+		meta = mlsched_model_meta(model);
+		assert_string_equal(meta->format, files[i].format);
+		assert_string_equal(meta->producer, g->producer);
+		assert_string_equal(meta->schema,
+				    mlsched_model_inputs(model) == 10 ? "seed10" : "");
+		mlsched_model_free(model);
+	}
+	assert_true(n_files > 0);
+}
+
+static int only_directories(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+static int count(const char *directory)
+{
+	struct dirent **names;
+	int n = scandir(directory, &names, only_directories, alphasort);
+
+	for (int i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+	return n;
+}
+
+struct refusal {
+	const char *path;
+	int code;
+	const char *message; /* behind the head and the path */
+};
+
+static const struct refusal refusals[] = {
+	{ "h5-empty/model.h5", -EINVAL, ": expected an HDF5 file or a zip archive, found 0 bytes" },
+	{ "h5-lstm/model.h5", -ENOTSUP,
+	  ": layer lstm (LSTM): expected a layer of dense networks, found LSTM" },
+	{ "h5-truncated/model.h5", -EINVAL,
+	  ": expected an HDF5 file, found that libhdf5 says: truncated file: eof = 45640, "
+	  "sblock->base_addr = 0, stored_eof = 91280" },
+	{ "keras-no-weights/model.keras", -EINVAL,
+	  ": expected the member model.weights.h5, found no weights" },
+	{ "keras-not-zip/model.keras", -EINVAL,
+	  ": expected an HDF5 file or a zip archive, found a file that begins otherwise" },
+};
+
+static void keras_model_is_refused_with_a_reason(void **state)
+{
+	const struct refusal *r = *state;
+	struct mlsched_model *model = (struct mlsched_model *)(uintptr_t)r;
+	char path[256], expected[2 * MLSCHED_ERROR_SIZE];
+	struct mlsched_error err;
+
+	snprintf(path, sizeof(path), BAD "%s", r->path);
+	snprintf(expected, sizeof(expected), "Invalid Keras format: %s%s", path, r->message);
+	assert_int_equal(mlsched_model_load(path, &err, &model), r->code);
+	assert_string_equal(err.message, expected);
+	assert_int_equal(err.code, r->code);
+	assert_ptr_equal(model, r);
+	assert_int_equal(mlsched_model_load(path, NULL, &model), r->code);
+}
+
+static void every_fixture_has_a_test(void **state)
+{
+	(void)state;
+	assert_int_equal(count(MODELS), ARRAY_SIZE(models));
+	/* One more: the wrong width is refused by whoever expects another one. */
+	assert_int_equal(count(BAD), ARRAY_SIZE(refusals) + 1);
+}
+
+static void wrong_width_is_refused_by_who_expects_ten(void **state)
+{
+	const char *path = BAD "h5-wrong-width/model.h5";
+	struct mlsched_model *model;
+	struct mlsched_error err;
+
+	(void)state;
+	assert_int_equal(mlsched_model_load(path, &err, &model), 0);
+	assert_int_equal(mlsched_model_expect_inputs(model, 10, path, &err), -EINVAL);
+	assert_string_equal(err.message,
+			    "Expected shape [?, 10], got [?, 5]: " BAD "h5-wrong-width/model.h5");
+	mlsched_model_free(model);
+}
+
+/* Whoever opens a pipe that nobody writes to waits for ever, if it does not take care. */
+static void what_is_no_regular_file_is_refused_at_once(void **state)
+{
+	char directory[] = "/tmp/mlsched-keras-XXXXXX", path[64], expected[256];
+	struct mlsched_model *model;
+	struct mlsched_error err;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/pipe.h5", directory);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(mlsched_model_load(path, &err, &model), -EINVAL);
+	snprintf(expected, sizeof(expected),
+		 "Invalid Keras format: %s: expected a regular file, found a device", path);
+	assert_string_equal(err.message, expected);
+	unlink(path);
+	rmdir(directory);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[ARRAY_SIZE(models) + ARRAY_SIZE(refusals) + 3];
+	static char names[ARRAY_SIZE(models) + ARRAY_SIZE(refusals)][96];
+	size_t n = 0;
+
+	memset(tests, 0, sizeof(tests));
+	for (size_t i = 0; i < ARRAY_SIZE(models); i++, n++) {
+		snprintf(names[n], sizeof(names[n]), "loads_%s", models[i].name);
+		tests[n] = (struct CMUnitTest){
+			.name = names[n],
+			.test_func = keras_model_gives_the_outputs_of_its_tool,
+			.initial_state = (void *)(uintptr_t)&models[i],
+		};
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++, n++) {
+		snprintf(names[n], sizeof(names[n]), "refuses_%.*s",
+			 (int)strcspn(refusals[i].path, "/"), refusals[i].path);
+		tests[n] = (struct CMUnitTest){
+			.name = names[n],
+			.test_func = keras_model_is_refused_with_a_reason,
+			.initial_state = (void *)(uintptr_t)&refusals[i],
+		};
+	}
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(every_fixture_has_a_test);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(wrong_width_is_refused_by_who_expects_ten);
+	tests[n++] =
+		(struct CMUnitTest)cmocka_unit_test(what_is_no_regular_file_is_refused_at_once);
+	return cmocka_run_group_tests_name("keras", tests, NULL, NULL);
+}
