@@ -145,6 +145,37 @@ static void the_coin_has_its_share_and_says_with_what_chance(void **state)
 	assert_true(fabs(refused - 0.1 * decisions) < 3 * sqrt(0.09 * decisions));
 }
 
+/* Where all is refused tasks wait until a rule moves them: that is not left to the coin. */
+static void what_a_rule_moves_is_certain(void **state)
+{
+	struct sim_results *results = calloc(1, sizeof(*results));
+	struct sim_contender refuse;
+	struct sim_observer observer;
+	struct rows rows;
+	uint32_t rules = 0;
+
+	(void)state;
+	load("8c2l", "message");
+	assert_int_equal(sim_contender_find(&refuse, "refuse", NULL), 0);
+	rows = observe(1, EXPLORE, &refuse, results, &observer);
+	for (uint32_t i = 0; i < rows.n; i++) {
+		const struct mls_recorded *d = &rows.row[i];
+
+		if (d->decider == MLS_RECORDED_BY_SAFETY) {
+			assert_true(d->accepted && d->propensity >= 1);
+			rules++;
+		} else if (d->accepted) {
+			assert_int_equal(d->decider, MLS_RECORDED_BY_EXPLORATION);
+			assert_true(d->propensity < 0.11f);
+		}
+	}
+	assert_true(rules > 10);
+	assert_int_equal(rules, observer.n_rules);
+	free(rows.row);
+	free(results);
+	sim_observer_clear(&observer);
+}
+
 /* ---- outcomes, found in another way ------------------------------------------------------- */
 
 /* A stint of a task on a CPU. */
@@ -577,6 +608,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_looks_on_changes_nothing),
 		cmocka_unit_test(the_coin_has_its_share_and_says_with_what_chance),
+		cmocka_unit_test(what_a_rule_moves_is_certain),
 		cmocka_unit_test(outcomes_are_what_the_task_did),
 		cmocka_unit_test(estimates_hold_what_really_comes_of_each_answer),
 	};
