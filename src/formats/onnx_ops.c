@@ -419,7 +419,7 @@ static int op_reshape(struct mls_walk *w, const struct mls_here *here, int argum
 	/* 0: as it was.  Of a row, that is as many rows as there are, or as many columns. */
 	for (int i = 0; copies && i < rank; i++) {
 		if (dims[i] == 0 && mls_is_row(from))
-			dims[i] = i == 0 || from->flat ? -1 : from->step->width;
+			dims[i] = i == 0 || from->flat ? -1 : (int64_t)from->step->width;
 		else if (dims[i] == 0 && i < from->rank)
 			dims[i] = from->dims[i];
 	}
