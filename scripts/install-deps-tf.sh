@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# install-deps-tf.sh [--oldest | --for-tests] BUILD_DIR [VERSION]: TensorFlow in a
+# install-deps-tf.sh [--onnx] [--oldest | --for-tests] BUILD_DIR [VERSION]: TensorFlow in a
 # virtual environment, which BUILD_DIR/tensorflow then names.  Nothing else of
 # mlsched needs it: `make model BY=keras`, the scripts of src/model_dir and the
 # interop tests do.
 #
+#   --onnx       ONNX and ONNX Runtime instead, as BUILD_DIR/onnx, for the interop tests
 #   --oldest     the oldest version that is pinned here, as BUILD_DIR/tensorflow-oldest
 #   --for-tests  both; without a network say so and succeed (the tests then skip)
 #   VERSION      another one than the newest pinned: not pinned, not tried by us
@@ -15,7 +16,7 @@
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 
-usage() { sed -n '3,14s/^# \{0,1\}//p' scripts/install-deps-tf.sh; }
+usage() { sed -n '3,15s/^# \{0,1\}//p' scripts/install-deps-tf.sh; }
 say() { echo "install-deps-tf: $*"; }
 die() {
 	local status=$1
@@ -24,10 +25,20 @@ die() {
 	exit "$status"
 }
 
-# What was tried, oldest first: the files scripts/tensorflow/VERSION-TAG.txt.
+# What is installed: name of the environments and of the directory of pins, what people call it,
+# what must start, the package that a version is of, MB needed while installing, what it costs.
+family=tensorflow title=TensorFlow modules=tensorflow package=tensorflow-cpu needs=4000
+costs="320 to 420 MB to download, 1.5 GB on disk" option=
+if [ "${1:-}" = --onnx ]; then
+	family=onnx title="ONNX Runtime" modules="onnx, onnxruntime" package=onnxruntime needs=600
+	costs="40 to 60 MB to download, 0.3 GB on disk" option=--onnx
+	shift
+fi
+
+# What was tried, oldest first: the files scripts/FAMILY/VERSION-TAG.txt.
 tag=
 pinned_versions() {
-	find scripts/tensorflow -name "*-$tag.txt" -printf '%f\n' | sed "s/-$tag\.txt$//" | sort -V
+	find "scripts/$family" -name "*-$tag.txt" -printf '%f\n' | sed "s/-$tag\.txt$//" | sort -V
 }
 
 python=${PYTHON:-/usr/bin/python3}
@@ -51,7 +62,7 @@ make_environment() {	# environment marker requirement...
 	local environment=$1 marker=$2 log=$1.log started=$SECONDS free
 	shift 2
 	free=$(df -P --block-size=1M "$cache" | awk 'NR == 2 { print $4 }')
-	[ "$free" -ge 4000 ] || die 1 "$cache: needs 4000 MB free while installing, has $free MB"
+	[ "$free" -ge $needs ] || die 1 "$cache: needs $needs MB free while installing, has $free MB"
 	rm -rf "$environment"
 	"$python" -m venv "$environment" >"$log" 2>&1 || {
 		cat "$log" >&2
@@ -65,9 +76,9 @@ make_environment() {	# environment marker requirement...
 		fi
 		die 1 "pip install failed (see above, and $log)"
 	fi
-	TF_CPP_MIN_LOG_LEVEL=3 "$environment/bin/python" -c 'import tensorflow' >"$log" 2>&1 || {
+	TF_CPP_MIN_LOG_LEVEL=3 "$environment/bin/python" -c "import $modules" >"$log" 2>&1 || {
 		tail -n 12 "$log" >&2
-		die 1 "TensorFlow is installed in $environment and does not start (see above)"
+		die 1 "$title is installed in $environment and does not start (see above)"
 	}
 	rm -f "$log"
 	echo "$marker" >"$environment/.mlsched-complete"
@@ -76,8 +87,8 @@ make_environment() {	# environment marker requirement...
 
 install_one() {	# name version
 	local name=$1 version=$2 environment pins marker
-	environment=$cache/tensorflow-$version-$tag
-	pins=scripts/tensorflow/$version-$tag.txt
+	environment=$cache/$family-$version-$tag
+	pins=scripts/$family/$version-$tag.txt
 	if [ -e "$pins" ]; then
 		marker="pinned $(sha256sum "$pins" | cut -d' ' -f1)"
 	else
@@ -85,17 +96,17 @@ install_one() {	# name version
 	fi
 	mkdir -p "$cache" || die 1 "$cache: cannot make this directory"
 	exec 9>"$environment.lock"
-	flock -n 9 || { say "waiting for another run that installs TensorFlow $version"; flock 9; }
+	flock -n 9 || { say "waiting for another run that installs $title $version"; flock 9; }
 	if is_good "$environment" "$marker"; then
-		say "TensorFlow $version is in $environment"
+		say "$title $version is in $environment"
 	elif [ -e "$pins" ]; then
-		say "installing TensorFlow $version for ${python##*/} ($tag) with pip into $environment;" \
-			"pinned and checked by hash; 320 to 420 MB to download, 1.5 GB on disk"
+		say "installing $title $version for ${python##*/} ($tag) with pip into $environment;" \
+			"pinned and checked by hash; $costs"
 		make_environment "$environment" "$marker" --no-deps --require-hashes -r "$pins"
 	else
-		say "installing TensorFlow $version for ${python##*/} ($tag) with pip into $environment;" \
+		say "installing $title $version for ${python##*/} ($tag) with pip into $environment;" \
 			"NOT one of the versions that we tried ($(pinned_versions | paste -sd' '))"
-		make_environment "$environment" "$marker" "tensorflow-cpu==$version"
+		make_environment "$environment" "$marker" "$package==$version"
 	fi
 	exec 9>&-
 	link "$environment" "$name"
@@ -117,21 +128,21 @@ cache=${MLSCHED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mlsched}
 case $cache in /*) ;; *) cache=$PWD/$cache ;; esac
 
 if [ $# -eq 2 ]; then
-	install_one tensorflow "$2"
+	install_one "$family" "$2"
 	exit
 fi
 oldest=$(pinned_versions | head -n 1) newest=$(pinned_versions | tail -n 1)
 if [ $which = both ]; then
 	# In processes of their own: die() in one must not keep the other from being installed.
-	scripts/install-deps-tf.sh "$build"
+	scripts/install-deps-tf.sh $option "$build"
 	status=$?
-	[ $status -ne 0 ] || { scripts/install-deps-tf.sh --oldest "$build"; status=$?; }
-	[ $status -ne 3 ] || { say "the interop tests that need TensorFlow will be skipped"; status=0; }
+	[ $status -ne 0 ] || { scripts/install-deps-tf.sh $option --oldest "$build"; status=$?; }
+	[ $status -ne 3 ] || { say "the interop tests that need $title will be skipped"; status=0; }
 	exit $status
 fi
-[ -n "$newest" ] || die 3 "no TensorFlow was tried with $python ($tag): name one," \
-	"scripts/install-deps-tf.sh $build VERSION, or a CPython 3.11 by PYTHON="
+[ -n "$newest" ] || die 3 "no $title was tried with $python ($tag): name one," \
+	"scripts/install-deps-tf.sh $option $build VERSION, or a CPython 3.11 by PYTHON="
 case $which in
-newest) install_one tensorflow "$newest" ;;
-oldest) install_one tensorflow-oldest "$oldest" ;;
+newest) install_one "$family" "$newest" ;;
+oldest) install_one "$family-oldest" "$oldest" ;;
 esac

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""For the interop tests: TAP, the two TensorFlow environments, mlsched as a subprocess.
+"""For the interop tests: TAP, the environments of the tools, mlsched as a subprocess.
 
 Runs in the system's Python without any package.  Importing TensorFlow takes
 seconds, so the tests hand each environment one worker script with all cases.
@@ -26,6 +26,8 @@ TOP = HERE.parent.parent
 BUILD = Path(os.environ.get("O", TOP / "build"))
 MLSCHED = os.environ.get("MLSCHED", str(BUILD / "mlsched"))
 SCRIPTS = TOP / "src" / "model_dir"
+WHY_NO_ONNX = ("no ONNX Runtime: scripts/install-deps-tf.sh --onnx needs a network, and CPython 3.11 on "
+               "x86-64")
 WHY_NONE = "no TensorFlow: make install-deps-tf needs a network, and CPython 3.11 on x86-64"
 
 
@@ -59,7 +61,7 @@ class Tap:
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment with TensorFlow."""
+    """A virtual environment with TensorFlow, or with ONNX Runtime."""
 
     name: str           # "oldest" or "newest"
     root: Path
@@ -82,10 +84,10 @@ class Environment:
                               input=text, env=variables, check=False)
 
 
-def environments() -> list[Environment]:
+def environments(family: str = "tensorflow") -> list[Environment]:
     """Those that are installed; both on a machine with a network."""
-    found = [Environment("oldest", BUILD / "tensorflow-oldest"),
-             Environment("newest", BUILD / "tensorflow")]
+    found = [Environment("oldest", BUILD / f"{family}-oldest"),
+             Environment("newest", BUILD / family)]
     return [environment for environment in found if Path(environment.python).exists()]
 
 
