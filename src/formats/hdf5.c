@@ -349,9 +349,10 @@ static int open_attribute(struct mls_h5 *h5, const char *object, const char *nam
 	}
 	if (a->type < 0 || a->space < 0)
 		return failed(h5, a->place, "text");
-	if (api->H5Tget_class(a->type) != MLS_H5T_STRING)
-		return bad(h5, -EINVAL, "%s: expected text, found another type", a->place);
 	a->n = api->H5Sget_simple_extent_npoints(a->space);
+	/* A list of no strings is one of no numbers to NumPy. */
+	if (api->H5Tget_class(a->type) != MLS_H5T_STRING && a->n != 0)
+		return bad(h5, -EINVAL, "%s: expected text, found another type", a->place);
 	a->size = api->H5Tget_size(a->type);
 	a->variable = api->H5Tis_variable_str(a->type) > 0;
 	return 0;

@@ -31,6 +31,8 @@ struct folding {
 	bool open; /* the last layer has no activation yet */
 	const struct mls_step *subtract, *divide; /* in front of everything, in this order */
 	bool front_is_plain; /* nothing else is there */
+	/* What each layer has been folded into: once, however much arithmetic follows it. */
+	float *weights[MLSCHED_MAX_LAYERS], *bias[MLSCHED_MAX_LAYERS];
 	struct affine *pending;
 };
 
@@ -44,6 +46,14 @@ static void *take(struct folding *f, size_t n, size_t size)
 {
 	mls_arena_raise(f->arena, n * size + 64);
 	return mls_arena_array(f->arena, n, size);
+}
+
+/* May be written to while it is read: each number only depends on the one in its own place. */
+static float *take_once(struct folding *f, float **numbers, size_t n)
+{
+	if (!*numbers)
+		*numbers = take(f, n, sizeof(**numbers));
+	return *numbers;
 }
 
 static float number_at(const struct mls_step *step, uint32_t i)
@@ -84,8 +94,9 @@ static void as_affine(const struct mls_step *step, uint32_t i, double *scale, do
 static int fold_backward(struct folding *f, const struct mls_step *step)
 {
 	struct mlsched_layer *layer = &f->network->layers[f->n_layers - 1];
-	float *bias = take(f, layer->n_out, sizeof(*bias));
-	float *weights = take(f, (size_t)layer->n_in * layer->n_out, sizeof(*weights));
+	float *bias = take_once(f, &f->bias[f->n_layers - 1], layer->n_out);
+	float *weights =
+		take_once(f, &f->weights[f->n_layers - 1], (size_t)layer->n_in * layer->n_out);
 	bool scaled = false;
 
 	if (!bias || !weights)
