@@ -25,11 +25,9 @@
 /* For each byte of the file: itself, unpacked, and as tensors. */
 #define UNFOLD 5
 #define BASE   ((size_t)400 << 10)
-/* JSON in memory: what jansson takes for an object, for anything else, and for all of it. */
-#define JSON_OBJECT_SIZE 400
-#define JSON_VALUE_SIZE  100
-#define JSON_BASE        ((size_t)512 << 10)
-#define JSON_DEPTH       64
+/* JSON in memory: what all of it may take, by mls_json_weight(), and how deep it may be. */
+#define JSON_BASE  ((size_t)512 << 10)
+#define JSON_DEPTH 64
 
 /* What is read of a file. */
 struct reading {
@@ -57,30 +55,13 @@ static int bad_json(struct reading *r, const struct mls_blob *blob, const char *
 			 what);
 }
 
-/* What jansson would allocate for it at most, found without it; and how deep it is. */
 static int weigh_json(struct reading *r, const struct mls_blob *blob)
 {
-	size_t weight = 2 * blob->size;
-	bool in_string = false;
-	int depth = 0;
+	int depth;
+	size_t weight = mls_json_weight(blob, &depth);
 
-	for (size_t i = 0; i < blob->size; i++) {
-		uint8_t c = blob->data[i];
-
-		if (in_string) {
-			i += c == '\\';
-			in_string = c != '"';
-			continue;
-		}
-		in_string = c == '"';
-		weight += c == '{'                         ? JSON_OBJECT_SIZE :
-			  c == '[' || c == ',' || c == ':' ? JSON_VALUE_SIZE :
-							     0;
-		depth += (c == '{' || c == '[') - (c == '}' || c == ']');
-		if (depth > JSON_DEPTH)
-			return bad_json(r, blob,
-					"expected lists and objects at most 64 deep, found more");
-	}
+	if (depth > JSON_DEPTH)
+		return bad_json(r, blob, "expected lists and objects at most 64 deep, found more");
 	return weight <= JSON_BASE + 2 * r->file.size ?
 		       0 :
 		       bad_json(r, blob,

@@ -25,6 +25,10 @@
 /* us: nobody is idle for longer than that beside work. */
 #define MOST_OFFER 1e6
 
+/* What jansson allocates for an object, and for a list or another value, at most. */
+#define JSON_OBJECT_SIZE 400
+#define JSON_VALUE_SIZE  100
+
 struct reading {
 	const char *path;
 	struct mls_arena *arena;
@@ -340,6 +344,39 @@ static int check_schema(struct reading *r)
 		return bad(r, -ENOTSUP, "schema %s: expected version %u, found %lld", schema->name,
 			   schema->version, (long long)r->schema_version);
 	return 0;
+}
+
+size_t mls_json_weight(const struct mls_blob *text, int *depth)
+{
+	size_t weight = 2 * text->size;
+	bool in_string = false;
+	int now = 0;
+
+	*depth = 0;
+	for (size_t i = 0; i < text->size; i++) {
+		uint8_t c = text->data[i];
+
+		if (in_string) {
+			i += c == '\\';
+			in_string = c != '"';
+			continue;
+		}
+		in_string = c == '"';
+		weight += c == '{'                         ? JSON_OBJECT_SIZE :
+			  c == '[' || c == ',' || c == ':' ? JSON_VALUE_SIZE :
+							     0;
+		now += (c == '{' || c == '[') - (c == '}' || c == ']');
+		*depth = now > *depth ? now : *depth;
+	}
+	return weight;
+}
+
+/* The provenance is there a third time as text, and once more parsed while that is checked. */
+size_t mls_metadata_weight(const struct mls_blob *text)
+{
+	int depth;
+
+	return 2 * mls_json_weight(text, &depth) + 2 * text->size;
 }
 
 int mls_metadata_parse(const struct mls_blob *blob, struct mls_arena *arena,

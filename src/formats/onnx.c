@@ -17,7 +17,7 @@
 /* The widest network takes 2 MiB of weights. */
 #define MAX_FILE ((size_t)64 << 20)
 
-/* What may be allocated, besides the text of the meta data as JSON (see MLS_ONNX_MAX_METADATA). */
+/* What may be allocated. */
 #define UNFOLD 8
 #define BASE   ((size_t)1 << 20)
 
@@ -103,6 +103,7 @@ static int read_metadata(const Mls__Onnx__Model *pb, const char *path, struct ml
 			 struct mlsched_error *err, struct mlsched_meta *meta, const char **place)
 {
 	struct mls_blob text = { 0 };
+	size_t weight;
 
 	*place = NULL;
 	for (size_t i = 0; !text.data && i < pb->n_metadata_props; i++) {
@@ -116,10 +117,12 @@ static int read_metadata(const Mls__Onnx__Model *pb, const char *path, struct ml
 		mls_arena_printf(arena, "%s: metadata_props: " MLS_ONNX_METADATA, path);
 	if (!text.path)
 		return mls_no_memory(arena, path, err);
-	if (text.size > MLS_ONNX_MAX_METADATA)
+	weight = mls_metadata_weight(&text);
+	if (weight > MLS_ONNX_METADATA_MEMORY || weight > arena->limit - arena->used)
 		return mls_error(err, -EFBIG,
-				 "Invalid ONNX format: %s: expected at most %zu bytes, found %zu",
-				 text.path, MLS_ONNX_MAX_METADATA, text.size);
+				 "Invalid ONNX format: %s: expected JSON that unfolds to less than "
+				 "%zu bytes, found %zu",
+				 text.path, MLS_ONNX_METADATA_MEMORY, weight);
 	return mls_metadata_parse(&text, arena, err, meta);
 }
 

@@ -292,6 +292,20 @@ static int make_file(struct mls_arena *arena, const struct mlsched_model *model,
 	return 0;
 }
 
+/* What could not be read again is not written. */
+static int check_metadata(const char *metadata, const char *path, struct mlsched_error *err)
+{
+	const struct mls_blob text = { path, (const uint8_t *)metadata, strlen(metadata) };
+	size_t weight = mls_metadata_weight(&text);
+
+	if (weight <= MLS_ONNX_METADATA_MEMORY)
+		return 0;
+	return mls_error(err, -EFBIG,
+			 "Cannot write model: %s: expected meta data that unfold to less than %zu "
+			 "bytes, found %zu: is the provenance that long?",
+			 path, MLS_ONNX_METADATA_MEMORY, weight);
+}
+
 int mls_onnx_save(const struct mlsched_model *model, const char *path,
 		  enum mlsched_savedmodel_form form, struct mlsched_error *err)
 {
@@ -302,11 +316,8 @@ int mls_onnx_save(const struct mlsched_model *model, const char *path,
 
 	(void)form;
 	ret = mls_metadata_text(model, err, &metadata);
-	if (!ret && strlen(metadata) > MLS_ONNX_MAX_METADATA)
-		ret = mls_error(err, -EFBIG,
-				"Cannot write model: %s: expected meta data of at most %zu bytes, "
-				"found %zu: is the provenance that long?",
-				path, MLS_ONNX_MAX_METADATA, strlen(metadata));
+	if (!ret)
+		ret = check_metadata(metadata, path, err);
 	if (!ret && make_file(&arena, model, metadata, &blob) != 0)
 		ret = mls_error(err, -ENOMEM, "Cannot write model: %s: no memory", path);
 	if (!ret)

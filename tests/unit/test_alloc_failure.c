@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,9 +54,14 @@ void *__wrap_realloc(void *old, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void __wrap_free(void *block);
 
+/* What is allocated now, and the most that it was. */
+static size_t live_bytes, peak_bytes;
+
 static void *counted(void *block)
 {
 	live_blocks += block != NULL;
+	live_bytes += block ? malloc_usable_size(block) : 0;
+	peak_bytes = live_bytes > peak_bytes ? live_bytes : peak_bytes;
 	return block;
 }
 
@@ -71,10 +77,12 @@ void *__wrap_calloc(size_t n, size_t size)
 
 void *__wrap_realloc(void *old, size_t size)
 {
+	size_t before = old ? malloc_usable_size(old) : 0;
 	void *block = fails(&allocations_left) ? NULL : __real_realloc(old, size);
 
-	live_blocks += block && !old;
-	return block;
+	live_bytes -= block ? before : 0;
+	live_blocks -= block && old;
+	return counted(block);
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
@@ -85,6 +93,7 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size)
 void __wrap_free(void *block)
 {
 	live_blocks -= block != NULL;
+	live_bytes -= block ? malloc_usable_size(block) : 0;
 	__real_free(block);
 }
 
@@ -200,6 +209,8 @@ static char scratch[64];
 static char target[128];
 static char onnx_target[128];
 
+static struct mlsched_model *old_model, *new_model;
+
 static uint32_t checksum_at(const char *path)
 {
 	struct mlsched_model *model;
@@ -290,9 +301,52 @@ static void every_failing_system_call_of_load_is_reported_and_leaks_nothing(void
 	assert_int_equal(unlink(onnx_target), 0);
 }
 
-/* ---- saving ------------------------------------------------------------------------------ */
+/* Files as large as they get, and meta data that unfolds as far as JSON does. */
+static void load_of_onnx_allocates_no_more_than_eight_times_the_file_and_a_mebibyte(void **state)
+{
+	static float weights[256 * 256];
+	char provenance[4000] = "{\"\":[[]";
+	struct mlsched_layer layers[MLSCHED_MAX_LAYERS];
+	const struct mlsched_meta meta = { .threshold = 0.5f, .provenance = provenance };
+	struct mlsched_model_desc desc = {
+		.size = sizeof(desc),
+		.layers = layers,
+		.meta = &meta,
+	};
+	size_t used = strlen(provenance);
 
-static struct mlsched_model *old_model, *new_model;
+	(void)state;
+	for (; used < sizeof(provenance) - 1000; used += 3)
+		memcpy(provenance + used, ",[]", 3);
+	memcpy(provenance + used, "]}", 3);
+	for (uint32_t n = 1; n <= MLSCHED_MAX_LAYERS; n++) {
+		struct mlsched_model *model;
+		struct stat st;
+		size_t before;
+
+		layers[n - 1] = (struct mlsched_layer){ 256, n == 1 ? 1 : 256, MLSCHED_RELU,
+							0,   weights,          NULL };
+		desc.n_layers = 1;
+		desc.layers = &layers[n - 1];
+		if (n > 1) {
+			desc.layers = &layers[1];
+			desc.n_layers = n - 1;
+		}
+		assert_int_equal(mlsched_model_create(&desc, NULL, &model), 0);
+		assert_int_equal(mls_onnx_save(model, onnx_target, 0, NULL), 0);
+		mlsched_model_free(model);
+		assert_int_equal(stat(onnx_target, &st), 0);
+		before = peak_bytes = live_bytes;
+		assert_int_equal(mlsched_model_load(onnx_target, NULL, &model), 0);
+		mlsched_model_free(model);
+		if (peak_bytes - before > 8 * (size_t)st.st_size + ((size_t)1 << 20))
+			fail_msg("%u layers, %zu bytes: %zu allocated", desc.n_layers,
+				 (size_t)st.st_size, peak_bytes - before);
+	}
+	assert_int_equal(mls_onnx_save(old_model, onnx_target, 0, NULL), 0);
+}
+
+/* ---- saving ------------------------------------------------------------------------------ */
 
 /* What is saved as what: a directory, or a file. */
 static const char *saved = target;
@@ -499,6 +553,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_failing_allocation_of_load_is_reported_and_leaks_nothing),
+		cmocka_unit_test(
+			load_of_onnx_allocates_no_more_than_eight_times_the_file_and_a_mebibyte),
 		cmocka_unit_test(every_failing_system_call_of_load_is_reported_and_leaks_nothing),
 		cmocka_unit_test(every_failing_allocation_of_save_keeps_the_old_model),
 		cmocka_unit_test(every_failing_system_call_of_save_leaves_old_or_new),
