@@ -100,6 +100,8 @@ static uint64_t bytes_of(const char *model)
 	uint64_t sum = 0;
 	struct stat st;
 
+	if (stat(model, &st) == 0 && S_ISREG(st.st_mode))
+		return (uint64_t)st.st_size;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char path[4096];
 

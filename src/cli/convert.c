@@ -122,7 +122,7 @@ int cli_convert(int argc, char **argv)
 			"name)",
 			o.to, format->summary);
 	if (o.has_form && format != mls_format_find("savedmodel"))
-		return cli_fail(&o.common, "--form is of a SavedModel, but %s is to be an %s", o.to,
+		return cli_fail(&o.common, "--form is of a SavedModel, but %s is to be: %s", o.to,
 				format->summary);
 	if (mlsched_model_load(o.from, &err, &model) != 0)
 		return cli_fail(&o.common, "%s", err.message);

@@ -200,6 +200,12 @@ int mls_savedmodel_signature(const char *path, struct mls_signature *signature,
 
 	memset(signature, 0, sizeof(*signature));
 	files.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (files.dir < 0 && errno == ENOTDIR)
+		return mls_error(
+			err, -ENOTSUP,
+			"Invalid SavedModel format: %s: expected a directory with " GRAPH_NAME
+			", found a file: `mlsched convert` makes a SavedModel of it",
+			path);
 	if (files.dir < 0)
 		return mls_error(err, -errno, "Cannot read model: %s: %s", path, strerror(errno));
 	ret = mls_file_slurp(&files, GRAPH_NAME, MAX_GRAPH, &arena, err, &blob);

@@ -39,7 +39,7 @@ same "convert --json names the format" \
 	'{"from":"'$onnx'/onnx-torch215/model.onnx","to":"'"$tap_tmp"'/torch.onnx","format":"onnx"}' \
 	"$("$MLSCHED" convert --json $onnx/onnx-torch215/model.onnx "$tap_tmp/torch.onnx")"
 same "convert of another tool's ONNX keeps the weights" "$(checksum $onnx/onnx-torch215/model.onnx)" "$(checksum "$tap_tmp/torch.onnx")"
-same "a form is not for ONNX" "mlsched convert: --form is of a SavedModel, but $tap_tmp/x.onnx is to be an ONNX file" \
+same "a form is not for ONNX" "mlsched convert: --form is of a SavedModel, but $tap_tmp/x.onnx is to be: ONNX file" \
 	"$("$MLSCHED" convert --form frozen $hand "$tap_tmp/x.onnx" 2>&1)"
 echo precious >"$tap_tmp/diary.onnx"
 same "convert leaves other files alone" \

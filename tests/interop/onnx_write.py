@@ -20,7 +20,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 WIDTHS = (10, 16, 12, 1)
-NEWEST = min(onnx.defs.onnx_opset_version(), 22)
+NEWEST = min(onnx.defs.onnx_opset_version(), 28)
 
 
 class Net:
