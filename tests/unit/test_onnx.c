@@ -4,6 +4,7 @@
  * gives, and what is no chain of dense layers, or is damaged, is refused word
  * for word.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -18,7 +19,11 @@
 
 #include "src/formats/onnx.h"
 
-#define HEAD "Invalid ONNX format: m.onnx: "
+/* The reader's fuzz target, as a plain function. */
+#include "tests/fuzz/fuzz_onnx.c"
+
+#define CORPUS "tests/fuzz/corpus/onnx"
+#define HEAD   "Invalid ONNX format: m.onnx: "
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -829,6 +834,8 @@ static void operations_that_mean_something_else_are_refused(void **state)
 static void metadata_is_checked(void **state)
 {
 	Mls__Onnx__Entry entry = MLS__ONNX__ENTRY__INIT, *entries = &entry;
+	struct mlsched_model *model;
+	struct mlsched_error err;
 	char *text;
 
 	(void)state;
@@ -840,9 +847,16 @@ static void metadata_is_checked(void **state)
 	pb.metadata_props = &entries;
 	refuse(-EINVAL, "metadata_props: mlsched: key \"threshold\": expected a number between 0 "
 			"and 1, found 2");
-	text = entry.value = take(16386, 1);
-	memset(text, ' ', 16385);
-	refuse(-EFBIG, "metadata_props: mlsched: expected at most 16384 bytes, found 16385");
+	/* {"mlsched": 1, "provenance": {"": [{},{},...]}}: three bytes, and two objects in memory. */
+	text = entry.value = take(16384, 1);
+	strcpy(text, "{\"mlsched\":1,\"provenance\":{\"\":[{}");
+	while (strlen(text) < 9000)
+		strcat(text, ",{}");
+	strcat(text, "]}}");
+	assert_int_equal(read_it(&err, &model), -EFBIG);
+	assert_non_null(strstr(err.message,
+			       "metadata_props: mlsched: expected JSON that unfolds to "
+			       "less than 921600 bytes, found "));
 	/* Of other tools it may be anything. */
 	entry.key = copy("author");
 	gives(Y0, Y1);
@@ -955,6 +969,39 @@ static void cut_and_changed_files_do_no_harm(void **state)
 	assert_true(accepted > 0 && accepted < size * 8 / 2);
 }
 
+static void kept_corpus_of_the_fuzzer_does_no_harm(void **state)
+{
+	DIR *dir = opendir(CORPUS);
+	struct dirent *entry;
+	int n = 0;
+
+	(void)state;
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL) {
+		char path[512];
+		uint8_t *data;
+		size_t size;
+		FILE *file;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), CORPUS "/%s", entry->d_name);
+		file = fopen(path, "rb");
+		assert_non_null(file);
+		data = malloc(16384);
+		assert_non_null(data);
+		size = fread(data, 1, 16384, file);
+		fclose(file);
+		data = realloc(data, size ? size : 1);
+		assert_non_null(data);
+		assert_int_equal(LLVMFuzzerTestOneInput(data, size), 0);
+		free(data);
+		n++;
+	}
+	closedir(dir);
+	assert_true(n > 50);
+}
+
 static int free_all(void **state)
 {
 	(void)state;
@@ -989,6 +1036,7 @@ int main(void)
 		cmocka_unit_test(weights_used_again_and_again_are_refused_beyond_the_limit),
 		cmocka_unit_test(many_empty_messages_are_refused_beyond_the_limit),
 		cmocka_unit_test(cut_and_changed_files_do_no_harm),
+		cmocka_unit_test(kept_corpus_of_the_fuzzer_does_no_harm),
 	};
 
 	return cmocka_run_group_tests_name("onnx", tests, NULL, free_all);
