@@ -170,6 +170,64 @@ static int open_image(struct mls_h5 *h5)
 	return ret;
 }
 
+static uint64_t number_at(const uint8_t *data)
+{
+	uint64_t number = 0;
+
+	for (int i = 7; i >= 0; i--)
+		number = number << 8 | data[i];
+	return number;
+}
+
+/*
+ * Strings lie in heaps: a header of 16 bytes ("GCOL", version, length), then objects,
+ * each with a header of 16 bytes and padded to 8; number 0 is what is left.  libhdf5
+ * 1.10 adds up their lengths without a look at whether the sum wraps round, and then
+ * goes round for ever: so they are added up here first, wherever such a heap may be.
+ */
+static int check_heap(struct mls_h5 *h5, size_t at)
+{
+	const uint8_t *heap = h5->blob->data + at;
+	size_t left = h5->blob->size - at;
+	uint64_t size = number_at(heap + 8);
+
+	if (heap[4] != 1)
+		return 0;
+	if (size < 16 || size > left)
+		return bad(h5, -EINVAL,
+			   "heap at byte %zu: expected at most %zu bytes, found %" PRIu64, at, left,
+			   size);
+	left = (size_t)size - 16;
+	for (const uint8_t *object = heap + 16; left >= 16;) {
+		bool is_rest = object[0] == 0 && object[1] == 0;
+		uint64_t length = number_at(object + 8);
+
+		if (is_rest ? length < 16 || length > left : length > left - 16)
+			return bad(
+				h5, -EINVAL,
+				"heap at byte %zu: expected an object of at most %zu bytes, found "
+				"%" PRIu64,
+				at, left, length);
+		length = is_rest ? length : 16 + (length + 7) / 8 * 8;
+		if (length >= left)
+			break;
+		left -= (size_t)length;
+		object += length;
+	}
+	return 0;
+}
+
+static int check_heaps(struct mls_h5 *h5)
+{
+	int ret = 0;
+
+	for (size_t at = 0; !ret && at + 32 <= h5->blob->size; at++) {
+		if (memcmp(h5->blob->data + at, "GCOL", 4) == 0)
+			ret = check_heap(h5, at);
+	}
+	return ret;
+}
+
 int mls_h5_open(const struct mls_blob *file, struct mls_arena *arena, struct mlsched_error *err,
 		struct mls_h5 **h5)
 {
@@ -182,7 +240,9 @@ int mls_h5_open(const struct mls_blob *file, struct mls_arena *arena, struct mls
 	if (!mls_h5_detect(file->data, file->size))
 		return bad(new, -EINVAL, "expected an HDF5 file, found %s",
 			   file->size ? "one that begins otherwise" : "0 bytes");
-	ret = open_image(new);
+	ret = check_heaps(new);
+	if (!ret)
+		ret = open_image(new);
 	if (!ret)
 		*h5 = new;
 	return ret;
@@ -307,7 +367,7 @@ int mls_h5_list(struct mls_h5 *h5, const char *group, struct mls_h5_names *names
 /* ---- attributes --------------------------------------------------------------------------- */
 
 struct attribute {
-	const char *place;
+	const char *place, *name;
 	mls_hid object, id, type, space;
 	long long n; /* strings */
 	size_t size; /* of each, when all have the same */
@@ -332,7 +392,7 @@ static int open_attribute(struct mls_h5 *h5, const char *object, const char *nam
 {
 	int exists;
 
-	*a = (struct attribute){ .object = -1, .id = -1, .type = -1, .space = -1 };
+	*a = (struct attribute){ .name = name, .object = -1, .id = -1, .type = -1, .space = -1 };
 	a->place = mls_arena_printf(h5->arena, "%s%sattribute %s", object, object[0] ? ": " : "",
 				    name);
 	if (!a->place)
@@ -356,6 +416,122 @@ static int open_attribute(struct mls_h5 *h5, const char *object, const char *nam
 	a->size = api->H5Tget_size(a->type);
 	a->variable = api->H5Tis_variable_str(a->type) > 0;
 	return 0;
+}
+
+/*
+ * libhdf5 1.10 reads the string that an attribute names from its heap without a look at
+ * whether the heap has such an object, and at how long it is: bytes from nowhere, or
+ * into nowhere.  Attributes store what they name behind their own name, so each place
+ * in the file that looks like this attribute is checked before any of them is read.
+ */
+static bool is_in_heap(const struct mls_h5 *h5, uint64_t address, uint32_t number, uint32_t length)
+{
+	const uint8_t *data = h5->blob->data;
+	size_t size = h5->blob->size, at, end;
+	bool found = false;
+
+	if (address > size - 32 || memcmp(data + address, "GCOL", 4) != 0 || data[address + 4] != 1)
+		return false;
+	end = (size_t)address + (size_t)number_at(data + address + 8);
+	/* check_heaps() has seen to it that the lengths add up. */
+	for (at = (size_t)address + 16; at + 16 <= end && at + 16 <= size;) {
+		uint32_t other = data[at] | (uint32_t)data[at + 1] << 8;
+		uint64_t n = number_at(data + at + 8);
+
+		if (other == 0)
+			break;
+		if (other == number && n != length)
+			return false;
+		found = found || other == number;
+		at += 16 + (size_t)((n + 7) / 8 * 8);
+	}
+	return found;
+}
+
+static uint32_t short_at(const uint8_t *data)
+{
+	return data[0] | (uint32_t)data[1] << 8;
+}
+
+/* How many strings a data space has; false when it is none that we know. */
+static bool count_strings(const uint8_t *space, size_t size, uint64_t *n)
+{
+	size_t header = size && space[0] == 1 ? 8 : 4;
+	uint32_t rank = size > header - 1 ? space[1] : UINT32_MAX;
+
+	*n = 1;
+	if (rank > 2 || (space[0] != 1 && space[0] != 2) || header + 8 * rank > size)
+		return false;
+	for (uint32_t i = 0; i < rank; i++) {
+		uint64_t dim = number_at(space + header + (size_t)8 * i);
+
+		if (dim > MAX_CHILDREN)
+			return false;
+		*n *= dim;
+	}
+	return true;
+}
+
+/* An attribute of this version whose name is at @at: are all its strings there? */
+static bool strings_are_there(const struct mls_h5 *h5, size_t at, size_t name_size, int version)
+{
+	const uint8_t *data = h5->blob->data, *head = data + at - (version == 3 ? 9 : 8);
+	size_t size = h5->blob->size, type_size = short_at(head + 4),
+	       space_size = short_at(head + 6);
+	size_t round = version == 1 ? 7 : 0, type, space, value;
+	uint64_t n;
+
+	type = at + ((name_size + round) & ~round);
+	space = type + ((type_size + round) & ~round);
+	value = space + ((space_size + round) & ~round);
+	/* Shared types lie elsewhere. */
+	if (value > size || !type_size || (version > 1 && head[1]))
+		return false;
+	if ((data[type] & 15) != 9)
+		return true;
+	if (!count_strings(data + space, space_size, &n) || n * 16 > size - value)
+		return false;
+	for (uint64_t i = 0; i < n; i++, value += 16) {
+		const uint8_t *v = data + value;
+		uint64_t address = number_at(v + 4);
+
+		if (address && !is_in_heap(h5, address, short_at(v + 12) | short_at(v + 14) << 16,
+					   short_at(v) | short_at(v + 2) << 16))
+			return false;
+	}
+	return true;
+}
+
+static int check_strings(struct mls_h5 *h5, const struct attribute *a)
+{
+	const char *name = a->name;
+	const uint8_t *data = h5->blob->data;
+	size_t n = strlen(name) + 1;
+	uint32_t n_found = 0;
+
+	/* Addresses of 8 bytes that count from the beginning of the file. */
+	if (h5->blob->size < 64 || (data[8] < 2 ? data[13] != 8 || number_at(data + 24) :
+						  data[9] != 8 || number_at(data + 12)))
+		return bad(h5, -ENOTSUP, "expected addresses of 8 bytes from the first one on");
+	for (size_t at = 9; at + n <= h5->blob->size; at++) {
+		if (data[at] != (uint8_t)name[0] || memcmp(data + at, name, n) != 0)
+			continue;
+		for (int version = 1; version <= 3; version++) {
+			const uint8_t *head = data + at - (version == 3 ? 9 : 8);
+
+			if (head[0] != version || short_at(head + 2) != n)
+				continue;
+			n_found++;
+			if (!strings_are_there(h5, at, n, version))
+				return bad(h5, -EINVAL,
+					   "%s: expected strings that are in the file, found one "
+					   "that is not",
+					   a->place);
+		}
+	}
+	return n_found ? 0 :
+			 bad(h5, -ENOTSUP, "%s: expected an attribute that is stored as it is",
+			     a->place);
 }
 
 /* Strings of any length: each may be as long as the file, and one may be named many times. */
@@ -402,6 +578,7 @@ static int read_texts(struct mls_h5 *h5, const struct attribute *a, struct mls_h
 	/* 8 times the file and 1 MiB, whatever the strings turn out to be. */
 	long long most = a->variable ? (long long)(6 + ((size_t)1 << 20) / (size + 1)) :
 				       (long long)MAX_CHILDREN;
+	int ret;
 
 	if (a->n < 0 || a->n > most || (!a->variable && (size_t)a->n * a->size > MAX_TEXT))
 		return bad(h5, -EINVAL,
@@ -412,7 +589,10 @@ static int read_texts(struct mls_h5 *h5, const struct attribute *a, struct mls_h
 		return mls_no_memory(h5->arena, h5->blob->path, h5->err);
 	if (a->n == 0)
 		return 0;
-	return a->variable ? read_variable(h5, a, texts) : read_fixed(h5, a, texts);
+	if (!a->variable)
+		return read_fixed(h5, a, texts);
+	ret = check_strings(h5, a);
+	return ret ? ret : read_variable(h5, a, texts);
 }
 
 int mls_h5_texts(struct mls_h5 *h5, const char *object, const char *attribute,
