@@ -81,25 +81,25 @@ for kernel in "${kernels[@]}"; do
 
 	check "$kernel: groups on 2 CPUs" steps two "$kernel" 1x1x2 mixed=2=2-2 mixed=2=2-4 mixed=2=4-4 apart=2=2-2 apart=2=4-4
 	# Three tasks of 75 on one CPU, two of 50 and one of 75 on the other: no single task can make
-	# that more even, and it is 1 to 2.5; as much with four and four.  Where somebody has passed
-	# by they may come to rest so; most do not.
+	# that more even, and it is 1 to 2.5; as much with four and four, and above 3 with others.
+	# Where somebody has passed by they may come to rest so; most do not.
 	holds "$kernel: 2 CPUs, 2-2 tasks in groups of weight 100 and 300: 1 to 3" shared mixed.2-2 2.7 3.3
 	for numbers in 2-4 4-4; do
-		holds "$kernel: 2 CPUs, $numbers tasks in groups of weight 100 and 300: 1 to 2.5 to 3" shared mixed.$numbers 2.2 3.3
+		holds "$kernel: 2 CPUs, $numbers tasks in groups of weight 100 and 300: about 1 to 3" shared mixed.$numbers 2.1 4
 	done
 	# What whole tasks cannot make even stays so: 2.2 with four of each on two CPUs.
 	for numbers in 2-2 4-4; do
-		holds "$kernel: 2 CPUs, $numbers tasks in groups that begin apart: 1 to 2 to 3" shared apart.$numbers 1.9 3.3
+		holds "$kernel: 2 CPUs, $numbers tasks in groups that begin apart come near 1 to 3" shared apart.$numbers 1.7 4
 	done
 	check "$kernel: groups on 4 CPUs" steps four "$kernel" 1x2x2 mixed=4=4-4 mixed=4=4-8 apart=4=4-4 apart=4=8-8 loads
 	for numbers in 4-4 8-8; do
-		holds "$kernel: 4 CPUs, $numbers tasks in groups that begin apart: 1 to 2 to 3" shared apart.$numbers 1.9 3.3
+		holds "$kernel: 4 CPUs, $numbers tasks in groups that begin apart come near 1 to 3" shared apart.$numbers 1.7 4
 	done
 	for numbers in 4-4 4-8; do
-		holds "$kernel: 4 CPUs, $numbers tasks in groups of weight 100 and 300: 1 to 2.5 to 3" shared mixed.$numbers 2.2 3.3
+		holds "$kernel: 4 CPUs, $numbers tasks in groups of weight 100 and 300: about 1 to 3" shared mixed.$numbers 2.1 4
 	done
 	holds "$kernel: groups of weight 100 and 300 that begin together, in the mean: 1 to 3" \
-		shared_in_the_mean mixed.{2-2,2-4,4-4,4-8} 2.6 3.3
+		shared_in_the_mean mixed.{2-2,2-4,4-4,4-8} 2.6 3.4
 	# The greatest differences of four seeds were 2.4, 6.5, 8.6 and 30 %: message is short, and wakes up often.
 	holds "$kernel: 4 CPUs: make takes as long in a group as outside" as_outside make makespan_ms 0.06
 	holds "$kernel: 4 CPUs: message takes as long in a group as outside" as_outside message makespan_ms 0.15
