@@ -21,7 +21,6 @@ struct sim_costs sim_costs_default(void)
 		.fork = 60000,
 		.exec = 250000,
 		.balance = 20000,
-		.balance_idle = 1,
 	};
 }
 
@@ -37,8 +36,7 @@ struct sim_costs sim_costs_of_load(void)
 		.migrate = 10000,
 		.fork = 1500000,
 		.exec = 6000000,
-		.balance = 2000000,
-		.balance_idle = 40,
+		.balance = 800000,
 	};
 }
 

@@ -42,8 +42,6 @@ enum sim_distance {
  * @exec:           of a program that begins
  * @balance:        that EEVDF has measured for a search for work within a cache; twice as
  *                  much within a node, three times on all of the machine
- * @balance_idle:   how much rarer than each ms times CPUs it balances for idle CPUs; 1 by the
- *                  source; in emulated guests it hardly does
  */
 struct sim_costs {
 	uint32_t refill_per_kib[SIM_DISTANCES];
@@ -58,7 +56,6 @@ struct sim_costs {
 	uint32_t fork;
 	uint32_t exec;
 	uint32_t balance;
-	uint32_t balance_idle;
 };
 
 /**

@@ -595,9 +595,7 @@ static void timer(struct sim *s)
 			if (level && !idle_cpu && cpu != first_of(s->machine, cpu, level - 1))
 				continue;
 			c->policy.fair.balance_at[level] =
-				s->now +
-				size * SIM_MS *
-					(idle_cpu ? s->machine->costs.balance_idle : BUSY_FACTOR);
+				s->now + size * SIM_MS * (idle_cpu ? 1 : BUSY_FACTOR);
 			balance(s, cpu, level);
 			idle_cpu = idle_cpu && !c->queue.n;
 		}

@@ -16,7 +16,6 @@ void world_machine(const char *name)
 	memset(&world.machine.costs, 0, sizeof(world.machine.costs));
 	world.machine.costs.private_kib = world.machine.costs.shared_kib = 1024;
 	world.machine.costs.smt_percent = 60;
-	world.machine.costs.balance_idle = 1;
 	memset(&world.workload, 0, sizeof(world.workload));
 	world.workload.most_tasks = 64;
 }

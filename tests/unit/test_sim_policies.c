@@ -157,7 +157,6 @@ static void an_eevdf_cpu_without_work_pulls(void **state)
 
 	world_machine("2c1l");
 	world.machine.costs.balance = 2000000;
-	world.machine.costs.balance_idle = 1000000;
 	world_program(0, 100, 100 * SIM_MS, 0, 1);
 	world_program(1, 100, 10 * SIM_MS, 0, 1);
 	world_tasks(0, 3, 0);

@@ -46,7 +46,6 @@ static struct sim *run(const char *text, const char *name)
 	assert_int_equal(sim_machine_parse(&machine, name, NULL), 0);
 	memset(&machine.costs, 0, sizeof(machine.costs));
 	machine.costs.private_kib = machine.costs.shared_kib = 1024;
-	machine.costs.balance_idle = 1;
 	s = sim_new(&machine, &workload, &sim_policy_eevdf, &plain, 1, NULL);
 	assert_non_null(s);
 	return s;
