@@ -25,6 +25,37 @@ same "convert --json says what it wrote" \
 	'{"from":"'$hand'","to":"'"$tap_tmp"'/json","format":"savedmodel"}' \
 	"$("$MLSCHED" convert --json $hand "$tap_tmp/json")"
 
+keras=tests/golden/keras/models
+for model in tf215-keras2-norm-h5/model.h5 tf221-keras3-keras/model.keras; do
+	check "convert makes a SavedModel of $model" "$MLSCHED" convert $keras/$model "$tap_tmp/keras"
+	same "convert keeps the weights and normalisation of $model" "$(checksum $keras/$model)" "$(checksum "$tap_tmp/keras")"
+	same "$model predicts what its SavedModel does" "$(predict $keras/$model)" "$(predict "$tap_tmp/keras")"
+done
+refuse "what is called as a format that is only read is not written" "$MLSCHED" convert $hand "$tap_tmp/model.h5"
+refuse "nothing is there then" test -e "$tap_tmp/model.h5"
+
+# A system without the two libraries: whatever is looked up is not found.
+cat >"$tap_tmp/nothing.c" <<'END'
+#include <stddef.h>
+void *dlopen(const char *name, int how);
+char *dlerror(void);
+void *dlopen(const char *name, int how) { return (void)name, (void)how, NULL; }
+char *dlerror(void) { return "not found"; }
+END
+if [ -n "${SANITIZE:-}" ]; then
+	skip "without libhdf5 and libzip the messages say what to install" "the sanitizer wants to be loaded first"
+else
+	cc=$(command -v clang-19 || command -v gcc)
+	check "a library that finds none is built" "$cc" -shared -fPIC -o "$tap_tmp/nothing.so" "$tap_tmp/nothing.c"
+	without() { LD_PRELOAD=$tap_tmp/nothing.so "$MLSCHED" inspect "$1" 2>&1; }
+	same "without libhdf5 the message says what to install" \
+		"mlsched inspect: Cannot read model: $keras/tf215-keras2-h5/model.h5: reading HDF5 needs libhdf5 1.10 or later (Debian: apt install libhdf5-103-1): not found" \
+		"$(without $keras/tf215-keras2-h5/model.h5)"
+	same "without libzip the message says what to install" \
+		"mlsched inspect: Cannot read model: $keras/tf221-keras3-keras/model.keras: reading zip archives needs libzip (Debian: apt install libzip4): not found" \
+		"$(without $keras/tf221-keras3-keras/model.keras)"
+fi
+
 onnx=tests/golden/onnx/models
 check "convert writes ONNX by the name" "$MLSCHED" convert $models/tf221-keras3-norm-savedmodel/model "$tap_tmp/model.onnx"
 same "ONNX keeps weights and normalisation" "$(checksum $models/tf221-keras3-norm-savedmodel/model)" "$(checksum "$tap_tmp/model.onnx")"
