@@ -489,6 +489,10 @@ static bool strings_are_there(const struct mls_h5 *h5, size_t at, size_t name_si
 		return false;
 	if ((data[type] & 15) != 9)
 		return true;
+	/* 16 bytes that name characters of one byte each, whatever the type of these says. */
+	if (type_size < 16 || short_at(data + type + 4) != 16 || short_at(data + type + 6) ||
+	    short_at(data + type + 12) != 1 || short_at(data + type + 14))
+		return false;
 	if (!count_strings(data + space, space_size, &n) || n * 16 > size - value)
 		return false;
 	for (uint64_t i = 0; i < n; i++, value += 16) {
