@@ -103,9 +103,17 @@ static void read_damaged(const uint8_t *data, size_t size, uint64_t seed)
 static void damaged_file_is_refused_or_read(void **state)
 {
 	size_t size;
-	uint8_t *data = read_whole(*state, &size);
+	uint8_t *data;
 	int status;
-	pid_t child = fork();
+	pid_t child;
+
+#ifdef MLS_SANITIZED
+	print_message("# skipped: libhdf5 1.10.8 itself reads a few bytes beyond its buffers in "
+		      "damaged files, and the sanitizers end the reader\n");
+	skip();
+#endif
+	data = read_whole(*state, &size);
+	child = fork();
 
 	assert_true(child >= 0);
 	if (child == 0) {
