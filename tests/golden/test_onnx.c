@@ -356,12 +356,12 @@ int main(void)
 
 	memset(tests, 0, sizeof(tests));
 	for (size_t i = 0; i < ARRAY_SIZE(models); i++, n++) {
-		snprintf(names[n], sizeof(names[n]), "loads_%s", models[i]);
+		snprintf(names[n], sizeof(names[n]), "loads_%.60s", models[i]);
 		tests[n] = (struct CMUnitTest){ names[n], onnx_gives_the_outputs_of_its_tool, NULL,
 						NULL, models[i] };
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(models); i++, n++) {
-		snprintf(names[n], sizeof(names[n]), "writes_%s_again", models[i]);
+		snprintf(names[n], sizeof(names[n]), "writes_%.60s_again", models[i]);
 		tests[n] = (struct CMUnitTest){ names[n], onnx_is_written_again_to_the_same_bits,
 						NULL, NULL, models[i] };
 	}

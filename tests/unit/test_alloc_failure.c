@@ -391,7 +391,7 @@ static bool fail_save(long *left, long n, int code, bool *wrote)
 
 static void remove_model(void)
 {
-	char command[256];
+	char command[2 * sizeof(target) + sizeof(onnx_target) + 32];
 
 	snprintf(command, sizeof(command), "rm -rf '%s' '%s'", target, onnx_target);
 	assert_int_equal(system(command), 0);
