@@ -19,7 +19,7 @@ the same cache 0.1 ms), and only what differs by some percent means something.
 
 EEVDF measures what its balancing costs and does less of it where it is dear, as all kernel code is here: where it leaves
 a CPU idle beside waiting threads, part of that may be the emulation's doing. A makespan below EEVDF's on this page is
-no promise for real hardware. Until November 2026 this page said that ours were 9 to 15 % shorter: the kernel of a guest
+no promise for real hardware. Until November 2026 this page said that ours were up to 15 % shorter: the kernel of a guest
 tested its ciphers, for two seconds of a CPU's time, beside the load of whoever began at once, which EEVDF does. The
 guests' kernels do not any more (`cryptomgr.notests`), and everything here was measured after that.
 

@@ -83,8 +83,9 @@ for step in $steps; do
 		load >/out/stopped.before || exit
 		daemon=$(pidof mlsched)
 		kill -STOP "$daemon"
-		# Some thousand decisions, nearly each a request: more than the ring buffer holds.
-		for number in 1 2 3 4; do
+		# Some thousand decisions, nearly each a request: more than the ring buffer holds, also where
+		# a load makes only three hundred.
+		for number in 1 2 3 4 5 6 7 8 9 10 11 12; do
 			load >"/out/stopped.meanwhile$number" || exit
 		done
 		state >/out/stopped.during
