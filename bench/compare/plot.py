@@ -6,8 +6,6 @@ the line through it goes from the smallest to the largest.  Text stays text, and
 colours follow the reader's light or dark scheme.  Of virtual machines, or simulated.
 """
 
-import collections
-
 import html
 import math
 
@@ -175,7 +173,7 @@ def svg(runs):
 
 def svg_of_simulated(runs):
     """runs: of `mlsched sim --json`."""
-    cells, titles = collections.OrderedDict(), {}
+    cells, titles = {}, {}
     for run in runs:
         cell = cells.setdefault((run["machine"], run["workload"]), {})
         cell.setdefault(run["policy"], {})[run["seed"]] = {

@@ -279,8 +279,8 @@ static const char *choose_backend(struct run_options *o, char *why, size_t size)
 /* The model that was trained for our own scheduler: of the source tree, or installed; NULL: none. */
 static const char *find_trained(char *path, size_t size)
 {
-	static const char file[] = "saved_model.pb";
-	char program[PATH_MAX], seen[2 * PATH_MAX];
+	static const char file[] = "/saved_model.pb";
+	char program[PATH_MAX], seen[PATH_MAX + sizeof(file)];
 	ssize_t length;
 
 	if (access(TRAINED_MODEL "/saved_model.pb", R_OK) == 0)
@@ -292,7 +292,7 @@ static const char *find_trained(char *path, size_t size)
 	*strrchr(program, '/') = 0;
 	if ((size_t)snprintf(path, size, "%s/" TRAINED_PLACE, program) >= size)
 		return NULL;
-	snprintf(seen, sizeof(seen), "%s/%s", path, file);
+	snprintf(seen, sizeof(seen), "%s%s", path, file);
 	return access(seen, R_OK) == 0 ? path : NULL;
 }
 

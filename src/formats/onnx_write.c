@@ -5,7 +5,6 @@
  * what every ONNX Runtime since 1.10 takes.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,50 +25,25 @@
 #define MAX_NODES        (2 + 2 * MLSCHED_MAX_LAYERS)
 #define MAX_INITIALIZERS (2 + 4 * MLSCHED_MAX_LAYERS)
 
-/* A graph that grows; @failed stays set when memory ran out. */
+/* A graph that grows; whether memory ran out, the arena knows. */
 struct builder {
 	struct mls_arena *arena;
-	bool failed;
 	Mls__Onnx__Node *nodes[MAX_NODES];
 	size_t n_nodes;
 	Mls__Onnx__Tensor *initializers[MAX_INITIALIZERS];
 	size_t n_initializers;
 };
 
-static void *take(struct builder *b, size_t n, size_t size)
-{
-	void *piece = mls_arena_array(b->arena, n, size);
-
-	b->failed = b->failed || !piece;
-	return piece;
-}
-
-static char *text(struct builder *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static char *text(struct builder *b, const char *format, ...)
-{
-	char buffer[128];
-	va_list args;
-	char *copy;
-
-	va_start(args, format);
-	vsnprintf(buffer, sizeof(buffer), format, args);
-	va_end(args);
-	copy = mls_arena_string(b->arena, buffer, strlen(buffer));
-	b->failed = b->failed || !copy;
-	return copy;
-}
-
 /* Numbers by name; @columns 0: a list of @rows, and @rows 0: a single one. */
 static char *add_numbers(struct builder *b, char *name, uint32_t rows, uint32_t columns,
 			 const float *numbers)
 {
 	size_t n = (size_t)(rows ? rows : 1) * (columns ? columns : 1);
-	Mls__Onnx__Tensor *tensor = take(b, 1, sizeof(*tensor));
-	uint8_t *bytes = take(b, n, sizeof(float));
-	int64_t *dims = take(b, 2, sizeof(*dims));
+	Mls__Onnx__Tensor *tensor = mls_arena_array(b->arena, 1, sizeof(*tensor));
+	uint8_t *bytes = mls_arena_array(b->arena, n, sizeof(float));
+	int64_t *dims = mls_arena_array(b->arena, 2, sizeof(*dims));
 
-	if (b->failed || !name)
+	if (mls_arena_exhausted(b->arena) || !name)
 		return NULL;
 	mls__onnx__tensor__init(tensor);
 	tensor->name = name;
@@ -92,11 +66,11 @@ static char *add_node(struct builder *b, char *name, const char *op, char *first
 		      char *third)
 {
 	char *const inputs[] = { first, second, third };
-	Mls__Onnx__Node *node = take(b, 1, sizeof(*node));
-	char **names = take(b, 4, sizeof(*names));
-	char *type = text(b, "%s", op);
+	Mls__Onnx__Node *node = mls_arena_array(b->arena, 1, sizeof(*node));
+	char **names = mls_arena_array(b->arena, 4, sizeof(*names));
+	char *type = mls_arena_printf(b->arena, "%s", op);
 
-	if (b->failed || !name)
+	if (mls_arena_exhausted(b->arena) || !name)
 		return NULL;
 	mls__onnx__node__init(node);
 	node->name = name;
@@ -116,12 +90,12 @@ static char *add_node(struct builder *b, char *name, const char *op, char *first
 /* The last node's only attribute. */
 static void add_alpha(struct builder *b, float alpha)
 {
-	Mls__Onnx__Attribute *attribute = take(b, 1, sizeof(*attribute));
-	Mls__Onnx__Attribute **list = take(b, 1, sizeof(*list));
-	char *name = text(b, "alpha");
+	Mls__Onnx__Attribute *attribute = mls_arena_array(b->arena, 1, sizeof(*attribute));
+	Mls__Onnx__Attribute **list = mls_arena_array(b->arena, 1, sizeof(*list));
+	char *name = mls_arena_printf(b->arena, "alpha");
 	Mls__Onnx__Node *node;
 
-	if (b->failed)
+	if (mls_arena_exhausted(b->arena))
 		return;
 	mls__onnx__attribute__init(attribute);
 	attribute->name = name;
@@ -153,10 +127,12 @@ static char *add_activation(struct builder *b, uint32_t index, const struct mlsc
 
 	if (!op)
 		return row;
-	name = text(b, "dense_%u/%s", index, op);
+	name = mls_arena_printf(b->arena, "dense_%u/%s", index, op);
 	if (layer->activation == MLSCHED_RELU6) {
-		low = add_numbers(b, text(b, "dense_%u/min", index), 0, 0, &zero);
-		high = add_numbers(b, text(b, "dense_%u/max", index), 0, 0, &six);
+		low = add_numbers(b, mls_arena_printf(b->arena, "dense_%u/min", index), 0, 0,
+				  &zero);
+		high = add_numbers(b, mls_arena_printf(b->arena, "dense_%u/max", index), 0, 0,
+				   &six);
 	}
 	row = add_node(b, name, op, row, low, high);
 	if (layer->activation == MLSCHED_LEAKY_RELU || layer->activation == MLSCHED_ELU)
@@ -167,15 +143,16 @@ static char *add_activation(struct builder *b, uint32_t index, const struct mlsc
 static char *add_layer(struct builder *b, uint32_t index, const struct mlsched_layer *layer,
 		       char *row)
 {
-	char *kernel = add_numbers(b, text(b, "dense_%u/kernel", index), layer->n_in, layer->n_out,
-				   layer->weights);
+	char *kernel = add_numbers(b, mls_arena_printf(b->arena, "dense_%u/kernel", index),
+				   layer->n_in, layer->n_out, layer->weights);
 	char *bias = NULL;
 
 	if (layer->bias)
-		bias = add_numbers(b, text(b, "dense_%u/bias", index), layer->n_out, 0,
-				   layer->bias);
+		bias = add_numbers(b, mls_arena_printf(b->arena, "dense_%u/bias", index),
+				   layer->n_out, 0, layer->bias);
 	/* A Gemm may lack its bias as well; a plain product says the same to older readers. */
-	row = add_node(b, text(b, "dense_%u/%s", index, bias ? "Gemm" : "MatMul"),
+	row = add_node(b,
+		       mls_arena_printf(b->arena, "dense_%u/%s", index, bias ? "Gemm" : "MatMul"),
 		       layer->bias ? "Gemm" : "MatMul", row, kernel, bias);
 	return add_activation(b, index, layer, row);
 }
@@ -184,20 +161,24 @@ static char *add_layer(struct builder *b, uint32_t index, const struct mlsched_l
 static void add_network(struct builder *b, const struct mlsched_model *model, char *output)
 {
 	uint32_t n_in = mlsched_model_inputs(model);
-	char *row = text(b, INPUT_NAME), *numbers;
+	char *row = mls_arena_printf(b->arena, INPUT_NAME), *numbers;
 	const float *mean, *deviation;
 	struct mlsched_layer layer;
 
 	mlsched_model_normalization(model, &mean, &deviation);
 	if (mean) {
-		numbers = add_numbers(b, text(b, "normalization/mean"), 1, n_in, mean);
-		row = add_node(b, text(b, "normalization/Sub"), "Sub", row, numbers, NULL);
-		numbers = add_numbers(b, text(b, "normalization/deviation"), 1, n_in, deviation);
-		row = add_node(b, text(b, "normalization/Div"), "Div", row, numbers, NULL);
+		numbers = add_numbers(b, mls_arena_printf(b->arena, "normalization/mean"), 1, n_in,
+				      mean);
+		row = add_node(b, mls_arena_printf(b->arena, "normalization/Sub"), "Sub", row,
+			       numbers, NULL);
+		numbers = add_numbers(b, mls_arena_printf(b->arena, "normalization/deviation"), 1,
+				      n_in, deviation);
+		row = add_node(b, mls_arena_printf(b->arena, "normalization/Div"), "Div", row,
+			       numbers, NULL);
 	}
 	for (uint32_t i = 0; mlsched_model_layer(model, i, &layer) == 0; i++)
 		row = add_layer(b, i, &layer, row);
-	if (!b->failed)
+	if (!mls_arena_exhausted(b->arena))
 		b->nodes[b->n_nodes - 1]->output[0] = output;
 }
 
@@ -211,10 +192,10 @@ static Mls__Onnx__ValueInfo *make_info(struct builder *b, char *name, uint32_t c
 		Mls__Onnx__Shape shape;
 		Mls__Onnx__Dim dims[2];
 		Mls__Onnx__Dim *pointers[2];
-	} *m = take(b, 1, sizeof(*m));
-	char *rows = text(b, "rows");
+	} *m = mls_arena_array(b->arena, 1, sizeof(*m));
+	char *rows = mls_arena_printf(b->arena, "rows");
 
-	if (b->failed || !name)
+	if (mls_arena_exhausted(b->arena) || !name)
 		return NULL;
 	mls__onnx__value_info__init(&m->info);
 	mls__onnx__type__init(&m->type);
@@ -254,12 +235,13 @@ static int make_file(struct mls_arena *arena, const struct mlsched_model *model,
 	if (!b)
 		return -ENOMEM;
 	b->arena = arena;
-	input = make_info(b, text(b, INPUT_NAME), mlsched_model_inputs(model));
-	output = make_info(b, text(b, n_out == 1 ? "migrate" : "outputs"), n_out);
-	if (b->failed)
+	input = make_info(b, mls_arena_printf(b->arena, INPUT_NAME), mlsched_model_inputs(model));
+	output =
+		make_info(b, mls_arena_printf(b->arena, n_out == 1 ? "migrate" : "outputs"), n_out);
+	if (mls_arena_exhausted(b->arena))
 		return -ENOMEM;
 	add_network(b, model, output->name);
-	if (b->failed)
+	if (mls_arena_exhausted(b->arena))
 		return -ENOMEM;
 	graph.name = (char *)"mlsched";
 	graph.n_node = b->n_nodes;
@@ -284,7 +266,7 @@ static int make_file(struct mls_arena *arena, const struct mlsched_model *model,
 	pb.opset_import = &sets;
 	pb.metadata_props = &entries;
 	blob->size = mls__onnx__model__get_packed_size(&pb);
-	bytes = take(b, blob->size, 1);
+	bytes = mls_arena_array(b->arena, blob->size, 1);
 	if (!bytes)
 		return -ENOMEM;
 	mls__onnx__model__pack(&pb, bytes);

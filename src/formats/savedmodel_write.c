@@ -9,7 +9,6 @@
  * signatures of it.  replace.c puts it in its place.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,10 +30,9 @@
 #define MAX_INPUTS (MLS_MAX_TENSORS + 3)
 #define MAX_ATTRS  3
 
-/* A graph that grows; @failed stays set when memory ran out. */
+/* A graph that grows; whether memory ran out, the arena knows. */
 struct builder {
 	struct mls_arena *arena;
-	bool failed;
 	bool frozen;
 	Mls__Node *nodes[MAX_NODES];
 	size_t n_nodes;
@@ -42,42 +40,19 @@ struct builder {
 	uint32_t n_variables;
 };
 
-static void *take(struct builder *b, size_t n, size_t size)
-{
-	void *piece = mls_arena_array(b->arena, n, size);
-
-	b->failed = b->failed || !piece;
-	return piece;
-}
-
-static char *text(struct builder *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static char *text(struct builder *b, const char *format, ...)
-{
-	char buffer[128], *copy;
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(buffer, sizeof(buffer), format, args);
-	va_end(args);
-	copy = mls_arena_string(b->arena, buffer, strlen(buffer));
-	b->failed = b->failed || !copy;
-	return copy;
-}
-
 /* A node, or NULL when memory ran out: all functions below take NULL. */
 static Mls__Node *add_node(struct builder *b, const char *name, const char *op)
 {
-	Mls__Node *node = take(b, 1, sizeof(*node));
+	Mls__Node *node = mls_arena_array(b->arena, 1, sizeof(*node));
 
 	if (!node)
 		return NULL;
 	mls__node__init(node);
-	node->name = text(b, "%s", name);
-	node->op = text(b, "%s", op);
-	node->input = take(b, MAX_INPUTS, sizeof(*node->input));
-	node->attr = take(b, MAX_ATTRS, sizeof(*node->attr));
-	if (b->failed)
+	node->name = mls_arena_printf(b->arena, "%s", name);
+	node->op = mls_arena_printf(b->arena, "%s", op);
+	node->input = mls_arena_array(b->arena, MAX_INPUTS, sizeof(*node->input));
+	node->attr = mls_arena_array(b->arena, MAX_ATTRS, sizeof(*node->attr));
+	if (mls_arena_exhausted(b->arena))
 		return NULL;
 	b->nodes[b->n_nodes++] = node;
 	return node;
@@ -85,7 +60,7 @@ static Mls__Node *add_node(struct builder *b, const char *name, const char *op)
 
 static void add_input(struct builder *b, Mls__Node *node, const char *prefix, const char *name)
 {
-	char *input = text(b, "%s%s", prefix, name);
+	char *input = mls_arena_printf(b->arena, "%s%s", prefix, name);
 
 	if (node && input)
 		node->input[node->n_input++] = input;
@@ -95,14 +70,14 @@ static void add_input(struct builder *b, Mls__Node *node, const char *prefix, co
 static Mls__AttrValue *add_attr(struct builder *b, Mls__Node *node, const char *key,
 				Mls__AttrValue__ValueCase kind)
 {
-	Mls__Attr *attr = take(b, 1, sizeof(*attr));
-	Mls__AttrValue *value = take(b, 1, sizeof(*value));
+	Mls__Attr *attr = mls_arena_array(b->arena, 1, sizeof(*attr));
+	Mls__AttrValue *value = mls_arena_array(b->arena, 1, sizeof(*value));
 
 	if (!attr || !value || !node)
 		return NULL;
 	mls__attr__init(attr);
 	mls__attr_value__init(value);
-	attr->key = text(b, "%s", key);
+	attr->key = mls_arena_printf(b->arena, "%s", key);
 	attr->value = value;
 	value->value_case = kind;
 	if (!attr->key)
@@ -122,14 +97,14 @@ static void add_type(struct builder *b, Mls__Node *node, const char *key, int32_
 static Mls__Shape *make_shape(struct builder *b, uint32_t rank, int64_t rows, int64_t columns)
 {
 	const int64_t sizes[2] = { rows, columns };
-	Mls__Shape *shape = take(b, 1, sizeof(*shape));
+	Mls__Shape *shape = mls_arena_array(b->arena, 1, sizeof(*shape));
 
 	if (!shape)
 		return NULL;
 	mls__shape__init(shape);
-	shape->dim = take(b, rank, sizeof(*shape->dim));
+	shape->dim = mls_arena_array(b->arena, rank, sizeof(*shape->dim));
 	for (uint32_t i = 0; shape->dim && i < rank; i++) {
-		Mls__Dim *dim = take(b, 1, sizeof(*dim));
+		Mls__Dim *dim = mls_arena_array(b->arena, 1, sizeof(*dim));
 
 		if (!dim)
 			return NULL;
@@ -156,7 +131,7 @@ static Mls__Tensor *add_tensor(struct builder *b, Mls__Node *node, int32_t dtype
 			       int64_t rows, int64_t columns)
 {
 	Mls__AttrValue *value;
-	Mls__Tensor *tensor = take(b, 1, sizeof(*tensor));
+	Mls__Tensor *tensor = mls_arena_array(b->arena, 1, sizeof(*tensor));
 
 	add_type(b, node, "dtype", dtype);
 	value = add_attr(b, node, "value", MLS__ATTR_VALUE__VALUE_TENSOR);
@@ -175,7 +150,7 @@ static void add_float_const(struct builder *b, const char *name, const struct ml
 	Mls__Node *node = add_node(b, name, "Const");
 	Mls__Tensor *tensor =
 		add_tensor(b, node, MLS_DT_FLOAT, from->rank, from->dims[0], from->dims[1]);
-	uint8_t *bytes = take(b, n, sizeof(float));
+	uint8_t *bytes = mls_arena_array(b->arena, n, sizeof(float));
 
 	if (!tensor || !bytes)
 		return;
@@ -188,7 +163,7 @@ static void add_float_const(struct builder *b, const char *name, const struct ml
 static char *add_weight(struct builder *b, const char *layer, const char *what,
 			const struct mls_tensor *from)
 {
-	char *name = text(b, "%s/%s", layer, what), *read;
+	char *name = mls_arena_printf(b->arena, "%s/%s", layer, what), *read;
 	Mls__AttrValue *shared;
 	Mls__Node *node;
 
@@ -198,7 +173,7 @@ static char *add_weight(struct builder *b, const char *layer, const char *what,
 		add_float_const(b, name, from);
 		return name;
 	}
-	read = text(b, "%s/Read", name);
+	read = mls_arena_printf(b->arena, "%s/Read", name);
 	node = add_node(b, name, "VarHandleOp");
 	add_type(b, node, "dtype", MLS_DT_FLOAT);
 	add_shape(b, node, from->rank, from->dims[0], from->dims[1]);
@@ -217,7 +192,7 @@ static char *add_weight(struct builder *b, const char *layer, const char *what,
 static char *add_operation(struct builder *b, const char *layer, const char *what, const char *op,
 			   const char *left, const char *right)
 {
-	char *name = text(b, "%s/%s", layer, what);
+	char *name = mls_arena_printf(b->arena, "%s/%s", layer, what);
 	Mls__Node *node = add_node(b, name ? name : "", op);
 
 	add_input(b, node, "", left ? left : "");
@@ -235,7 +210,8 @@ static char *add_scaled_elu(struct builder *b, const char *layer, const float *a
 {
 	static const float zero;
 	struct mls_tensor constant = { .rank = 1, .dims = { 1 } };
-	char *zero_name = text(b, "%s/zero", layer), *alpha_name = text(b, "%s/alpha", layer);
+	char *zero_name = mls_arena_printf(b->arena, "%s/zero", layer),
+	     *alpha_name = mls_arena_printf(b->arena, "%s/alpha", layer);
 	char *elu = add_operation(b, layer, "Elu", "Elu", sum, NULL), *positive, *scaled, *name;
 	Mls__Node *node;
 
@@ -245,7 +221,7 @@ static char *add_scaled_elu(struct builder *b, const char *layer, const float *a
 	constant.numbers = alpha;
 	add_float_const(b, alpha_name ? alpha_name : "", &constant);
 	scaled = add_operation(b, layer, "mul", "Mul", alpha_name, elu);
-	name = text(b, "%s/SelectV2", layer);
+	name = mls_arena_printf(b->arena, "%s/SelectV2", layer);
 	node = add_node(b, name ? name : "", "SelectV2");
 	add_input(b, node, "", positive ? positive : "");
 	add_input(b, node, "", elu ? elu : "");
@@ -274,7 +250,7 @@ static char *add_activation(struct builder *b, const char *layer, const struct m
 	if (from->activation == MLSCHED_ELU && from->alpha != 1)
 		return add_scaled_elu(b, layer, &from->alpha, row);
 	row = add_operation(b, layer, op, op, row, NULL);
-	if (from->activation != MLSCHED_LEAKY_RELU || b->failed)
+	if (from->activation != MLSCHED_LEAKY_RELU || mls_arena_exhausted(b->arena))
 		return row;
 	alpha = add_attr(b, b->nodes[b->n_nodes - 1], "alpha", MLS__ATTR_VALUE__VALUE_F);
 	if (alpha)
@@ -301,7 +277,7 @@ static char *add_normalization(struct builder *b, const struct mlsched_model *mo
 static char *add_network(struct builder *b, const struct mlsched_model *model)
 {
 	Mls__Node *input = add_node(b, INPUT_NODE, "Placeholder");
-	char *row = text(b, INPUT_NODE);
+	char *row = mls_arena_printf(b->arena, INPUT_NODE);
 	struct mlsched_layer layer;
 
 	add_type(b, input, "dtype", MLS_DT_FLOAT);
@@ -339,7 +315,7 @@ static void add_strings(struct builder *b, const char *name, bool names)
 {
 	Mls__Node *node = add_node(b, name, "Const");
 	Mls__Tensor *tensor = add_tensor(b, node, MLS_DT_STRING, 1, b->n_variables, 0);
-	ProtobufCBinaryData *strings = take(b, b->n_variables, sizeof(*strings));
+	ProtobufCBinaryData *strings = mls_arena_array(b->arena, b->n_variables, sizeof(*strings));
 
 	if (!tensor || !strings)
 		return;
@@ -356,8 +332,8 @@ static Mls__Node *add_bundle_op(struct builder *b, const char *name, const char 
 {
 	Mls__Node *node = add_node(b, name, op);
 	Mls__AttrValue *value = add_attr(b, node, "dtypes", MLS__ATTR_VALUE__VALUE_LIST);
-	Mls__AttrList *list = take(b, 1, sizeof(*list));
-	int32_t *types = take(b, b->n_variables, sizeof(*types));
+	Mls__AttrList *list = mls_arena_array(b->arena, 1, sizeof(*list));
+	int32_t *types = mls_arena_array(b->arena, b->n_variables, sizeof(*types));
 
 	add_input(b, node, "", "save/filename");
 	add_input(b, node, "", "save/tensor_names");
@@ -402,7 +378,7 @@ static void add_saver_nodes(struct builder *b)
 	}
 	node = add_bundle_op(b, "save/SaveV2", "SaveV2");
 	for (uint32_t i = 0; i < b->n_variables; i++) {
-		char *read = text(b, "%s/Read", b->variables[i].key);
+		char *read = mls_arena_printf(b->arena, "%s/Read", b->variables[i].key);
 
 		add_input(b, node, "", read ? read : "");
 	}
@@ -416,7 +392,7 @@ static ProtobufCBinaryData pack(struct builder *b, const ProtobufCMessage *messa
 {
 	ProtobufCBinaryData bytes = { .len = protobuf_c_message_get_packed_size(message) };
 
-	bytes.data = take(b, bytes.len, 1);
+	bytes.data = mls_arena_array(b->arena, bytes.len, 1);
 	if (bytes.data)
 		protobuf_c_message_pack(message, bytes.data);
 	return bytes;
@@ -425,16 +401,17 @@ static ProtobufCBinaryData pack(struct builder *b, const ProtobufCMessage *messa
 /* What tf.saved_model.load() makes tf.Variable objects from. */
 static void fill_variable_list(struct builder *b, Mls__BytesList *list)
 {
-	list->value = take(b, b->n_variables, sizeof(*list->value));
+	list->value = mls_arena_array(b->arena, b->n_variables, sizeof(*list->value));
 	for (uint32_t i = 0; list->value && i < b->n_variables; i++) {
 		Mls__VariableDef variable = MLS__VARIABLE_DEF__INIT;
 
-		variable.variable_name = text(b, "%s:0", b->variables[i].key);
-		variable.initializer_name = text(b, "save/Assign_%u", i);
-		variable.snapshot_name = text(b, "%s/Read:0", b->variables[i].key);
+		variable.variable_name = mls_arena_printf(b->arena, "%s:0", b->variables[i].key);
+		variable.initializer_name = mls_arena_printf(b->arena, "save/Assign_%u", i);
+		variable.snapshot_name =
+			mls_arena_printf(b->arena, "%s/Read:0", b->variables[i].key);
 		variable.is_resource = 1;
 		variable.trainable = 1;
-		if (b->failed)
+		if (mls_arena_exhausted(b->arena))
 			return;
 		list->value[list->n_value++] = pack(b, &variable.base);
 	}
@@ -474,7 +451,7 @@ static ProtobufCBinaryData pack_model(struct builder *b, const struct mlsched_mo
 	in.name = INPUT_NODE ":0";
 	in.dtype = MLS_DT_FLOAT;
 	in.shape = make_shape(b, 2, -1, mlsched_model_inputs(model));
-	out.name = text(b, "%s:0", output ? output : "");
+	out.name = mls_arena_printf(b->arena, "%s:0", output ? output : "");
 	out.dtype = MLS_DT_FLOAT;
 	out.shape = make_shape(b, 2, -1, mlsched_model_outputs(model));
 	in_entry.key = "features";
@@ -508,7 +485,7 @@ static ProtobufCBinaryData pack_model(struct builder *b, const struct mlsched_mo
 	saved.schema_version = 1;
 	saved.n_meta_graphs = 1;
 	saved.meta_graphs = &meta_pointer;
-	if (b->failed)
+	if (mls_arena_exhausted(b->arena))
 		return (ProtobufCBinaryData){ 0 };
 	return pack(b, &saved.base);
 }
@@ -530,10 +507,10 @@ static int make_contents(struct mls_arena *arena, const struct mlsched_model *mo
 	b->arena = arena;
 	b->frozen = frozen;
 	output = add_network(b, model);
-	if (!b->failed && !frozen)
+	if (!mls_arena_exhausted(b->arena) && !frozen)
 		add_saver_nodes(b);
 	packed = pack_model(b, model, output);
-	if (b->failed)
+	if (mls_arena_exhausted(b->arena))
 		return -ENOMEM;
 	c->graph.data = packed.data;
 	c->graph.size = packed.len;
