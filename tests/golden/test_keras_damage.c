@@ -22,6 +22,7 @@
 #include "src/formats/keras.h"
 #include "src/util/array.h"
 #include "src/util/random.h"
+#include "tests/lib/files.h"
 
 #define MODELS "tests/golden/keras/models/"
 
@@ -42,22 +43,14 @@ static const char *const fixtures[] = {
 	"keras3-legacy-weights/model.weights.h5",
 };
 
-static uint8_t *read_whole(const char *name, size_t *size)
+static uint8_t *read_fixture(const char *name, size_t *size)
 {
 	char path[256];
 	uint8_t *data;
-	FILE *file;
 
 	snprintf(path, sizeof(path), MODELS "%s", name);
-	file = fopen(path, "rb");
-	assert_non_null(file);
-	assert_int_equal(fseek(file, 0, SEEK_END), 0);
-	*size = (size_t)ftell(file);
-	rewind(file);
-	data = malloc(*size);
+	data = test_read_whole(path, size);
 	assert_non_null(data);
-	assert_int_equal(fread(data, 1, *size, file), *size);
-	fclose(file);
 	return data;
 }
 
@@ -112,7 +105,7 @@ static void damaged_file_is_refused_or_read(void **state)
 		      "damaged files, and the sanitizers end the reader\n");
 	skip();
 #endif
-	data = read_whole(*state, &size);
+	data = read_fixture(*state, &size);
 	child = fork();
 
 	assert_true(child >= 0);

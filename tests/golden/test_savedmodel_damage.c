@@ -6,7 +6,6 @@
  * SANITIZE=address,undefined) this also proves that nothing is read or written
  * out of bounds.
  */
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,6 +19,7 @@
 #include <mlsched/mlsched.h>
 
 #include "src/formats/savedmodel.h"
+#include "tests/lib/files.h"
 
 /* The reader's fuzz target, as a plain function. */
 #include "tests/fuzz/fuzz_savedmodel.c"
@@ -55,23 +55,6 @@ struct fixture {
 	uint32_t checksum;
 };
 
-static uint8_t *read_whole(const char *path, size_t *size)
-{
-	FILE *file = fopen(path, "rb");
-	uint8_t *data;
-
-	if (!file)
-		return NULL;
-	assert_int_equal(fseek(file, 0, SEEK_END), 0);
-	*size = (size_t)ftell(file);
-	rewind(file);
-	data = malloc(*size + 1);
-	assert_non_null(data);
-	assert_int_equal(fread(data, 1, *size, file), *size);
-	fclose(file);
-	return data;
-}
-
 static void open_fixture(struct fixture *f, const char *name)
 {
 	struct mlsched_model *model;
@@ -82,7 +65,7 @@ static void open_fixture(struct fixture *f, const char *name)
 		char path[256];
 
 		snprintf(path, sizeof(path), MODELS "%s/model/%s", name, names[i]);
-		blob->data = read_whole(path, &blob->size);
+		blob->data = test_read_whole(path, &blob->size);
 		blob->path = names[i];
 		f->files.n_blobs += blob->data != NULL;
 	}
@@ -200,28 +183,8 @@ static void changed_bytes_of_weights_are_refused(void **state)
 
 static void kept_corpus_of_the_fuzzer_does_no_harm(void **state)
 {
-	DIR *dir = opendir(CORPUS);
-	struct dirent *entry;
-	int n = 0;
-
 	(void)state;
-	assert_non_null(dir);
-	while ((entry = readdir(dir)) != NULL) {
-		char path[512];
-		uint8_t *data;
-		size_t size;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), CORPUS "/%s", entry->d_name);
-		data = read_whole(path, &size);
-		assert_non_null(data);
-		assert_int_equal(LLVMFuzzerTestOneInput(data, size), 0);
-		free(data);
-		n++;
-	}
-	closedir(dir);
-	assert_true(n > 50);
+	test_corpus(CORPUS, LLVMFuzzerTestOneInput);
 }
 
 int main(void)

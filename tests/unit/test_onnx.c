@@ -4,7 +4,6 @@
  * gives, and what is no chain of dense layers, or is damaged, is refused word
  * for word.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -18,6 +17,7 @@
 #include <cmocka.h>
 
 #include "src/formats/onnx.h"
+#include "tests/lib/files.h"
 
 /* The reader's fuzz target, as a plain function. */
 #include "tests/fuzz/fuzz_onnx.c"
@@ -971,35 +971,8 @@ static void cut_and_changed_files_do_no_harm(void **state)
 
 static void kept_corpus_of_the_fuzzer_does_no_harm(void **state)
 {
-	DIR *dir = opendir(CORPUS);
-	struct dirent *entry;
-	int n = 0;
-
 	(void)state;
-	assert_non_null(dir);
-	while ((entry = readdir(dir)) != NULL) {
-		char path[512];
-		uint8_t *data;
-		size_t size;
-		FILE *file;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), CORPUS "/%s", entry->d_name);
-		file = fopen(path, "rb");
-		assert_non_null(file);
-		data = malloc(16384);
-		assert_non_null(data);
-		size = fread(data, 1, 16384, file);
-		fclose(file);
-		data = realloc(data, size ? size : 1);
-		assert_non_null(data);
-		assert_int_equal(LLVMFuzzerTestOneInput(data, size), 0);
-		free(data);
-		n++;
-	}
-	closedir(dir);
-	assert_true(n > 50);
+	test_corpus(CORPUS, LLVMFuzzerTestOneInput);
 }
 
 static int free_all(void **state)
