@@ -297,11 +297,7 @@ static int op_transpose(struct mls_walk *w, const struct mls_here *here, int arg
 		ret = mls_op_integers(w, here, 1, order, &n);
 	if (ret)
 		return ret;
-	if (!mls_is_tensor(from) || n != 2 || order[0] != 1 || order[1] != 0)
-		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
-				       "expected a matrix of weights to transpose, found "
-				       "something else");
-	return mls_fold_transpose(w, here, from, value);
+	return mls_op_transpose(w, here, from, order, (size_t)n, value);
 }
 
 static const struct mls_operation operations[] = {

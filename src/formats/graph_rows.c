@@ -354,6 +354,16 @@ int mls_row_cast(struct mls_walk *w, const struct mls_here *here, int32_t to,
 	return 0;
 }
 
+int mls_op_transpose(struct mls_walk *w, const struct mls_here *here, const struct mls_value *from,
+		     const int64_t *order, size_t n, struct mls_value **value)
+{
+	if (!mls_is_tensor(from) || n != 2 || order[0] != 1 || order[1] != 0)
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected a matrix of weights to transpose, found "
+				       "something else");
+	return mls_fold_transpose(w, here, from, value);
+}
+
 /* Small integers: shapes and axes. */
 int mls_op_integers(struct mls_walk *w, const struct mls_here *here, uint32_t input, int64_t *to,
 		    int *n)

@@ -55,6 +55,10 @@ int mls_row_cast(struct mls_walk *w, const struct mls_here *here, int32_t to,
 int mls_make_integers(struct mls_walk *w, const int64_t *from, int n, int rank,
 		      struct mls_value **value);
 
+/** mls_op_transpose() - @from must be a matrix of weights, and the @n dimensions change places */
+int mls_op_transpose(struct mls_walk *w, const struct mls_here *here, const struct mls_value *from,
+		     const int64_t *order, size_t n, struct mls_value **value);
+
 /** mls_op_integers() - shapes and axes; at most MLS_MAX_RANK of them */
 int mls_op_integers(struct mls_walk *w, const struct mls_here *here, uint32_t input, int64_t *to,
 		    int *n);

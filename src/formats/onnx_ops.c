@@ -562,12 +562,9 @@ static int op_transpose(struct mls_walk *w, const struct mls_here *here, int arg
 		*value = from;
 		return 0;
 	}
-	if (!mls_is_tensor(from) ||
-	    (order && (order->n_i != 2 || order->i[0] != 1 || order->i[1] != 0)))
-		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
-				       "expected a matrix of weights to transpose, found "
-				       "something else");
-	return mls_fold_transpose(w, here, from, value);
+	/* Without an order it is the reverse one. */
+	return order ? mls_op_transpose(w, here, from, order->i, order->n_i, value) :
+		       mls_op_transpose(w, here, from, (const int64_t[]){ 1, 0 }, 2, value);
 }
 
 /* Shape, Gather, Unsqueeze and Concat are how PyTorch spells "as many rows as there are". */
