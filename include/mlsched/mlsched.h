@@ -10,6 +10,7 @@
 
 #include <mlsched/decide.h>
 #include <mlsched/error.h>
+#include <mlsched/format.h>
 #include <mlsched/model.h>
 #include <mlsched/quantize.h>
 #include <mlsched/schema.h>

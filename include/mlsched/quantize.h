@@ -164,6 +164,17 @@ const char *mlsched_qmodel_schema(const struct mlsched_qmodel *q);
 uint32_t mlsched_qmodel_checksum(const struct mlsched_qmodel *q);
 
 /**
+ * mlsched_qmodel_fits_kernel() - can the engine inside the kernel take it?
+ * @q:   the network
+ * @err: message that says what does not fit, or NULL
+ *
+ * By its shape alone; which schemas a scheduler asks is the scheduler's.
+ * Allocates.  Thread safe.
+ * Return: 0; -ENOTSUP when it does not fit; -ENOMEM.
+ */
+int mlsched_qmodel_fits_kernel(const struct mlsched_qmodel *q, struct mlsched_error *err);
+
+/**
  * mlsched_qmodel_isa() - the code that computes its forward pass
  *
  * MLSCHED_ISA_AVX512 here means AVX-512 with VNNI.

@@ -106,6 +106,7 @@ static const struct argp argp = {
 int cli_convert(int argc, char **argv)
 {
 	struct convert_options o = { .common.command = argv[0] };
+	struct mlsched_write_opts opts = { .size = sizeof(opts) };
 	const struct mls_format *format;
 	struct mlsched_model *model;
 	struct mlsched_error err;
@@ -114,19 +115,14 @@ int cli_convert(int argc, char **argv)
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
 	format = o.format ? o.format : mls_format_for_path(o.to);
-	if (!format->write)
-		return cli_fail(
-			&o.common,
-			"%s: expected a name of a format that can be written, found that of a "
-			"%s, which can only be read (--to savedmodel writes one under this "
-			"name)",
-			o.to, format->summary);
 	if (o.has_form && format != mls_format_find("savedmodel"))
 		return cli_fail(&o.common, "--form is of a SavedModel, but %s is to be: %s", o.to,
 				format->summary);
 	if (mlsched_model_load(o.from, &err, &model) != 0)
 		return cli_fail(&o.common, "%s", err.message);
-	ret = format->write(model, o.to, o.form, &err);
+	opts.format = format->name;
+	opts.form = o.form;
+	ret = mlsched_model_write(model, o.to, &opts, NULL, &err);
 	if (ret == 0 && o.common.json)
 		cli_json(json_pack("{s:s, s:s, s:s}", "from", o.from, "to", o.to, "format",
 				   format->name));

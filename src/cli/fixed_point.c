@@ -3,13 +3,9 @@
  * How a model does in fixed point: quantised by the ranges that it brings
  * along, whatever the agreement turns out to be.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "core/qnet_packed.h"
 #include "src/cli/fixed_point.h"
-#include "src/nn/qnet.h"
-#include "src/nn/qnet_pack.h"
 
 /* What there is to say; @why is empty where there is no reason to give. */
 struct outcome {
@@ -24,15 +20,11 @@ static void find_out(const struct mlsched_model *model, struct outcome *o)
 	struct mlsched_quantize_opts opts = { .size = sizeof(opts), .min_agreement = 0 };
 	struct mlsched_error err = { 0 };
 	struct mlsched_qmodel *q;
-	void *slot;
 
 	memset(o, 0, sizeof(*o));
 	if (mlsched_quantize(model, NULL, 0, &opts, &o->report, &err, &q) == 0) {
 		o->quantized = true;
-		slot = aligned_alloc(64, (sizeof(struct qnet_slot) + 63) / 64 * 64);
-		o->fits = slot &&
-			  mls_qnet_pack(mls_qmodel_net(q), QNET_SLOT_WIDTH, false, slot, &err) == 0;
-		free(slot);
+		o->fits = mlsched_qmodel_fits_kernel(q, &err) == 0;
 		mlsched_qmodel_free(q);
 	}
 	memcpy(o->why, err.message, sizeof(o->why));

@@ -4,9 +4,11 @@
  * weights in each, rows where the kernel for that shape looks for them.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/qnet_packed.h"
+#include "src/nn/qnet.h"
 #include "src/nn/qnet_pack.h"
 #include "src/util/error.h"
 
@@ -204,4 +206,14 @@ int mls_qnet_pack(const struct qnet_model *net, uint32_t width, bool generic, vo
 	else
 		return put_any(&p);
 	return 0;
+}
+
+int mlsched_qmodel_fits_kernel(const struct mlsched_qmodel *q, struct mlsched_error *err)
+{
+	void *slot = malloc(mls_qnet_slot_size(QNET_SLOT_WIDTH));
+	int ret = slot ? mls_qnet_pack(mls_qmodel_net(q), QNET_SLOT_WIDTH, false, slot, err) :
+			 mls_error(err, -ENOMEM, "no memory for the network's slot");
+
+	free(slot);
+	return ret;
 }
