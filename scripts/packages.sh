@@ -16,7 +16,7 @@ build_packages=(
 # shellcheck disable=SC2034
 test_packages=(
 	libcmocka-dev libclang-rt-19-dev clang-format-19 shellcheck mandoc
-	libopenblas-dev python3 python3-venv
+	libopenblas-dev python3 python3-venv libpython3-dev
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 	stress-ng systemd tmux
 )

@@ -78,7 +78,8 @@ test: ## build and run all tests (TESTS="unit cli" or single files)
 	@$(MAKE) --no-print-directory tests-build
 	@failed=0; \
 	case "$(TESTS)" in *interop*) scripts/install-deps-tf.sh --for-tests "$(O)" && \
-		scripts/install-deps-tf.sh --onnx --for-tests "$(O)" || failed=1 ;; esac; \
+		scripts/install-deps-tf.sh --onnx --for-tests "$(O)" && \
+		scripts/install-deps-tf.sh --python --for-tests "$(O)" || failed=1 ;; esac; \
 	O="$(O)" tests/run.sh $(TESTS) && exit $$failed
 
 -include $(TEST_OBJ:.o=.d) $(TEST_LIB_O:.o=.d) $(FAKE_O:.o=.d)
