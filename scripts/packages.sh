@@ -30,6 +30,10 @@ case $(. /etc/os-release 2>/dev/null; echo "${ID:-}") in
 ubuntu) build_packages+=(linux-tools-common linux-tools-generic) ;;
 *) build_packages+=(bpftool) ;;
 esac
+# For docs/python.md: PyTorch of PyPI brings 5 GB of CUDA along.  Elsewhere the test says that it skips.
+case $(. /etc/os-release 2>/dev/null; echo "${ID:-}") in
+debian) test_packages+=(python3-torch) ;;
+esac
 
 # packages_for WHAT: sets the array packages to what one needs to "build", to "test"
 # (and build), or for virtual machines ("vm", and all the rest).

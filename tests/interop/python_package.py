@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -55,13 +56,19 @@ class Installed:
         return path
 
 
-def beside(root: Path, environment: Environment, packages: Environment | None = None) -> Installed:
-    """A new virtual environment that sees all of an environment, and of another one what the
-    package needs at run time; what is installed into it leaves both as they are."""
+def beside(root: Path, environment: Environment, packages: Environment | None = None,
+           sites: tuple[Path, ...] = ()) -> Installed:
+    """A new virtual environment that sees all of an environment (or of these directories, in this
+    order), and of another one what the package needs at run time; what is installed into it leaves
+    all of them as they are."""
     done = run([environment.python, "-m", "venv", root], root.parent)
     assert done.returncode == 0, done.stderr
     made = Installed(root)
-    (made.site / "beside.pth").write_text(f"{site_packages(environment)}\n")
+    # venv brings an old setuptools, which would stand before the one that builds the package.
+    for old in (*made.site.glob("setuptools*"), *made.site.glob("pkg_resources")):
+        shutil.rmtree(old)
+    (made.site / "beside.pth").write_text("".join(f"{path}\n" for path in
+                                                  sites or [site_packages(environment)]))
     for pattern in RUNTIME if packages else ():
         (source,) = site_packages(packages).glob(pattern)
         (made.site / source.name).symlink_to(source)
