@@ -58,6 +58,8 @@ OPT    ?= -O2
 BASE_CFLAGS := -std=gnu11 $(OPT) -g -fPIC -fno-semantic-interposition -ffp-contract=off -fno-math-errno \
 	$(WARN) -D_GNU_SOURCE -Iinclude -I. -I$(O)/gen -isystem $(O)/libbpf/include $(DEPS_CFLAGS)
 BASE_LDFLAGS :=
+# Without sanitizers: their memory would be more than the reader of HDF5 may take.
+PLAIN_CFLAGS := $(BASE_CFLAGS)
 ifneq ($(SANITIZE),)
 BASE_CFLAGS  += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -DMLS_SANITIZED=1
 BASE_LDFLAGS += -fsanitize=$(SANITIZE)
@@ -96,11 +98,17 @@ LIB_SRC   := $(filter-out $(FOREIGN) $(STORE_SRC),$(wildcard core/*.c src/util/*
 	     src/nn/train/*.c src/formats/*.c src/data/*.c))
 HOST_SRC  := $(wildcard src/host/*.c) $(STORE_SRC) $(SIM_SRC)
 CLI_SRC   := $(wildcard src/cli/*.c)
+# A program of its own that is part of the library: src/formats/hdf5_process.c says why.
+H5_SRC    := $(wildcard src/formats/hdf5_child/*.c) src/formats/arena.c src/formats/files.c src/util/error.c
 BENCH_SRC := $(filter-out $(FOREIGN),$(wildcard bench/*.c))
 
 LIB_OBJ   := $(LIB_SRC:%.c=$(O)/obj/%.o) $(PROTO_C:$(O)/gen/%.c=$(O)/obj/gen/%.o)
 HOST_OBJ  := $(HOST_SRC:%.c=$(O)/obj/%.o)
 CLI_OBJ   := $(CLI_SRC:%.c=$(O)/obj/%.o) $(BENCH_SRC:%.c=$(O)/obj/%.o)
+
+H5_OBJ    := $(H5_SRC:%.c=$(O)/obj/hdf5-child/%.o)
+H5_PROGRAM := $(O)/gen/hdf5-child
+FLAGS_hdf5_program = -DMLS_H5_PROGRAM='"$(H5_PROGRAM)"'
 
 LIBBPF    := $(O)/libbpf/lib/libbpf.a
 LIB_A     := $(O)/libmlsched.a

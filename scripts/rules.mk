@@ -28,12 +28,26 @@ $(HOST_OBJ) $(CLI_OBJ): | $(LIBBPF) $(SKELS)
 $(O)/obj/%.o: %.c $(FLAGS_FILE)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(call isa_flags,$<) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(call isa_flags,$<) $(FLAGS_$(basename $(notdir $<))) -MMD -MP -c -o $@ $<
 
 $(O)/obj/gen/%.o: $(O)/gen/%.c $(FLAGS_FILE)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -w -MMD -MP -c -o $@ $<
+
+# ---- the program that runs libhdf5, and the object that holds it ---------------------
+
+$(O)/obj/hdf5-child/%.o: %.c $(FLAGS_FILE)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PLAIN_CFLAGS) $(CFLAGS) -ffunction-sections -MMD -MP -c -o $@ $<
+
+$(H5_PROGRAM): $(H5_OBJ)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -s -pie -Wl,--gc-sections -Wl,-z,now $(LDFLAGS) -o $@ $(H5_OBJ) -lm -ldl
+
+$(O)/obj/src/formats/hdf5_program.o: $(H5_PROGRAM)
 
 $(LIB_A): $(LIB_OBJ)
 	$(call say,AR,$@)
@@ -73,4 +87,4 @@ $(O)/gen/bpf/%.skel.h: $(O)/bpf/%.bpf.o
 .SECONDARY:
 comma := ,
 
--include $(LIB_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(BPF_SRC:bpf/%.bpf.c=$(O)/bpf/%.bpf.d)
+-include $(LIB_OBJ:.o=.d) $(H5_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(BPF_SRC:bpf/%.bpf.c=$(O)/bpf/%.bpf.d)

@@ -43,6 +43,15 @@ $(FAKE_SCX): $(FAKE_PARTS) $(LIBBPF)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(FAKE_PARTS) $(LIBBPF) \
 		$(DEPS_LIBS) $(NCURSES_LIBS) $(SQLITE_LIBS) -lelf -lz -lm -ldl -pthread
 
+# A libhdf5 that crashes, hangs and lies, for tests/unit/test_hdf5.c: as the real one no part of what is sanitized.
+FAKE_H5     := $(O)/tests/fake/hdf5/libhdf5_serial.so.103
+FAKE_H5_SRC := tests/fake/fake_hdf5.c tests/fake/fake_hdf5_rest.c
+
+$(FAKE_H5): $(FAKE_H5_SRC) src/formats/hdf5_child/api.h src/formats/hdf5_protocol.h
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PLAIN_CFLAGS) -shared -o $@ $(FAKE_H5_SRC)
+
 # The forward passes for AArch64, by a cross compiler if there is one; tests/unit/test_*neon.sh run them.
 ARM64_CC    ?= $(if $(filter aarch64,$(ARCH)),$(CC),$(shell command -v aarch64-linux-gnu-gcc))
 ARM64_CHECK := $(if $(ARM64_CC),$(addprefix $(O)/tests/arm64/,check_neon check_qnet check_train))
@@ -62,12 +71,12 @@ $(O)/tests/arm64/%: tests/arm64/%.c $(ARM64_SRC) $(ARM64_SRC_check_qnet) \
 
 # Calls that test_alloc_failure lets fail.
 TEST_WRAPPED := malloc calloc realloc aligned_alloc free open openat close stat fstat pread write fsync \
-	mkdirat flock renameat renameat2 fdopendir closedir
+	mkdirat flock renameat renameat2 fdopendir closedir memfd_create socketpair posix_spawn send recv poll
 TEST_LDFLAGS_test_alloc_failure := $(addprefix -Wl$(comma)--wrap=,$(TEST_WRAPPED))
 TEST_LDFLAGS_test_quantize_alloc := $(addprefix -Wl$(comma)--wrap=,malloc calloc aligned_alloc free)
 
 .PHONY: tests-build
-tests-build: build $(TEST_BIN) $(FAKE_SCX) $(ARM64_CHECK)
+tests-build: build $(TEST_BIN) $(FAKE_SCX) $(FAKE_H5) $(ARM64_CHECK)
 
 # What `make test` runs, in this order.  TESTS="tests/cli/test_predict.sh" runs one.
 TESTS ?= unit property golden cli interop live

@@ -2,9 +2,13 @@
 /*
  * Reading groups, attributes and tensors of an HDF5 file that nobody vouches for.
  *
- * The file is in memory and libhdf5 reads it there: no file that it names (external
- * links, external data, virtual data sets) is ever opened, no plugin loaded.  What is
- * handed out has been measured first.
+ * libhdf5 reads it, in a process of its own (hdf5_process.c) that has the file in
+ * memory: no file that it names (external links, external data, virtual data sets) is
+ * ever opened, no plugin loaded.  What is handed out has been measured first.  Should
+ * libhdf5 crash, hang, or be taken over, there is an error like any other.
+ *
+ * These functions are there twice: in hdf5.c, which asks the process, and within that
+ * in hdf5_child/read.c (mls_h5_open(), look, list, texts and tensor).
  */
 #ifndef MLS_FORMATS_HDF5_H
 #define MLS_FORMATS_HDF5_H
@@ -26,20 +30,12 @@ enum mls_h5_kind {
 bool mls_h5_detect(const uint8_t *head, size_t n);
 
 /**
- * mls_h5_begin() - make libhdf5 ready for this thread alone
- *
- * Takes a lock that mls_h5_end() gives back: libhdf5 is not always made for threads.
- * Return: 0; -ENOTSUP when there is none: then there is nothing to end.
- */
-int mls_h5_begin(const char *path, struct mlsched_error *err);
-void mls_h5_end(void);
-
-/**
- * mls_h5_open() - between mls_h5_begin() and mls_h5_end()
+ * mls_h5_open() - begin to read
  * @file:  its content stays as it is until mls_h5_close()
  * @arena: for what is read; its limit bounds it
  *
- * Return: 0; -EINVAL with what libhdf5 says.
+ * Return: 0; -EINVAL with what libhdf5 says; -ENOTSUP without libhdf5, or where no
+ * process may be started; -errno.
  */
 int mls_h5_open(const struct mls_blob *file, struct mls_arena *arena, struct mlsched_error *err,
 		struct mls_h5 **h5);

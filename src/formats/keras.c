@@ -5,7 +5,8 @@
  *
  * What is allocated stays below 8 times the size of the file and 1 MiB: the arena's
  * limit sees to what is read, a look at the text of JSON to what jansson makes of it.
- * (libhdf5 and libzip have buffers of their own; what they are asked for is bounded.)
+ * (libzip has buffers of its own; what it is asked for is bounded.  What libhdf5
+ * allocates, it allocates in another process, which has its limit.)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -229,13 +230,10 @@ static int read_h5(struct reading *r)
 {
 	struct mls_h5 *h5 = NULL;
 	const char *config;
-	int ret = mls_h5_begin(r->file.path, r->err);
+	int ret = mls_h5_open(&r->file, r->arena, r->err, &h5);
 
 	if (ret)
 		return ret;
-	ret = mls_h5_open(&r->file, r->arena, r->err, &h5);
-	if (ret)
-		goto out_end;
 	r->store.files[0] = h5;
 	r->store.n = 1;
 	ret = mls_h5_text(h5, "", "model_config", &config);
@@ -246,8 +244,6 @@ static int read_h5(struct reading *r)
 	if (!ret)
 		ret = read_h5_layers(r, h5, config);
 	mls_h5_close(h5);
-out_end:
-	mls_h5_end();
 	return ret;
 }
 
@@ -360,10 +356,8 @@ static int read_layers(struct reading *r, const struct mls_blob *config,
 		       const struct mls_blob *blobs)
 {
 	uint32_t n = r->store.n;
-	int ret = mls_h5_begin(r->file.path, r->err);
+	int ret = 0;
 
-	if (ret)
-		return ret;
 	r->keras = (struct mls_keras){
 		.path = config->path, .arena = r->arena, .err = r->err, .store = &r->store
 	};
@@ -379,7 +373,6 @@ static int read_layers(struct reading *r, const struct mls_blob *config,
 		ret = take_steps(r, config, config->path);
 	for (uint32_t i = 0; i < r->store.n; i++)
 		mls_h5_close(r->store.files[i]);
-	mls_h5_end();
 	return ret;
 }
 

@@ -90,6 +90,7 @@ static const uint32_t executable[] = { PROT_EXEC };
 static const uint32_t thread[] = { CLONE_THREAD };
 static const uint32_t oneself[] = { 0 };
 static const uint32_t terminal[] = { TCGETS, TIOCGWINSZ };
+/* Not PR_GET_SECCOMP: src/formats/hdf5_process.c knows the sandbox by its EPERM. */
 static const uint32_t names[] = { PR_SET_NAME, PR_GET_NAME };
 /* On maps and programs that are open. */
 static const uint32_t bpf_maps[] = {

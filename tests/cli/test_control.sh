@@ -158,6 +158,11 @@ same "a model that refuses everything is refused on trial, with status 3" 3 "$(s
 same "and never decided" 0 "$(stats --json | value 'd["refused"]')"
 same "a broken model is refused with status 1" 1 "$(status_of model swap "$models/broken")"
 same "a model that is not there is refused with status 1" 1 "$(status_of model swap "$models/nothing")"
+# This stand-in has no sandbox; with it a Keras model is refused, which tests/vm/test_sandbox.sh shows.
+keras=$PWD/tests/golden/keras/models/tf221-keras3-h5/model.h5
+same "without the sandbox a Keras model is taken" "0 $keras" \
+	"$(status_of model swap "$keras" --now --watch-after 0) $(model status --json | value 'd["slots"][d["active_slot"]]["path"]')"
+model swap "$models/accept" --now --watch-after 0 >/dev/null
 same "a model that disagrees too much is refused" 3 "$(status_of model swap "$models/refuse" --trial 0.3 --max-refusals 100)"
 same "within the limits it is activated" 0 "$(status_of model swap $default --trial 0.3 --max-disagreement 100 --watch-after 0.3)"
 same "a rollback brings the first one back" 0 "$(status_of model rollback)"

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Damaged Keras files: cut at many places and with many bytes changed.  Each is refused
- * with a message or gives a model.  The reader of HDF5 is a library that has had its
- * faults: each file is read in a process of its own, so that one of them is a result
- * here and not the end of the test.
+ * with a message or gives a model, whatever becomes of the process in which libhdf5 reads
+ * it: in 1.10.8 some of these crash it, and some keep it busy until it is stopped.
+ *
+ * PLACES=N damages each file at as many places (the default is quick), SEED=N otherwise.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -26,12 +25,8 @@
 
 #define MODELS "tests/golden/keras/models/"
 
-/* Prime steps, so that they fall on all kinds of bytes. */
-#ifdef MLS_SANITIZED
-#define PLACES 150
-#else
-#define PLACES 400
-#endif
+#define PLACES 40
+#define SEED   20261128
 
 static const char *const fixtures[] = {
 	"tf215-keras2-norm-h5/model.h5",
@@ -41,6 +36,7 @@ static const char *const fixtures[] = {
 	"keras3-shards/model.keras",
 	"keras3-deflated/model.keras",
 	"keras3-legacy-weights/model.weights.h5",
+	"tf221-keras3-weights-h5/model.weights.h5",
 };
 
 static uint8_t *read_fixture(const char *name, size_t *size)
@@ -54,69 +50,80 @@ static uint8_t *read_fixture(const char *name, size_t *size)
 	return data;
 }
 
-/* A model, or a refusal that says something; abort() otherwise. */
-static void read_one(const uint8_t *data, size_t size)
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+/* How it ended: for a person, and for who looks for what libhdf5 does not stand. */
+struct tally {
+	unsigned int n_models, n_refused, n_failed;
+};
+
+/* A model, or a refusal that says something. */
+static void read_one(const uint8_t *data, size_t size, struct tally *tally)
 {
 	const struct mls_blob blob = { .path = "m", .data = data, .size = size };
 	struct mlsched_model *model = NULL;
 	struct mlsched_error err = { 0 };
 	int ret = mls_keras_read(&blob, &err, &model);
 
-	if (ret ? !(ret == err.code && err.message[0]) : !model)
-		abort();
+	if (ret) {
+		assert_null(model);
+		assert_int_equal(ret, err.code);
+		assert_true(err.message[0]);
+		tally->n_refused++;
+		if (strstr(err.message, "found one on which it failed")) {
+			tally->n_failed++;
+			print_message("# %s\n", err.message);
+		}
+	} else {
+		assert_non_null(model);
+		tally->n_models++;
+	}
 	mlsched_model_free(model);
 }
 
 /* Reads copies of a file that are cut, or changed at one place or at several. */
-static void read_damaged(const uint8_t *data, size_t size, uint64_t seed)
+static void read_damaged(const uint8_t *data, size_t size, struct tally *tally)
 {
-	size_t step = size / PLACES | 1;
+	size_t step = size / setting("PLACES", PLACES) | 1;
 	uint8_t *copy = malloc(size);
 	struct mls_random random;
 
-	if (!copy)
-		abort();
-	mls_random_seed(&random, seed, 0);
+	assert_non_null(copy);
+	mls_random_seed(&random, setting("SEED", SEED), 0);
 	for (size_t at = 0; at < size; at += step) {
 		memcpy(copy, data, at);
-		read_one(copy, at);
+		read_one(copy, at, tally);
 	}
 	for (size_t at = 0; at < size; at += step) {
 		memcpy(copy, data, size);
 		copy[at] ^= (uint8_t)(1 + mls_random_unit(&random) * 254);
-		read_one(copy, size);
+		read_one(copy, size, tally);
 		for (int i = 0; i < 8; i++)
 			copy[(size_t)(mls_random_unit(&random) * 0.999f * (float)size)] =
 				i % 2 ? 0xff : (uint8_t)(mls_random_unit(&random) * 255);
-		read_one(copy, size);
+		read_one(copy, size, tally);
 	}
 	free(copy);
 }
 
 static void damaged_file_is_refused_or_read(void **state)
 {
+	struct tally tally = { 0 };
 	size_t size;
-	uint8_t *data;
-	int status;
-	pid_t child;
+	uint8_t *data = read_fixture(*state, &size);
 
-#ifdef MLS_SANITIZED
-	print_message("# skipped: libhdf5 1.10.8 itself reads a few bytes beyond its buffers in "
-		      "damaged files, and the sanitizers end the reader\n");
-	skip();
-#endif
-	data = read_fixture(*state, &size);
-	child = fork();
-
-	assert_true(child >= 0);
-	if (child == 0) {
-		read_damaged(data, size, 20261128);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		fail_msg("%s: the reader ended with status %x", (const char *)*state, status);
+	read_damaged(data, size, &tally);
 	free(data);
+	print_message("# %s: %u read, %u refused, on %u of them libhdf5 failed\n",
+		      (const char *)*state, tally.n_models, tally.n_refused, tally.n_failed);
+	assert_true(tally.n_refused > 0);
+	/* An archive has checksums of all that is in it. */
+	assert_true(tally.n_models > 0 || strstr(*state, ".keras"));
 }
 
 int main(void)

@@ -40,13 +40,16 @@
 
 #include <cmocka.h>
 
+#include <mlsched/model.h>
+
 #include "src/host/sandbox.h"
 #include "src/util/array.h"
 
 /* How an attempt ends: 0, an errno, or this and a signal. */
 #define DIES(by) (256 + (by))
 
-static char root[64], models[96], out[96], model[128], outside[128], leads_out[128];
+static char root[64], models[96], out[96], model[128], outside[128], leads_out[128],
+	keras_model[128];
 static int open_before = -1; /* a file outside, open for writing */
 static int listening = -1; /* a Unix socket below out, with one in its queue */
 static struct mls_sandbox_report in_force;
@@ -448,6 +451,18 @@ static int store(void)
 	return 0;
 }
 
+/* libhdf5 is given a process of its own, and there is no way to one: no reason to die. */
+static int read_keras_model(void)
+{
+	struct mlsched_model *loaded;
+	struct mlsched_error err;
+	int ret = mlsched_model_load(keras_model, &err, &loaded);
+
+	return ret == -ENOTSUP && strstr(err.message, "the sandbox of a running scheduler") ? 81 :
+	       ret                                                                          ? 80 :
+											      0;
+}
+
 static void forbidden_calls_fail(void **state)
 {
 	static const struct attempt attempts[] = {
@@ -465,6 +480,8 @@ static void forbidden_calls_fail(void **state)
 		{ "perf_event_open()", count_cycles, scx, EPERM },
 		{ "other securebits", change_securebits, NULL, EPERM },
 		{ "other capabilities", regain_capabilities, scx, EPERM },
+		{ "a Keras model", read_keras_model, NULL, 81 },
+		{ "a Keras model with scx", read_keras_model, scx, 81 },
 		{ "clone3(), which has a way around", use_clone3, NULL, ENOSYS },
 		{ "loading BPF with shadow", load_program, NULL, EPERM },
 		{ "a pinned BPF object", open_pinned, scx, EPERM },
@@ -872,8 +889,10 @@ static int setup(void **state)
 	snprintf(model, sizeof(model), "%s/model", models);
 	snprintf(outside, sizeof(outside), "%s/file", root);
 	snprintf(leads_out, sizeof(leads_out), "%s/leads_out", models);
+	snprintf(keras_model, sizeof(keras_model), "%s/model.h5", models);
 	if (mkdir(models, 0700) != 0 || mkdir(out, 0700) != 0 || put(model, "model") != 0 ||
-	    put(outside, "outside") != 0 || symlink(outside, leads_out) != 0)
+	    put(keras_model, "\x89HDF\r\n\x1a\n, and more") != 0 || put(outside, "outside") != 0 ||
+	    symlink(outside, leads_out) != 0)
 		return -1;
 	open_before = open(outside, O_WRONLY | O_APPEND | O_CLOEXEC);
 	return open_before >= 0 && put_client() == 0 ? look() : -1;
@@ -888,6 +907,7 @@ static int teardown(void **state)
 	unlink(path);
 	unlink(model);
 	unlink(leads_out);
+	unlink(keras_model);
 	unlink(outside);
 	rmdir(models);
 	rmdir(out);

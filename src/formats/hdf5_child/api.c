@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "src/formats/hdf5_api.h"
+#include "src/formats/hdf5_child/api.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
 

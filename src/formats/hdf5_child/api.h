@@ -6,12 +6,13 @@
  * Kerberos), which have no business in a scheduler that never sees a Keras file, nor
  * in the memory image of a virtual machine.  Their types are the same from 1.10 on.
  */
-#ifndef MLS_FORMATS_HDF5_API_H
-#define MLS_FORMATS_HDF5_API_H
+#ifndef MLS_FORMATS_HDF5_CHILD_API_H
+#define MLS_FORMATS_HDF5_CHILD_API_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <mlsched/error.h>
 
@@ -68,13 +69,10 @@ struct mls_h5fd_image {
 #define MLS_H5_FUNCTIONS(F)                                                                    \
 	F(H5open, int, (void))                                                                 \
 	F(H5get_libversion, int, (unsigned *, unsigned *, unsigned *))                         \
-	F(H5Eget_auto2, int, (mls_hid, void **function, void **data))                          \
 	F(H5Eset_auto2, int, (mls_hid, void *function, void *data))                            \
 	F(H5Ewalk2, int,                                                                       \
 	  (mls_hid, int direction, int (*)(unsigned, const struct mls_h5e_error *, void *),    \
 	   void *data))                                                                        \
-	F(H5Eclear2, int, (mls_hid))                                                           \
-	F(H5PLget_loading_state, int, (unsigned *))                                            \
 	F(H5PLset_loading_state, int, (unsigned))                                              \
 	F(H5Pcreate, mls_hid, (mls_hid class_id))                                              \
 	F(H5Pset_fapl_core, int, (mls_hid, size_t increment, bool keep))                       \
@@ -143,9 +141,9 @@ struct mls_h5_api {
  * mls_h5_api_get() - find the library, look its functions up
  * @path: of the file that is to be read, for messages
  *
- * Once found it stays loaded.  The caller holds a lock.
+ * Once found it stays loaded.
  * Return: 0; -ENOTSUP with what to install.
  */
 int mls_h5_api_get(const char *path, struct mlsched_error *err, const struct mls_h5_api **api);
 
-#endif /* MLS_FORMATS_HDF5_API_H */
+#endif /* MLS_FORMATS_HDF5_CHILD_API_H */

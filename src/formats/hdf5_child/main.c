@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The program that runs libhdf5: it is part of the library (hdf5_program.c), started by
+ * hdf5_process.c for one file, and answers questions about it until nobody asks any more.
+ *
+ * Its order matters.  It closes what it should not have got, limits what it may take,
+ * loads libhdf5, gives up every system call but those for memory and its socket, and
+ * only then lets the library look at the file, whose content it finds in memory.  What
+ * takes it over has a file that its owner knows and a socket to somebody who does not
+ * trust it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "src/formats/hdf5.h"
+#include "src/formats/hdf5_child/api.h"
+#include "src/formats/hdf5_child/limits.h"
+#include "src/formats/hdf5_protocol.h"
+
+/* How it ends when it is not killed. */
+enum {
+	END_ASKED_NO_MORE = 0,
+	END_STARTED_OTHERWISE = 1, /* by hand, perhaps */
+	END_NOT_LIMITED = 2,
+	END_QUESTION = 3, /* that makes no sense */
+	END_NO_MEMORY = 4,
+};
+
+/* What an answer needs while it is made: given back after each. */
+static struct mls_arena arena = MLS_ARENA_INIT(0);
+static struct mlsched_error error;
+static struct mls_blob file;
+static struct mls_h5 *h5;
+
+/* ---- the socket ------------------------------------------------------------------------ */
+
+static void receive(void *to, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = read(MLS_H5_SOCKET, (char *)to + done, size - done);
+
+		if (n <= 0)
+			_exit(END_ASKED_NO_MORE);
+		done += (size_t)n;
+	}
+}
+
+static void put(const void *from, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = write(MLS_H5_SOCKET, (const char *)from + done, size - done);
+
+		if (n <= 0)
+			_exit(END_ASKED_NO_MORE);
+		done += (size_t)n;
+	}
+}
+
+static void answer(struct mls_h5_frame *frame, const void *payload, size_t size)
+{
+	frame->code = 0;
+	frame->size = (uint32_t)size;
+	put(frame, sizeof(*frame));
+	put(payload, size);
+}
+
+static void refuse(struct mls_h5_frame *frame, int code)
+{
+	frame->code = code;
+	frame->size = (uint32_t)strlen(error.message);
+	put(frame, sizeof(*frame));
+	put(error.message, frame->size);
+}
+
+/* ---- questions --------------------------------------------------------------------------- */
+
+/* The question's first and second text; one that is not there ends the process. */
+static const char *text_of(const char *payload, size_t size, int index)
+{
+	for (const char *end = payload + size; payload < end; index--) {
+		if (index == 0)
+			return payload;
+		payload += strnlen(payload, (size_t)(end - payload)) + 1;
+	}
+	_exit(END_QUESTION);
+}
+
+static void answer_names(struct mls_h5_frame *frame, const struct mls_h5_names *names)
+{
+	size_t size = 0, used = 0;
+	char *all;
+
+	for (uint32_t i = 0; i < names->n; i++)
+		size += strlen(names->names[i]) + 1;
+	all = malloc(size + 1);
+	if (!all)
+		_exit(END_NO_MEMORY);
+	for (uint32_t i = 0; i < names->n; i++) {
+		size_t n = strlen(names->names[i]) + 1;
+
+		memcpy(all + used, names->names[i], n);
+		used += n;
+	}
+	frame->values[0] = names->n;
+	answer(frame, all, size);
+	free(all);
+}
+
+static int open_file(const struct mls_h5_frame *frame, char *payload)
+{
+	static char kept[MLS_H5_MAX_QUESTION + 1];
+	const struct mls_h5_api *api;
+	int ret;
+
+	memcpy(kept, payload, frame->size);
+	arena.limit = frame->values[0] | (size_t)frame->values[1] << 32;
+	arena.format = text_of(kept, frame->size, 0);
+	file.path = text_of(kept, frame->size, 1);
+	ret = mls_h5_api_get(file.path, &error, &api);
+	if (ret)
+		return ret;
+	if (mls_limit_calls() != 0)
+		_exit(END_NOT_LIMITED);
+	return mls_h5_open(&file, &arena, &error, &h5);
+}
+
+static void serve(struct mls_h5_frame *frame, char *payload)
+{
+	const char *first = text_of(payload, frame->size, 0);
+	struct mls_h5_tensor tensor;
+	struct mls_h5_names names;
+	enum mls_h5_kind kind;
+	int ret;
+
+	if (!h5 != (frame->what == MLS_H5_ASK_OPEN))
+		_exit(END_QUESTION);
+	switch (frame->what) {
+	case MLS_H5_ASK_OPEN:
+		ret = open_file(frame, payload);
+		if (!ret)
+			answer(frame, NULL, 0);
+		break;
+	case MLS_H5_ASK_LOOK:
+		ret = mls_h5_look(h5, first, &kind);
+		frame->values[0] = kind;
+		if (!ret)
+			answer(frame, NULL, 0);
+		break;
+	case MLS_H5_ASK_LIST:
+		ret = mls_h5_list(h5, first, &names);
+		if (!ret)
+			answer_names(frame, &names);
+		break;
+	case MLS_H5_ASK_TEXTS:
+		ret = mls_h5_texts(h5, first, text_of(payload, frame->size, 1), &names);
+		if (!ret)
+			answer_names(frame, &names);
+		break;
+	case MLS_H5_ASK_TENSOR:
+		ret = mls_h5_tensor(h5, first, &tensor);
+		memcpy(frame->values, (uint32_t[]){ tensor.rank, tensor.dims[0], tensor.dims[1] },
+		       sizeof(frame->values));
+		if (!ret)
+			answer(frame, tensor.numbers, tensor.n * sizeof(float));
+		break;
+	default:
+		_exit(END_QUESTION);
+	}
+	if (ret)
+		refuse(frame, ret);
+	mls_arena_free(&arena);
+}
+
+/* ---- start ------------------------------------------------------------------------------------ */
+
+/* What somebody has open without saying that programs he starts shall not get it. */
+static void close_others(void)
+{
+	struct rlimit limit;
+
+	if (syscall(SYS_close_range, MLS_H5_IMAGE + 1, ~0U, 0) == 0)
+		return;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > 65536)
+		limit.rlim_cur = 65536;
+	for (int fd = MLS_H5_IMAGE + 1; fd < (int)limit.rlim_cur; fd++)
+		close(fd);
+}
+
+static void map_file(void)
+{
+	struct stat st;
+	void *data;
+
+	if (fstat(MLS_H5_IMAGE, &st) != 0 || st.st_size <= 0)
+		_exit(END_STARTED_OTHERWISE);
+	file.size = (size_t)st.st_size;
+	data = mmap(NULL, file.size, PROT_READ, MAP_PRIVATE, MLS_H5_IMAGE, 0);
+	if (data == MAP_FAILED)
+		_exit(END_NO_MEMORY);
+	file.data = data;
+	close(MLS_H5_IMAGE);
+}
+
+int main(int argc, char **argv)
+{
+	static char payload[MLS_H5_MAX_QUESTION + 1];
+	int seconds = argc == 2 ? atoi(argv[1]) : 0;
+
+	if (seconds <= 0)
+		_exit(END_STARTED_OTHERWISE);
+	close_others();
+	map_file();
+	mls_limit_resources((unsigned int)seconds, file.size);
+	while (1) {
+		struct mls_h5_frame frame;
+
+		receive(&frame, sizeof(frame));
+		if (frame.size == 0 || frame.size > MLS_H5_MAX_QUESTION)
+			_exit(END_QUESTION);
+		receive(payload, frame.size);
+		payload[frame.size] = '\0';
+		serve(&frame, payload);
+	}
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What goes over the socket between the reader of Keras models (hdf5.c) and the process
+ * in which libhdf5 reads the file for it (hdf5_child/).  Both are of one build on one
+ * machine: numbers are as the processor has them.
+ *
+ * One question, one answer; both a frame and, behind it, its payload.  The process is
+ * not trusted: hdf5.c holds each number in its answers against what it may be.
+ */
+#ifndef MLS_FORMATS_HDF5_PROTOCOL_H
+#define MLS_FORMATS_HDF5_PROTOCOL_H
+
+#include <stdint.h>
+
+/* Descriptors that the process finds open: the socket, and the file's content. */
+#define MLS_H5_SOCKET 0
+#define MLS_H5_IMAGE  3
+
+enum mls_h5_question {
+	MLS_H5_ASK_OPEN =
+		1, /* format, path; @values: the limit of the arena, lower and upper half */
+	MLS_H5_ASK_LOOK, /* path; answered by @values[0], an enum mls_h5_kind */
+	MLS_H5_ASK_LIST, /* group; @values[0] names */
+	MLS_H5_ASK_TEXTS, /* object, attribute; @values[0] texts */
+	MLS_H5_ASK_TENSOR, /* path; rank and dims, and float32 as they are */
+};
+
+/* What one attribute, one list of names or one tensor may come to. */
+#define MLS_H5_MAX_ANSWER ((uint32_t)4 << 20)
+/* Of a question: two paths. */
+#define MLS_H5_MAX_QUESTION ((uint32_t)16 << 10)
+#define MLS_H5_MAX_PATH     1024
+/* In a group, or in an attribute. */
+#define MLS_H5_MAX_NAMES 4096
+
+/**
+ * struct mls_h5_frame - in front of a question or an answer
+ * @what:   an enum mls_h5_question, in the answer, too
+ * @code:   of an answer: 0 or -errno; then the payload is the message
+ * @values: see above
+ * @size:   of the payload: texts each with a zero behind it, or numbers
+ */
+struct mls_h5_frame {
+	uint32_t what;
+	int32_t code;
+	uint32_t values[3];
+	uint32_t size;
+};
+
+#endif /* MLS_FORMATS_HDF5_PROTOCOL_H */
