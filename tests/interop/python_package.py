@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -60,13 +59,13 @@ def beside(root: Path, environment: Environment, packages: Environment | None = 
            sites: tuple[Path, ...] = ()) -> Installed:
     """A new virtual environment that sees all of an environment (or of these directories, in this
     order), and of another one what the package needs at run time; what is installed into it leaves
-    all of them as they are."""
-    done = run([environment.python, "-m", "venv", root], root.parent)
+    all of them as they are.  Its pip is the environment's."""
+    done = run([environment.python, "-m", "venv", "--without-pip", root], root.parent)
     assert done.returncode == 0, done.stderr
     made = Installed(root)
-    # venv brings an old setuptools, which would stand before the one that builds the package.
-    for old in (*made.site.glob("setuptools*"), *made.site.glob("pkg_resources")):
-        shutil.rmtree(old)
+    pip = root / "bin" / "pip"
+    pip.write_text(f'#!/bin/sh\nexec "{made.python}" -m pip "$@"\n')
+    pip.chmod(0o755)
     (made.site / "beside.pth").write_text("".join(f"{path}\n" for path in
                                                   sites or [site_packages(environment)]))
     for pattern in RUNTIME if packages else ():
@@ -90,3 +89,9 @@ def install(environment: Installed, what: Path) -> None:
                environment.root)
     if done.returncode != 0:
         sys.exit(f"pip install {what.name} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+
+
+def lend(installed: Installed, other: Installed) -> None:
+    """The package that is installed in one, in another one too."""
+    for path in installed.site.glob("mlsched*"):
+        (other.site / path.name).symlink_to(path)

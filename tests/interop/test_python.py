@@ -25,7 +25,7 @@ from interop import (
     environments,
     in_each,
 )
-from python_package import PYTHON, WHY_NO_TOOLS, Installed, beside, build, install, run, tools
+from python_package import PYTHON, WHY_NO_TOOLS, Installed, beside, build, install, lend, run, tools
 
 # Of the extension; libm is part of the C library.
 NEEDED = {"libc.so.6", "libjansson.so.4", "libm.so.6", "libprotobuf-c.so.1"}
@@ -106,19 +106,19 @@ def run_pytest(installed: Installed, scratch: Path) -> None:
     tap.result(done.returncode == 0, "pytest_ended_well", done.stdout[-3000:] + done.stderr[-3000:])
 
 
-def check_tools(family: str, script: str, why: str, environment: Environment, wheel: Path, scratch: Path,
-                arguments: list[Path]) -> None:
+def check_tools(family: str, script: str, why: str, environment: Environment, installed: Installed,
+                scratch: Path, arguments: list[Path]) -> None:
     """The package in the process of another tool, by a worker."""
     found = environments(family)
     if not found:
         tap.skip(f"python_beside_{family}", why)
 
     def work(other: Environment) -> subprocess.CompletedProcess[str]:
-        installed = beside(scratch / f"{family}-{other.name}", other, environment)
-        install(installed, wheel)
+        made = beside(scratch / f"{family}-{other.name}", other, environment)
+        lend(installed, made)
         directory = scratch / f"{family}-{other.name}-models"
         directory.mkdir()
-        return run([installed.python, Path(__file__).parent / script, directory, *arguments], scratch)
+        return run([made.python, Path(__file__).parent / script, directory, *arguments], scratch)
 
     for name, done in in_each(found, work).items():
         if not tap.result(done.returncode == 0, f"{script.removesuffix('.py')}_{name}_runs",
@@ -144,8 +144,8 @@ def main() -> None:
         check_libraries(installed, scratch)
         check_types(environment, installed, scratch)
         run_pytest(installed, scratch)
-        check_tools("tensorflow", "python_keras.py", WHY_NONE, environment, wheel, scratch, [])
-        check_tools("onnx", "python_onnx.py", WHY_NO_ONNX, environment, wheel, scratch,
+        check_tools("tensorflow", "python_keras.py", WHY_NONE, environment, installed, scratch, [])
+        check_tools("onnx", "python_onnx.py", WHY_NO_ONNX, environment, installed, scratch,
                     [TOP / name for name in MODELS])
     tap.finish()
 

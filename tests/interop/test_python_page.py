@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from interop import BUILD, TOP, WHY_NONE, Environment, Scratch, Tap, environments, mlsched
-from python_package import WHY_NO_TOOLS, Installed, beside, run, site_packages, tools
+from python_package import WHY_NO_TOOLS, Installed, beside, lend, run, site_packages, tools
 
 PAGE = TOP / "docs" / "python.md"
 # PyTorch of PyPI brings gigabytes of CUDA along; Debian's is for CPUs.
@@ -122,8 +122,8 @@ def main() -> None:
                 tap.skip(f"page_{part.title}", installed)
                 continue
             # Installed by the first part's own command.
-            for path in first.site.glob("mlsched*") if first else ():
-                (installed.site / path.name).symlink_to(path)
+            if first:
+                lend(first, installed)
             if not follow(part, installed, work):
                 break
             first = first or installed
