@@ -59,9 +59,12 @@ def builder() -> FFI:
     """What setup.py's cffi_modules names."""
     ffi = FFI()
     ffi.cdef(declarations())
+    library = compile_library()
     ffi.set_source(
         "mlsched._native", "#include <mlsched/mlsched.h>\n",
-        include_dirs=[str(TOP / "include")], extra_objects=[compile_library()],
+        include_dirs=[str(TOP / "include")], extra_objects=[library],
+        # Or a second `pip install` in a checkout would leave the library of the first in place.
+        depends=[library, *map(str, (TOP / "include" / "mlsched").glob("*.h"))],
         libraries=[*BUNDLED, "m"],
         # No symbol of the library may meet another copy of it in the process.
         extra_link_args=["-Wl,--exclude-libs,ALL", "-Wl,--strip-debug", "-pthread",
