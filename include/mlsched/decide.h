@@ -53,6 +53,18 @@ struct mlsched_verdict {
 };
 
 /**
+ * mlsched_model_fits_scheduler() - does `mlsched run` take it?
+ * @model: the network
+ * @err:   message that says why not and what to do, or NULL
+ *
+ * A scheduler asks models of schema mig15, and of seed10; one that names no schema is
+ * told by its width of ten.  Whether the kernel computes it is another question:
+ * mlsched_qmodel_fits_kernel().  Neither allocates nor locks.
+ * Return: 0; -EINVAL for another schema or width, or without a single logit.
+ */
+int mlsched_model_fits_scheduler(const struct mlsched_model *model, struct mlsched_error *err);
+
+/**
  * mlsched_decide() - one decision or a batch of them
  * @model:    a network of schema seed10
  * @requests: [n]; each of the size that the first one says

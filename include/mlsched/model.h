@@ -137,6 +137,21 @@ int mlsched_model_create(const struct mlsched_model_desc *desc, struct mlsched_e
 			 struct mlsched_model **model);
 
 /**
+ * mlsched_model_with_meta() - the same network with other metadata
+ * @model:   the network; stays as it is
+ * @meta:    as of struct mlsched_model_desc; copied.  What mlsched_model_meta() gave,
+ *           changed in places, will do
+ * @err:     message on failure, or NULL
+ * @changed: receives the new model, to be freed with mlsched_model_free()
+ *
+ * Allocates.  Thread safe.
+ * Return: as mlsched_model_create(); -EINVAL also when the schema is known and has
+ * another number of inputs.
+ */
+int mlsched_model_with_meta(const struct mlsched_model *model, const struct mlsched_meta *meta,
+			    struct mlsched_error *err, struct mlsched_model **changed);
+
+/**
  * mlsched_model_load() - read a model from a file or directory
  * @path:  a SavedModel directory, an ONNX file, or a file of Keras (.h5, .keras); the
  *         format is found by content

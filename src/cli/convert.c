@@ -8,8 +8,9 @@
 #include "src/cli/cli.h"
 #include "src/formats/format.h"
 #include "src/util/array.h"
+#include "src/util/error.h"
 
-enum { OPTION_FORM = 0x200, OPTION_TO };
+enum { OPTION_FORM = 0x200, OPTION_SCHEMA, OPTION_TO };
 
 struct convert_options {
 	struct cli_common common;
@@ -17,6 +18,7 @@ struct convert_options {
 	const struct mls_format *format; /* or NULL: by the name */
 	enum mlsched_savedmodel_form form;
 	bool has_form;
+	const struct mlsched_schema *schema; /* or NULL: what the model says */
 };
 
 static const char *const forms[] = {
@@ -28,6 +30,10 @@ static const struct argp_option options[] = {
 	{ "form", OPTION_FORM, "FORM", 0,
 	  "Of a SavedModel: variables (weights in variables/, the default) or frozen (weights in "
 	  "saved_model.pb)",
+	  0 },
+	{ "schema", OPTION_SCHEMA, "NAME", 0,
+	  "What the inputs are, of a model that does not say so itself, as those of Keras and ONNX: "
+	  "mig15, seed10, ...",
 	  0 },
 	{ "to", OPTION_TO, "FORMAT", 0,
 	  "Format of OUT: savedmodel or onnx (by its name: onnx for NAME.onnx, else savedmodel)",
@@ -62,6 +68,40 @@ static void parse_to(struct convert_options *o, const char *arg, struct argp_sta
 	argp_error(state, "--to: expected one of %s, got \"%s\"", names, arg);
 }
 
+static void parse_schema(struct convert_options *o, const char *arg, struct argp_state *state)
+{
+	char names[256] = "";
+
+	o->schema = mlsched_schema_find(arg);
+	if (o->schema)
+		return;
+	for (size_t i = 0; mlsched_schema_at(i); i++)
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
+			 names[0] ? ", " : "", mlsched_schema_at(i)->name);
+	argp_error(state, "--schema: expected one of %s, got \"%s\"", names, arg);
+}
+
+/* A model that says something else knows better. */
+static int say_schema(struct mlsched_model **model, const struct mlsched_schema *schema,
+		      const char *path, struct mlsched_error *err)
+{
+	struct mlsched_meta meta = *mlsched_model_meta(*model);
+	struct mlsched_model *changed;
+	int ret;
+
+	if (meta.schema[0] && strcmp(meta.schema, schema->name) != 0)
+		return mls_error(err, -EINVAL,
+				 "--schema: expected %s, of which %s says that it is, got %s",
+				 meta.schema, path, schema->name);
+	snprintf(meta.schema, sizeof(meta.schema), "%s", schema->name);
+	ret = mlsched_model_with_meta(*model, &meta, err, &changed);
+	if (ret)
+		return ret;
+	mlsched_model_free(*model);
+	*model = changed;
+	return 0;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct convert_options *o = state->input;
@@ -72,6 +112,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_FORM:
 		parse_form(o, arg, state);
+		return 0;
+	case OPTION_SCHEMA:
+		parse_schema(o, arg, state);
 		return 0;
 	case OPTION_TO:
 		parse_to(o, arg, state);
@@ -99,6 +142,7 @@ static const struct argp argp = {
 	       "OUT is replaced as a whole when it is a model or an empty directory already; "
 	       "anything else is left alone.\n\n"
 	       "EXAMPLES\n  mlsched convert --form frozen src/model_dir/model_path /tmp/frozen\n"
+	       "  mlsched convert own.keras own --schema mig15\n"
 	       "  mlsched convert models/default /tmp/default.onnx\n",
 	.children = children,
 };
@@ -122,7 +166,9 @@ int cli_convert(int argc, char **argv)
 		return cli_fail(&o.common, "%s", err.message);
 	opts.format = format->name;
 	opts.form = o.form;
-	ret = mlsched_model_write(model, o.to, &opts, NULL, &err);
+	ret = o.schema ? say_schema(&model, o.schema, o.from, &err) : 0;
+	if (ret == 0)
+		ret = mlsched_model_write(model, o.to, &opts, NULL, &err);
 	if (ret == 0 && o.common.json)
 		cli_json(json_pack("{s:s, s:s, s:s}", "from", o.from, "to", o.to, "format",
 				   format->name));

@@ -112,6 +112,14 @@ static json_t *json_mechanisms(const char *names)
 	return list;
 }
 
+/* Why `mlsched run` does not take it, or null. */
+static json_t *json_objection(const struct mlsched_model *model)
+{
+	struct mlsched_error err;
+
+	return mlsched_model_fits_scheduler(model, &err) ? json_string(err.message) : json_null();
+}
+
 static void print_json(const struct inspect_options *o, const struct mlsched_model *model)
 {
 	const struct mlsched_meta *meta = mlsched_model_meta(model);
@@ -125,7 +133,7 @@ static void print_json(const struct inspect_options *o, const struct mlsched_mod
 	snprintf(checksum, sizeof(checksum), "%08x", mlsched_model_checksum(model));
 	cli_json(json_pack(
 		"{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:s, s:f, s:f, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o}",
+		"s:o, s:o, s:o}",
 		"model", o->model, "format", meta->format, "producer", meta->producer, "schema",
 		meta->schema, "schema_version",
 		schema ? json_integer(schema->version) : json_null(), "inputs", (int)n_in,
@@ -137,8 +145,9 @@ static void print_json(const struct inspect_options *o, const struct mlsched_mod
 		meta->n_calibration ?
 			json_pair("min", meta->input_min, "max", meta->input_max, n_in) :
 			json_null(),
-		"fixed_point", cli_fixed_point_json(model), "mechanisms",
-		meta->tuned ? json_mechanisms(meta->mechanisms) : json_null(), "offers_us",
+		"fixed_point", cli_fixed_point_json(model), "objection", json_objection(model),
+		"mechanisms", meta->tuned ? json_mechanisms(meta->mechanisms) : json_null(),
+		"offers_us",
 		meta->tuned ? json_pack("[f, f, f]", meta->offers_us[0], meta->offers_us[1],
 					meta->offers_us[2]) :
 			      json_null(),
@@ -246,6 +255,10 @@ int cli_inspect(int argc, char **argv)
 		print_layers(model);
 		putchar('\n');
 		cli_fixed_point_print(model);
+		if (mlsched_model_fits_scheduler(model, &err) == 0)
+			printf("mlsched run    takes it\n");
+		else
+			printf("mlsched run    does not take it: %s\n", err.message);
 		if (o.common.verbosity > 0)
 			print_inputs(model);
 	}

@@ -567,7 +567,7 @@ static int get_model(const struct run_options *o, struct run_view *view,
 		ret = mls_model_with_threshold(model, o->threshold, &err);
 	/* Says what is wrong with the model's shape before anything else does. */
 	if (!ret)
-		ret = mls_model_fits(*model, &err);
+		ret = mlsched_model_fits_scheduler(*model, &err);
 	if (!ret && run_wants_kernel(o)) {
 		ret = mls_topology_read("/sys", o->n_domains, &topology, &err);
 		if (!ret)

@@ -12,7 +12,6 @@
 
 #include <mlsched/mlsched.h>
 
-#include "core/features.h"
 #include "src/host/prepare.h"
 #include "src/host/requests.h"
 #include "src/host/scx.h"
@@ -44,51 +43,15 @@ bool mls_model_is_mig15(const struct mlsched_model *model)
 	return strcmp(mlsched_model_meta(model)->schema, "mig15") == 0;
 }
 
-int mls_model_fits(const struct mlsched_model *model, struct mlsched_error *err)
-{
-	const char *schema = mlsched_model_meta(model)->schema;
-	uint32_t n_in = mlsched_model_inputs(model);
-	float logit;
-
-	if (!mls_model_is_mig15(model)) {
-		if (n_in == MLS_SEED10_INPUTS)
-			return mlsched_decide(model, NULL, 0, NULL, err);
-		return mls_error(err, -EINVAL,
-				 "Expected shape [?, %d], got [?, %u]: decisions need a model of "
-				 "schema seed10 or mig15, this one's is \"%s\"",
-				 MLS_SEED10_INPUTS, n_in, schema);
-	}
-	if (n_in != MLS_MIG15_INPUTS)
-		return mls_error(err, -EINVAL,
-				 "Expected shape [?, %d], got [?, %u]: the model's schema is mig15",
-				 MLS_MIG15_INPUTS, n_in);
-	if (mlsched_model_logit(model, NULL, 0, &logit) != 0)
-		return mls_error(err, -EINVAL,
-				 "Expected shape [?, 1], got [?, %u]: the model's outputs have no "
-				 "single logit",
-				 mlsched_model_outputs(model));
-	return 0;
-}
-
 int mls_model_with_threshold(struct mlsched_model **model, double threshold,
 			     struct mlsched_error *err)
 {
 	struct mlsched_meta meta = *mlsched_model_meta(*model);
-	struct mlsched_layer layers[MLSCHED_MAX_LAYERS];
-	struct mlsched_model_desc desc = {
-		.size = sizeof(desc),
-		.n_layers = mlsched_model_layers(*model),
-		.layers = layers,
-		.meta = &meta,
-	};
 	struct mlsched_model *changed;
 	int ret;
 
-	for (uint32_t l = 0; l < desc.n_layers; l++)
-		mlsched_model_layer(*model, l, &layers[l]);
-	mlsched_model_normalization(*model, &desc.mean, &desc.deviation);
 	meta.threshold = (float)threshold;
-	ret = mlsched_model_create(&desc, err, &changed);
+	ret = mlsched_model_with_meta(*model, &meta, err, &changed);
 	if (ret)
 		return ret;
 	mlsched_model_free(*model);
@@ -142,7 +105,7 @@ static int prepare(struct mls_prepare *p)
 		ret = mls_model_with_threshold(&model, p->threshold, &p->err);
 	/* Says what is wrong with its shape before anything else does. */
 	if (!ret)
-		ret = mls_model_fits(model, &p->err);
+		ret = mlsched_model_fits_scheduler(model, &p->err);
 	if (!ret)
 		ret = mls_tuning_of(model, &p->prepared.tuning, &p->err);
 	if (!ret)

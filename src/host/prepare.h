@@ -76,15 +76,7 @@ int mls_prepare_end(struct mls_prepare *prepare, struct mls_prepared *prepared,
 /** mls_prepare_cancel() - its result is not wanted any more; does not block; NULL is allowed */
 void mls_prepare_cancel(struct mls_prepare *prepare);
 
-/**
- * mls_model_fits() - whether a scheduler of ours can ask a model
- *
- * Of schema mig15 with its 15 inputs, or of seed10 with ten; one that names no schema
- * is told by its width.  -EINVAL for others, and for outputs without a single logit.
- */
-int mls_model_fits(const struct mlsched_model *model, struct mlsched_error *err);
-
-/** mls_model_is_mig15() - of which of the two a model is that fits */
+/** mls_model_is_mig15() - of which of the two schemas a model is that mlsched_model_fits_scheduler() */
 bool mls_model_is_mig15(const struct mlsched_model *model);
 
 /** mls_model_with_threshold() - the same network with another threshold; replaces *@model */

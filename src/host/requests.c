@@ -178,7 +178,7 @@ int mls_requests_fit(struct mls_engine *engine, struct mlsched_error *err)
 {
 	static const float row[SCHEDULER_FEATURES];
 	struct mlsched_verdict verdict;
-	int ret = mls_model_fits(engine->model, err);
+	int ret = mlsched_model_fits_scheduler(engine->model, err);
 
 	return ret ? ret : mls_engine_decide(engine, row, 1, &verdict, err);
 }

@@ -58,7 +58,7 @@ struct mls_requests;
 
 /**
  * mls_requests_open() - make everything ready but the thread
- * @engine: of a model that mls_model_fits() is content with: the active one, in slot
+ * @engine: of a model that mlsched_model_fits_scheduler() is content with: the active one, in slot
  *          0; held, and used by nobody else until mls_requests_close()
  * @age:    of the oldest question that is worth an answer, in ns
  *

@@ -55,7 +55,7 @@ struct mls_shadow;
 
 /**
  * mls_shadow_quantize() - the fixed-point form of a model for this machine
- * @model:    that mls_model_fits() is content with
+ * @model:    that mlsched_model_fits_scheduler() is content with
  * @topology: says which values the inputs of seed10 can take; of mig15 the model says it
  * @report:   filled in
  * @fixed:    receives it, to be freed with mlsched_qmodel_free()

@@ -10,11 +10,19 @@
 #include <mlsched/decide.h>
 #include <mlsched/schema.h>
 
+#include "core/features.h"
 #include "src/util/error.h"
 
-#define SEED10_WIDTH 10
 /* Rows on the stack at a time. */
 #define CHUNK 32
+
+static int no_single_logit(const struct mlsched_model *model, struct mlsched_error *err)
+{
+	return mls_error(err, -EINVAL,
+			 "Expected shape [?, 1], got [?, %u]: the model's outputs have no single "
+			 "logit",
+			 mlsched_model_outputs(model));
+}
 
 int mlsched_decide_features(const struct mlsched_model *model, const float *rows, size_t n,
 			    uint32_t width, struct mlsched_verdict *verdicts,
@@ -27,10 +35,7 @@ int mlsched_decide_features(const struct mlsched_model *model, const float *rows
 		return mls_error(err, -EINVAL, "Expected shape [?, %u], got [?, %u]",
 				 mlsched_model_inputs(model), width);
 	if (mlsched_model_logit(model, NULL, 0, logits) != 0)
-		return mls_error(err, -EINVAL,
-				 "Expected shape [?, 1], got [?, %u]: the model's outputs have no "
-				 "single logit",
-				 mlsched_model_outputs(model));
+		return no_single_logit(model, err);
 	for (size_t done = 0; done < n;) {
 		size_t now = n - done < CHUNK ? n - done : CHUNK;
 
@@ -51,16 +56,19 @@ static int check_model(const struct mlsched_model *model, struct mlsched_error *
 {
 	const char *schema = mlsched_model_meta(model)->schema;
 	uint32_t width = mlsched_model_inputs(model);
+	float logit;
 
-	if (width != SEED10_WIDTH)
+	if (width != MLS_SEED10_INPUTS)
 		return mls_error(err, -EINVAL,
 				 "Expected shape [?, %d], got [?, %u]: decisions need a model of "
 				 "schema seed10, this one's is \"%s\"",
-				 SEED10_WIDTH, width, schema);
+				 MLS_SEED10_INPUTS, width, schema);
 	if (schema[0] && strcmp(schema, "seed10") != 0)
 		return mls_error(err, -EINVAL,
 				 "decisions need a model of schema seed10, this one's is \"%s\"",
 				 schema);
+	if (mlsched_model_logit(model, NULL, 0, &logit) != 0)
+		return no_single_logit(model, err);
 	return 0;
 }
 
@@ -83,9 +91,9 @@ static int check_request(const struct mlsched_request *request, size_t size, siz
 	return 0;
 }
 
-static void fill_row(const struct mlsched_request *request, float row[SEED10_WIDTH])
+static void fill_row(const struct mlsched_request *request, float row[MLS_SEED10_INPUTS])
 {
-	memset(row, 0, SEED10_WIDTH * sizeof(*row));
+	memset(row, 0, MLS_SEED10_INPUTS * sizeof(*row));
 	row[0] = (float)request->cpu;
 	row[1] = (float)request->cpu_idle;
 	row[2] = (float)request->cpu_not_idle;
@@ -97,7 +105,7 @@ int mlsched_decide(const struct mlsched_model *model, const struct mlsched_reque
 		   size_t n, struct mlsched_verdict *verdicts, struct mlsched_error *err)
 {
 	const char *at = (const char *)requests;
-	float rows[CHUNK][SEED10_WIDTH];
+	float rows[CHUNK][MLS_SEED10_INPUTS];
 	size_t size = n ? requests->size : sizeof(*requests);
 	int ret = check_model(model, err);
 
@@ -117,11 +125,38 @@ int mlsched_decide(const struct mlsched_model *model, const struct mlsched_reque
 				return ret;
 			fill_row(request, rows[i]);
 		}
-		ret = mlsched_decide_features(model, rows[0], now, SEED10_WIDTH, verdicts + done,
-					      err);
+		ret = mlsched_decide_features(model, rows[0], now, MLS_SEED10_INPUTS,
+					      verdicts + done, err);
 		if (ret)
 			return ret;
 		done += now;
 	}
+	return 0;
+}
+
+int mlsched_model_fits_scheduler(const struct mlsched_model *model, struct mlsched_error *err)
+{
+	const char *schema = mlsched_model_meta(model)->schema;
+	uint32_t n_in = mlsched_model_inputs(model);
+	float logit;
+
+	if (strcmp(schema, "mig15") != 0) {
+		if (n_in == MLS_SEED10_INPUTS)
+			return check_model(model, err);
+		return mls_error(err, -EINVAL,
+				 "Expected shape [?, %d], got [?, %u]: decisions need a model of "
+				 "schema seed10 or mig15, this one's is \"%s\"%s",
+				 MLS_SEED10_INPUTS, n_in, schema,
+				 n_in == MLS_MIG15_INPUTS && !schema[0] ?
+					 "; if its inputs are mig15's, `mlsched convert --schema "
+					 "mig15` says so" :
+					 "");
+	}
+	if (n_in != MLS_MIG15_INPUTS)
+		return mls_error(err, -EINVAL,
+				 "Expected shape [?, %d], got [?, %u]: the model's schema is mig15",
+				 MLS_MIG15_INPUTS, n_in);
+	if (mlsched_model_logit(model, NULL, 0, &logit) != 0)
+		return no_single_logit(model, err);
 	return 0;
 }

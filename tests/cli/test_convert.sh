@@ -70,6 +70,23 @@ same "convert --json names the format" \
 	'{"from":"'$onnx'/onnx-torch215/model.onnx","to":"'"$tap_tmp"'/torch.onnx","format":"onnx"}' \
 	"$("$MLSCHED" convert --json $onnx/onnx-torch215/model.onnx "$tap_tmp/torch.onnx")"
 same "convert of another tool's ONNX keeps the weights" "$(checksum $onnx/onnx-torch215/model.onnx)" "$(checksum "$tap_tmp/torch.onnx")"
+foreign=$models/tf221-keras3-15-10-1-savedmodel/model
+check "convert says what the inputs of a foreign model are" "$MLSCHED" convert --schema mig15 $foreign "$tap_tmp/mig15"
+same "the scheduler takes it then" "schema         mig15, version 1
+mlsched run    takes it" "$("$MLSCHED" inspect "$tap_tmp/mig15" | grep -E '^(schema|mlsched run)')"
+same "its weights are what they were" "$(checksum $foreign)" "$(checksum "$tap_tmp/mig15")"
+check "to say the same again is allowed" "$MLSCHED" convert --schema mig15 "$tap_tmp/mig15" "$tap_tmp/mig15.onnx"
+same "a schema of another width is refused" \
+	"mlsched convert: Expected shape [?, 10], got [?, 15]: the model's inputs are not those of schema seed10" \
+	"$("$MLSCHED" convert --schema seed10 $foreign "$tap_tmp/none" 2>&1)"
+same "a model knows better what its inputs are" \
+	"mlsched convert: --schema: expected mig15, of which $tap_tmp/mig15 says that it is, got mllb15" \
+	"$("$MLSCHED" convert --schema mllb15 "$tap_tmp/mig15" "$tap_tmp/none" 2>&1)"
+"$MLSCHED" convert --schema none $foreign "$tap_tmp/none" >/dev/null 2>"$tap_tmp/error"
+same "an unknown schema exits 2" 2 $?
+same "an unknown schema is named" "mlsched convert: --schema: expected one of seed10, mllb15, mig15, got \"none\"" \
+	"$(head -n 1 "$tap_tmp/error")"
+refuse "nothing was written" test -e "$tap_tmp/none"
 same "a form is not for ONNX" "mlsched convert: --form is of a SavedModel, but $tap_tmp/x.onnx is to be: ONNX file" \
 	"$("$MLSCHED" convert --form frozen $hand "$tap_tmp/x.onnx" 2>&1)"
 echo precious >"$tap_tmp/diary.onnx"

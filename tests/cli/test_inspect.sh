@@ -22,12 +22,13 @@ layer  inputs  units  activation         bias  parameters
     0      15     10  relu               yes          160
     1      10      1  linear             yes           11
 
-fixed point    no: no range of the inputs is known: expected calibration rows, or input_min and input_max or a known schema in the model, got schema \"\"" "$text"
+fixed point    no: no range of the inputs is known: expected calibration rows, or input_min and input_max or a known schema in the model, got schema \"\"
+mlsched run    does not take it: Expected shape [?, 10], got [?, 15]: decisions need a model of schema seed10 or mig15, this one's is \"\"; if its inputs are mig15's, \`mlsched convert --schema mig15\` says so" "$text"
 
 same "inspect --json prints one document" \
 	'{"model":"'$models'/hand-frozen-savedmodel/model","format":"savedmodel","producer":"","schema":"seed10","schema_version":1,"inputs":10,"outputs":1,"parameters":4929,"threshold":0.5,"threshold_logit":0.0,"layers":[{"inputs":10,"units":64,"activation":"relu","bias":true,"parameters":704},{"inputs":64,"units":64,"activation":"relu","bias":true,"parameters":4160},{"inputs":64,"units":1,"activation":"sigmoid","bias":true,"parameters":65}],"normalization":null,"calibration":null,"provenance":null}' \
 	"$("$MLSCHED" inspect --json $models/hand-frozen-savedmodel/model |
-		sed 's/"checksum":"[0-9a-f]\{8\}",//; s/"fixed_point":{.*},"mechanisms":null,"offers_us":null,"provenance"/"provenance"/')"
+		sed 's/"checksum":"[0-9a-f]\{8\}",//; s/"fixed_point":{.*},"objection":null,"mechanisms":null,"offers_us":null,"provenance"/"provenance"/')"
 
 # shellcheck disable=SC2016
 check "inspect --json shows the normalisation" bash -c '"$0" inspect --json "$1" |
@@ -48,6 +49,9 @@ assert [h[\"units\"] for h in f[\"hidden\"]] == [64, 64] and len(f[\"weight_bits
 	"$MLSCHED" $models/hand-frozen-savedmodel/model
 same "inspect says that the kernel engine takes the model" "kernel engine  takes it" \
 	"$("$MLSCHED" inspect $models/hand-frozen-savedmodel/model | grep 'kernel engine')"
+
+same "inspect says that the scheduler takes the model" "mlsched run    takes it" \
+	"$("$MLSCHED" inspect $models/hand-frozen-savedmodel/model | grep 'mlsched run')"
 
 same "inspect -v names every input" "    3  src_dom_load      fraction            -            -            -            -" \
 	"$("$MLSCHED" inspect -v $models/hand-variables-savedmodel/model | grep src_dom_load)"

@@ -129,6 +129,10 @@ static void refuse(struct mlsched_model *model, const char *expected)
 	assert_int_equal(mlsched_decide(model, &r, 1, &v, &err), -EINVAL);
 	assert_string_equal(err.message, expected);
 	assert_int_equal(mlsched_decide(model, &r, 1, &v, NULL), -EINVAL);
+	/* Of no request, too: it is the model that is wrong. */
+	assert_int_equal(mlsched_decide(model, NULL, 0, NULL, &err), -EINVAL);
+	assert_string_equal(err.message, expected);
+	assert_int_equal(mlsched_model_fits_scheduler(model, NULL), -EINVAL);
 	mlsched_model_free(model);
 }
 

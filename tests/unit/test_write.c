@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Writing by the public headers alone: formats by name and by suffix, what is
- * refused, and whether the kernel's engine would take a network.
+ * refused, other metadata, and whether the kernel's engine would take a network.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -178,6 +178,49 @@ static void the_kernel_takes_layers_of_128_units_and_says_why_not_more(void **st
 	}
 }
 
+static void other_metadata_is_of_another_model_with_the_same_weights(void **state)
+{
+	static const float low[10] = { -1 }, high[10] = { 1 };
+	struct mlsched_model *model = network(12), *changed, *none = NULL;
+	struct mlsched_meta meta = *mlsched_model_meta(model);
+	struct mlsched_error err = { 0 };
+	const float row[10] = { 1, 2, 3 };
+	float a, b;
+
+	(void)state;
+	meta.threshold = 0.75f;
+	meta.provenance = "{}";
+	meta.n_calibration = 10;
+	meta.input_min = low;
+	meta.input_max = high;
+	meta.schema[0] = '\0';
+	assert_int_equal(mlsched_model_with_meta(model, &meta, NULL, &changed), 0);
+	assert_true(mlsched_model_meta(model)->threshold == 0.25f);
+	assert_string_equal(mlsched_model_meta(model)->schema, "seed10");
+	assert_int_equal(mlsched_model_meta(model)->n_calibration, 0);
+	assert_true(mlsched_model_meta(changed)->threshold == 0.75f);
+	assert_string_equal(mlsched_model_meta(changed)->schema, "");
+	assert_string_equal(mlsched_model_meta(changed)->provenance, "{}");
+	assert_true(mlsched_model_meta(changed)->input_min != low);
+	assert_memory_equal(mlsched_model_meta(changed)->input_max, high, sizeof(high));
+	assert_int_equal(mlsched_model_checksum(changed), mlsched_model_checksum(model));
+	mlsched_model_predict(model, row, 1, &a);
+	mlsched_model_free(model);
+	mlsched_model_predict(changed, row, 1, &b);
+	assert_memory_equal(&a, &b, sizeof(a));
+
+	strcpy(meta.schema, "mig15");
+	assert_int_equal(mlsched_model_with_meta(changed, &meta, &err, &none), -EINVAL);
+	assert_string_equal(err.message, "Expected shape [?, 15], got [?, 10]: the model's inputs "
+					 "are not those of schema mig15");
+	strcpy(meta.schema, "from-elsewhere");
+	meta.threshold = 1;
+	assert_int_equal(mlsched_model_with_meta(changed, &meta, &err, &none), -EINVAL);
+	assert_non_null(strstr(err.message, "threshold"));
+	assert_null(none);
+	mlsched_model_free(changed);
+}
+
 static int make_directory(void **state)
 {
 	(void)state;
@@ -200,6 +243,7 @@ int main(void)
 		cmocka_unit_test(whatever_can_be_written_is_read_back_with_the_same_weights),
 		cmocka_unit_test(the_form_of_a_savedmodel_is_that_asked_for),
 		cmocka_unit_test(what_cannot_be_written_so_is_refused_and_leaves_nothing),
+		cmocka_unit_test(other_metadata_is_of_another_model_with_the_same_weights),
 		cmocka_unit_test(the_kernel_takes_layers_of_128_units_and_says_why_not_more),
 	};
 
