@@ -118,6 +118,8 @@ def test_bad_metadata_is_refused(model: mlsched.Model) -> None:
         model.replace(threshold=1.0)
     with pytest.raises(mlsched.ShapeError, match=r"^Expected shape \[\?, 15\], got \[\?, 10\]"):
         model.replace(schema="mig15")
+    with pytest.raises(mlsched.InvalidModelError, match="expected a threshold between 0 and 1, got 1"):
+        model.replace(threshold=1.0, schema="seed10")
     with pytest.raises(mlsched.InputError, match="schema: expected one of seed10, .*, got 'none'"):
         model.replace(schema="none")
     with pytest.raises(mlsched.InputError, match="expected min <= max"):
@@ -150,6 +152,30 @@ def test_replace_leaves_the_model_as_it_is_and_survives_a_file(model: mlsched.Mo
             assert (one.calibration.min == rows.min(axis=0)).all()
             assert (one.calibration.max == rows.max(axis=0)).all()
             assert one.predict(rows).tobytes() == model.predict(rows).tobytes()
+
+
+def test_what_the_scheduler_misses_is_said_and_can_be_said(generator: np.random.Generator,
+                                                           tmp_path: Path) -> None:
+    foreign = network(generator, 15, 32, 1)
+    assert "if its inputs are mig15's, `mlsched convert --schema mig15` says so" in foreign.scheduler_objection
+    foreign.save(tmp_path / "foreign.onnx")
+    assert mlsched.convert(tmp_path / "foreign.onnx", tmp_path / "own", schema="mig15") == "savedmodel"
+    own = mlsched.load(tmp_path / "own")
+    assert own.scheduler_objection == "" and own.checksum == foreign.checksum
+    looked = mlsched.inspect(own)
+    assert looked.kernel_engine and str(looked).splitlines()[-1] == "mlsched run    takes it"
+    assert network(generator, 10, 8, 1).scheduler_objection == ""
+    assert "[?, 11]" in network(generator, 11, 8, 1).scheduler_objection
+    assert "no single logit" in network(generator, 10, 8, 3).scheduler_objection
+
+
+def test_replace_keeps_what_the_file_said(model: mlsched.Model, tmp_path: Path) -> None:
+    model.save(tmp_path / "model.onnx")
+    loaded = mlsched.load(tmp_path / "model.onnx")
+    changed = loaded.replace(threshold=0.75, provenance={"a": [1, {"b": None}]})
+    assert (changed.format, changed.producer, changed.schema) == ("onnx", loaded.producer, "seed10")
+    again = changed.replace(threshold=0.5)
+    assert again.provenance == {"a": [1, {"b": None}]} and again.threshold == 0.5
 
 
 def test_layers_make_the_same_model_again(generator: np.random.Generator) -> None:

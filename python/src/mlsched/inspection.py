@@ -25,25 +25,26 @@ class Inspection:
     schema_version: of its schema in this library; None when there is no such schema.
     fixed_point: quantised by the ranges that it brings along, whatever the agreement; None when
         that cannot be.
-    objection: why it cannot be, or why the engine inside the kernel does not take it; "" when it does.
+    kernel_objection: why it cannot be, or why the engine inside the kernel does not take it; "" when
+        it does.  Whether `mlsched run` takes it at all is model.scheduler_objection.
     """
 
     model: Model
     schema_version: int | None
     parameters: int
     fixed_point: QuantizationReport | None
-    objection: str
+    kernel_objection: str
 
     @property
     def kernel_engine(self) -> bool:
         """Whether the engine inside the kernel takes it."""
-        return self.fixed_point is not None and not self.objection
+        return self.fixed_point is not None and not self.kernel_objection
 
     def to_dict(self) -> dict[str, Any]:
         """As `mlsched inspect --json`, without the path."""
         m = self.model
         provenance, normalization, calibration = m.provenance, m.normalization, m.calibration
-        fixed: dict[str, Any] = {"unavailable": self.objection}
+        fixed: dict[str, Any] = {"unavailable": self.kernel_objection}
         if self.fixed_point:
             fixed = {**self.fixed_point.to_dict(), "kernel_engine": self.kernel_engine}
         return {
@@ -54,7 +55,7 @@ class Inspection:
             "layers": [layer_dict(layer) for layer in m.layers],
             "normalization": pair("mean", "deviation", normalization),
             "calibration": pair("min", "max", calibration),
-            "fixed_point": fixed,
+            "fixed_point": fixed, "objection": m.scheduler_objection or None,
             "mechanisms": None if m.mechanisms is None else list(m.mechanisms),
             "offers_us": None if m.offers_us is None else list(m.offers_us),
             "provenance": provenance,
@@ -74,7 +75,9 @@ class Inspection:
             lines.append(("fixed point", f"{100 * fixed.agreement:.2f} % of verdicts as in float32, "
                                          f"on {fixed.rows} rows drawn from its {fixed.range}"))
         lines.append(("kernel engine", "takes it" if self.kernel_engine
-                      else f"does not take it: {self.objection}"))
+                      else f"does not take it: {self.kernel_objection}"))
+        lines.append(("mlsched run", f"does not take it: {m.scheduler_objection}"
+                      if m.scheduler_objection else "takes it"))
         return "\n".join(f"{name:<14} {value}" for name, value in lines)
 
 
@@ -111,4 +114,4 @@ def inspect(model: Model | str | os.PathLike[str]) -> Inspection:
     versions = {schema.name: schema.version for schema in schemas()}
     return Inspection(model=model, schema_version=versions.get(model.schema),
                       parameters=sum(map(parameters_of, model.layers)), fixed_point=report,
-                      objection=objection)
+                      kernel_objection=objection)

@@ -77,15 +77,36 @@ def activation_number(name: str, layer: int) -> int:
     return ACTIVATIONS.index(name)
 
 
-def check_schema(model: Any, name: str) -> None:
-    """A model that says its schema must be as wide as that."""
-    known = {schema.name: len(schema.features) for schema in schemas()}
-    if name not in known:
-        raise errors.InputError(f"schema: expected one of {', '.join(known)}, got {name!r}",
+def new_meta(keep: list[Any], width: int, *, schema: str, threshold: float, calibration: Ranges | None,
+             mechanisms: Sequence[str] | None, offers_us: Sequence[float] | None,
+             provenance: Mapping[str, Any] | None) -> Any:
+    """A struct mlsched_meta; what it points to is appended to keep."""
+    known = [found.name for found in schemas()]
+    if schema and schema not in known:
+        raise errors.InputError(f"schema: expected one of {', '.join(known)}, got {schema!r}",
                                 errno.EINVAL)
-    error = new_error()
-    check(lib.mlsched_model_expect_inputs(model, known[name], f"schema {name}".encode(), error),
-          error, errors.ShapeError)
+    meta = ffi.new("struct mlsched_meta *")
+    meta.schema = words(schema, lib.MLSCHED_SCHEMA_NAME_SIZE, "schema")
+    meta.threshold = threshold
+    if calibration is not None:
+        pair = [vector(side, width, "calibration") for side in calibration]
+        if (pair[0] > pair[1]).any():
+            raise errors.InputError("calibration: expected min <= max", errno.EINVAL)
+        keep += [lend(side, "float") for side in pair]
+        meta.n_calibration, meta.input_min, meta.input_max = width, keep[-2], keep[-1]
+    if (mechanisms is None) != (offers_us is None):
+        raise errors.InputError("mechanisms and offers_us: expected both or none", errno.EINVAL)
+    if mechanisms is not None and offers_us is not None:
+        meta.tuned = True
+        meta.mechanisms = words(",".join(mechanisms), lib.MLSCHED_MECHANISMS_SIZE, "mechanisms")
+        if len(offers_us) != lib.MLSCHED_OFFERS:
+            raise errors.ShapeError(f"offers_us: Expected shape [{lib.MLSCHED_OFFERS}], got "
+                                    f"[{len(offers_us)}]", errno.EINVAL)
+        meta.offers_us = [float(value) for value in offers_us]
+    if provenance is not None:
+        keep.append(ffi.new("char[]", json.dumps(dict(provenance), allow_nan=False).encode()))
+        meta.provenance = keep[-1]
+    return meta
 
 
 class Model:
@@ -133,29 +154,10 @@ class Model:
                 bias = vector(layer.bias, weights.shape[1], f"layer {i}: bias")
                 keep.append(lend(bias, "float"))
                 table[i].bias = keep[-1]
-        meta = ffi.new("struct mlsched_meta *")
-        meta.schema = words(schema, lib.MLSCHED_SCHEMA_NAME_SIZE, "schema")
-        meta.producer = words(producer, ffi.sizeof(meta.producer), "producer")
-        meta.threshold = threshold
         width = int(table[0].n_in) if given else 0
-        if calibration is not None:
-            pair = [vector(side, width, "calibration") for side in calibration]
-            if (pair[0] > pair[1]).any():
-                raise errors.InputError("calibration: expected min <= max", errno.EINVAL)
-            keep += [lend(side, "float") for side in pair]
-            meta.n_calibration, meta.input_min, meta.input_max = width, keep[-2], keep[-1]
-        if (mechanisms is None) != (offers_us is None):
-            raise errors.InputError("mechanisms and offers_us: expected both or none", errno.EINVAL)
-        if mechanisms is not None and offers_us is not None:
-            meta.tuned = True
-            meta.mechanisms = words(",".join(mechanisms), lib.MLSCHED_MECHANISMS_SIZE, "mechanisms")
-            if len(offers_us) != lib.MLSCHED_OFFERS:
-                raise errors.ShapeError(f"offers_us: Expected shape [{lib.MLSCHED_OFFERS}], got "
-                                        f"[{len(offers_us)}]", errno.EINVAL)
-            meta.offers_us = [float(value) for value in offers_us]
-        if provenance is not None:
-            keep.append(ffi.new("char[]", json.dumps(dict(provenance), allow_nan=False).encode()))
-            meta.provenance = keep[-1]
+        meta = new_meta(keep, width, schema=schema, threshold=threshold, calibration=calibration,
+                        mechanisms=mechanisms, offers_us=offers_us, provenance=provenance)
+        meta.producer = words(producer, ffi.sizeof(meta.producer), "producer")
         desc = ffi.new("struct mlsched_model_desc *")
         desc.size = ffi.sizeof("struct mlsched_model_desc")
         desc.n_layers, desc.layers, desc.meta = len(given), table, meta
@@ -166,8 +168,9 @@ class Model:
         error, result = new_error(), ffi.new("struct mlsched_model **")
         check(lib.mlsched_model_create(desc, error, result), error, errors.InvalidModelError)
         self._model = ffi.gc(result[0], lib.mlsched_model_free)
+        # The library looks at the schema's width where it is said, not where a model is made.
         if schema:
-            check_schema(self._model, schema)
+            self.replace(schema=schema)
 
     _model: Any
 
@@ -286,6 +289,12 @@ class Model:
         return int(lib.mlsched_model_checksum(self._model))
 
     @property
+    def scheduler_objection(self) -> str:
+        """Why `mlsched run` does not take it, and what to do; "" when it does."""
+        error = new_error()
+        return text(error.message) if lib.mlsched_model_fits_scheduler(self._model, error) else ""
+
+    @property
     def isa(self) -> str:
         """Which code computes it on this processor: "avx512", "avx2", "neon", "scalar"."""
         return text(lib.mlsched_isa_name(lib.mlsched_model_isa(self._model)))
@@ -366,19 +375,28 @@ class Model:
         """The same network with other metadata: a new model, this one stays as it is.
 
         What is None stays as it is.  Keras and ONNX files do not say what their inputs mean:
-        replace(schema="mig15") does.  Raises as Model().
+        replace(schema="mig15") does, and scheduler_objection says whether that is needed.
+        Raises as Model().
         """
-        mean, deviation = self.normalization or (None, None)
-        tuned = (mechanisms, offers_us) != (None, None)
-        return Model(
-            self.layers, mean=mean, deviation=deviation,
-            schema=self.schema if schema is None else schema,
+        # A schema that is not changed may be one that only a newer library knows.
+        tuned, keep = (mechanisms, offers_us) != (None, None), list[Any]()
+        meta = new_meta(
+            keep, self.inputs, schema=schema or "",
             threshold=self.threshold if threshold is None else threshold,
             calibration=self.calibration if calibration is None else calibration,
             mechanisms=mechanisms if tuned else self.mechanisms,
-            offers_us=offers_us if tuned else self.offers_us,
-            provenance=self.provenance if provenance is None else provenance,
-            producer=self.producer)
+            offers_us=offers_us if tuned else self.offers_us, provenance=provenance)
+        mine = self._meta()
+        if schema is None:
+            meta.schema = mine.schema
+        if provenance is None:
+            meta.provenance = mine.provenance
+        meta.format, meta.producer = mine.format, mine.producer
+        error, result = new_error(), ffi.new("struct mlsched_model **")
+        code = lib.mlsched_model_with_meta(self._model, meta, error, result)
+        of_shape = text(error.message).startswith("Expected shape")
+        check(code, error, errors.ShapeError if of_shape else errors.InvalidModelError)
+        return Model._of(result[0])
 
     def save(self, path: Path, *, format: str | None = None, form: str = "variables") -> str:
         """Write it, as a whole or not at all; returns the name of the format.
@@ -422,10 +440,13 @@ def load(path: Path) -> Model:
     return Model._of(result[0])
 
 
-def convert(source: Path, target: Path, *, format: str | None = None,
-            form: str = "variables") -> str:
-    """load(source).save(target, ...): returns the name of the format.
+def convert(source: Path, target: Path, *, format: str | None = None, form: str = "variables",
+            schema: str | None = None) -> str:
+    """load(source).replace(schema=schema).save(target, ...): returns the name of the format.
 
     Weights stay the same bits, metadata goes along where the format has a place for it.
     """
-    return load(source).save(target, format=format, form=form)
+    model = load(source)
+    if schema is not None:
+        model = model.replace(schema=schema)
+    return model.save(target, format=format, form=form)
