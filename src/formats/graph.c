@@ -6,8 +6,8 @@
  * A tensor is one of three things: numbers that the file holds (constants,
  * weights, and what is computed from them alone), a variable that nobody has
  * read yet, or a row computed from the input.  Every operation says what its
- * output is, given its inputs (graph_ops.c, onnx_ops.c); one that is not known there is
- * refused by name.  Nothing depends on how nodes are called or in which order they
+ * output is, given its inputs (graph_ops.c, onnx_ops.c,
+ * tflite_ops.c); one that is not known there is refused by name.  Nothing depends on how nodes are called or in which order they
  * stand, because that changes with every version of every tool.
  *
  * Folding the steps into dense layers is network.c's work.

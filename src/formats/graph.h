@@ -81,4 +81,11 @@ struct mls_network {
 int mls_network_fold(const struct mls_step *last, const char *path, struct mls_arena *arena,
 		     struct mlsched_error *err, struct mls_network *network);
 
+/**
+ * mls_network_fits() - is what a model of it allocates still below the arena's limit?
+ *
+ * Weights that stand in a file once may be used by several layers: the model has them all.
+ */
+bool mls_network_fits(const struct mls_network *network, const struct mls_arena *arena);
+
 #endif /* MLS_FORMATS_GRAPH_H */

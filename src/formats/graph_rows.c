@@ -2,7 +2,8 @@
 /*
  * What happens to rows that are computed from the input, and the operations
  * that mean the same in every kind of graph.  Which of them there are, and how
- * they are called, is for the tables (graph_ops.c, onnx_ops.c).
+ * they are called, is for the tables (graph_ops.c, onnx_ops.c,
+ * tflite_ops.c).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -158,6 +159,15 @@ int mls_op_two_inputs(struct mls_walk *w, const struct mls_here *here, struct ml
 	return 0;
 }
 
+int mls_op_optional_input(struct mls_walk *w, const struct mls_here *here, uint32_t n,
+			  struct mls_value **value)
+{
+	*value = NULL;
+	if (n >= here->node->n_input || !here->node->input[n][0])
+		return 0;
+	return mls_walk_input(w, here, n, value);
+}
+
 /* Integers are shapes, where -1 is no number: there is nothing to compute with them. */
 static int fold_floats(struct mls_walk *w, const struct mls_here *here, enum mls_binary op,
 		       const struct mls_value *a, const struct mls_value *b,
@@ -288,6 +298,46 @@ int mls_op_select(struct mls_walk *w, const struct mls_here *here, int argument,
 		step->alpha = inputs[2]->step->numbers[0];
 	}
 	return mls_row_of(w, inputs[1], step, value);
+}
+
+/* A slope of its own for each column would be another activation for each. */
+int mls_op_prelu(struct mls_walk *w, const struct mls_here *here, int argument,
+		 struct mls_value **value)
+{
+	struct mls_value *row, *slope;
+	int ret = mls_op_two_inputs(w, here, &row, &slope);
+	bool same;
+
+	(void)argument;
+	if (ret)
+		return ret;
+	same = mls_is_row(row) && slope->n > 0;
+	for (size_t i = 1; same && i < slope->n; i++)
+		same = slope->numbers[i] == slope->numbers[0];
+	if (!same)
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected one slope for all columns, found several");
+	return mls_row_activate(w, here, MLSCHED_LEAKY_RELU, NULL, slope->numbers[0], row, value);
+}
+
+/* Sum, Max and Min take any number of inputs; a maximum with 0 is a ReLU. */
+int mls_op_variadic(struct mls_walk *w, const struct mls_here *here, int argument,
+		    struct mls_value **value)
+{
+	struct mls_value *a, *b;
+	int ret;
+
+	if (here->node->n_input != 2)
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected two inputs, found %zu", here->node->n_input);
+	ret = mls_op_two_inputs(w, here, &a, &b);
+	if (ret)
+		return ret;
+	if (argument == MLS_MAX && mls_is_row(a) && b->n == 1 && b->numbers[0] == 0)
+		return mls_row_activate(w, here, MLSCHED_RELU, NULL, 0, a, value);
+	if (argument == MLS_MAX && mls_is_row(b) && a->n == 1 && a->numbers[0] == 0)
+		return mls_row_activate(w, here, MLSCHED_RELU, NULL, 0, b, value);
+	return mls_op_binary(w, here, argument, value);
 }
 
 int mls_row_matmul(struct mls_walk *w, const struct mls_here *here, struct mls_value *row,

@@ -67,6 +67,10 @@ int mls_op_integers(struct mls_walk *w, const struct mls_here *here, uint32_t in
 int mls_op_two_inputs(struct mls_walk *w, const struct mls_here *here, struct mls_value **a,
 		      struct mls_value **b);
 
+/** mls_op_optional_input() - one that may be left out; then *value is NULL */
+int mls_op_optional_input(struct mls_walk *w, const struct mls_here *here, uint32_t n,
+			  struct mls_value **value);
+
 /* For tables of operations. */
 int mls_op_placeholder(struct mls_walk *w, const struct mls_here *here, int argument,
 		       struct mls_value **value);
@@ -78,6 +82,10 @@ int mls_op_unary(struct mls_walk *w, const struct mls_here *here, int argument,
 		 struct mls_value **value); /* enum mls_unary */
 int mls_op_greater(struct mls_walk *w, const struct mls_here *here, int argument,
 		   struct mls_value **value);
+int mls_op_prelu(struct mls_walk *w, const struct mls_here *here, int argument,
+		 struct mls_value **value);
+int mls_op_variadic(struct mls_walk *w, const struct mls_here *here, int argument,
+		    struct mls_value **value); /* enum mls_binary */
 int mls_op_select(struct mls_walk *w, const struct mls_here *here, int argument,
 		  struct mls_value **value);
 int mls_op_shape(struct mls_walk *w, const struct mls_here *here, int argument,

@@ -211,6 +211,20 @@ const Mls__AttrValue *mls_node_attr(const Mls__Node *node, const char *key,
 	return NULL;
 }
 
+int64_t mls_node_int(const Mls__Node *node, const char *key, int64_t otherwise)
+{
+	const Mls__AttrValue *value = mls_node_attr(node, key, MLS__ATTR_VALUE__VALUE_I);
+
+	return value ? value->i : otherwise;
+}
+
+float mls_node_float(const Mls__Node *node, const char *key, float otherwise)
+{
+	const Mls__AttrValue *value = mls_node_attr(node, key, MLS__ATTR_VALUE__VALUE_F);
+
+	return value ? value->f : otherwise;
+}
+
 bool mls_node_flag(const Mls__Node *node, const char *key)
 {
 	const Mls__AttrValue *value = mls_node_attr(node, key, MLS__ATTR_VALUE__VALUE_B);

@@ -80,6 +80,12 @@ uint32_t mls_node_inputs(const Mls__Node *node);
 const Mls__AttrValue *mls_node_attr(const Mls__Node *node, const char *key,
 				    Mls__AttrValue__ValueCase kind);
 
+/** mls_node_int() - an attribute that is an integer, @otherwise when it is missing */
+int64_t mls_node_int(const Mls__Node *node, const char *key, int64_t otherwise);
+
+/** mls_node_float() - the same of a float number */
+float mls_node_float(const Mls__Node *node, const char *key, float otherwise);
+
 /** mls_node_flag() - a boolean attribute, false when it is missing */
 bool mls_node_flag(const Mls__Node *node, const char *key);
 

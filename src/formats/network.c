@@ -278,3 +278,16 @@ int mls_network_fold(const struct mls_step *last, const char *path, struct mls_a
 	network->desc.layers = network->layers;
 	return 0;
 }
+
+bool mls_network_fits(const struct mls_network *network, const struct mls_arena *arena)
+{
+	size_t size = 0;
+
+	for (uint32_t i = 0; i < network->desc.n_layers; i++) {
+		size_t in = network->layers[i].n_in, out = network->layers[i].n_out;
+
+		/* As they are, and once more in blocks of 16 units. */
+		size += sizeof(float) * (in * out + out + (in + 1) * ((out + 15) / 16 * 16));
+	}
+	return size <= arena->limit - arena->used;
+}

@@ -139,20 +139,6 @@ static void fill_meta(const Mls__Onnx__Model *pb, uint32_t n_inputs, bool has_me
 	mls_clean_text(meta->schema);
 }
 
-/* Weights that stand in the file once may be used by several layers: the model has them all. */
-static bool fits_in(const struct mls_network *network, const struct mls_arena *arena)
-{
-	size_t size = 0;
-
-	for (uint32_t i = 0; i < network->desc.n_layers; i++) {
-		size_t in = network->layers[i].n_in, out = network->layers[i].n_out;
-
-		/* As they are, and once more in blocks of 16 units. */
-		size += sizeof(float) * (in * out + out + (in + 1) * ((out + 15) / 16 * 16));
-	}
-	return size <= arena->limit - arena->used;
-}
-
 int mls_onnx_read(const struct mls_blob *blob, struct mls_arena *arena, struct mlsched_error *err,
 		  struct mlsched_model **model)
 {
@@ -177,7 +163,7 @@ int mls_onnx_read(const struct mls_blob *blob, struct mls_arena *arena, struct m
 		ret = mls_metadata_check(&meta, arena, place, network.layers[0].n_in, err);
 	if (ret)
 		return ret;
-	if (!fits_in(&network, arena)) {
+	if (!mls_network_fits(&network, arena)) {
 		arena->over_limit = true;
 		return mls_no_memory(arena, blob->path, err);
 	}

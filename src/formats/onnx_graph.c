@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "src/formats/lower.h"
 #include "src/formats/onnx.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
@@ -16,10 +17,7 @@ struct lowering {
 	struct mls_arena *arena;
 	struct mlsched_error *err;
 	const Mls__Onnx__Graph *graph;
-	Mls__Node **nodes;
-	uint32_t n_nodes;
-	struct mls_named *names; /* of all tensors */
-	uint32_t n_names;
+	struct mls_lowered to;
 	const Mls__Node *input;
 };
 
@@ -52,25 +50,6 @@ int32_t mls_onnx_dtype(int32_t onnx)
 	return onnx >= 0 && (size_t)onnx < ARRAY_SIZE(types) ? types[onnx] : 0;
 }
 
-static Mls__Shape *lower_shape(struct lowering *l, size_t rank)
-{
-	Mls__Shape *shape = mls_arena_alloc(l->arena, sizeof(*shape));
-	Mls__Dim **pointers = mls_arena_array(l->arena, rank, sizeof(*pointers));
-	Mls__Dim *dims = mls_arena_array(l->arena, rank, sizeof(*dims));
-
-	if (!shape || !pointers || !dims)
-		return NULL;
-	mls__shape__init(shape);
-	for (size_t i = 0; i < rank; i++) {
-		mls__dim__init(&dims[i]);
-		dims[i].size = -1;
-		pointers[i] = &dims[i];
-	}
-	shape->n_dim = rank;
-	shape->dim = pointers;
-	return shape;
-}
-
 /* A file that it names is not opened: the file would choose what we read. */
 static int check_inside(const struct lowering *l, const Mls__Onnx__Tensor *from, const char *place)
 {
@@ -100,7 +79,7 @@ static int lower_tensor(struct lowering *l, const Mls__Onnx__Tensor *from, const
 		return no_memory(l);
 	mls__tensor__init(t);
 	t->dtype = mls_onnx_dtype(from->data_type);
-	t->shape = lower_shape(l, from->n_dims);
+	t->shape = mls_lower_shape(l->arena, from->n_dims);
 	if (!t->shape)
 		return no_memory(l);
 	for (size_t i = 0; i < from->n_dims; i++)
@@ -120,51 +99,6 @@ static int lower_tensor(struct lowering *l, const Mls__Onnx__Tensor *from, const
 	return 0;
 }
 
-/* A node with room for @n_attr attributes, of which it has none yet. */
-static Mls__Node *new_node(struct lowering *l, const char *name, const char *op, size_t n_attr)
-{
-	Mls__Node *node = mls_arena_alloc(l->arena, sizeof(*node));
-
-	if (!node)
-		return NULL;
-	mls__node__init(node);
-	node->attr = mls_arena_array(l->arena, n_attr, sizeof(*node->attr));
-	if (!node->attr)
-		return NULL;
-	/* Names and operations are only read from here on. */
-	node->name = (char *)name;
-	node->op = (char *)op;
-	l->nodes[l->n_nodes++] = node;
-	return node;
-}
-
-static void name_output(struct lowering *l, const char *name, uint32_t output)
-{
-	l->names[l->n_names++] = (struct mls_named){
-		.name = name,
-		.size = strlen(name),
-		.index = l->n_nodes - 1,
-		.output = output,
-	};
-}
-
-static Mls__AttrValue *new_attr(struct lowering *l, Mls__Node *node, const char *key,
-				Mls__AttrValue__ValueCase kind)
-{
-	Mls__Attr *attr = mls_arena_alloc(l->arena, sizeof(*attr));
-	Mls__AttrValue *value = mls_arena_alloc(l->arena, sizeof(*value));
-
-	if (!attr || !value)
-		return NULL;
-	mls__attr__init(attr);
-	mls__attr_value__init(value);
-	attr->key = (char *)key;
-	attr->value = value;
-	value->value_case = kind;
-	node->attr[node->n_attr++] = attr;
-	return value;
-}
-
 /* A list of numbers is a tensor of one dimension. */
 static Mls__Tensor *list_tensor(struct lowering *l, size_t n, float *numbers)
 {
@@ -173,7 +107,7 @@ static Mls__Tensor *list_tensor(struct lowering *l, size_t n, float *numbers)
 	if (!t)
 		return NULL;
 	mls__tensor__init(t);
-	t->shape = lower_shape(l, 1);
+	t->shape = mls_lower_shape(l->arena, 1);
 	if (!t->shape)
 		return NULL;
 	t->dtype = MLS_DT_FLOAT;
@@ -181,18 +115,6 @@ static Mls__Tensor *list_tensor(struct lowering *l, size_t n, float *numbers)
 	t->n_float_val = n;
 	t->float_val = numbers;
 	return t;
-}
-
-static Mls__AttrList *list_integers(struct lowering *l, size_t n, int64_t *integers)
-{
-	Mls__AttrList *list = mls_arena_alloc(l->arena, sizeof(*list));
-
-	if (!list)
-		return NULL;
-	mls__attr_list__init(list);
-	list->n_i = n;
-	list->i = integers;
-	return list;
 }
 
 /* Attributes of other kinds (graphs, types) belong to no operation that we know. */
@@ -213,7 +135,7 @@ static int lower_attribute(struct lowering *l, Mls__Node *node, const Mls__Onnx_
 		kind = kinds[from->type];
 	if (from->type == MLS_ONNX_TENSOR && !from->t)
 		kind = MLS__ATTR_VALUE__VALUE__NOT_SET;
-	value = new_attr(l, node, from->name, kind);
+	value = mls_lower_attr(l->arena, node, from->name, kind);
 	if (!value)
 		return no_memory(l);
 	switch (kind == MLS__ATTR_VALUE__VALUE__NOT_SET ? 0 : from->type) {
@@ -233,7 +155,7 @@ static int lower_attribute(struct lowering *l, Mls__Node *node, const Mls__Onnx_
 		value->tensor = list_tensor(l, from->n_floats, from->floats);
 		return value->tensor ? 0 : no_memory(l);
 	case MLS_ONNX_INTS:
-		value->list = list_integers(l, from->n_ints, from->ints);
+		value->list = mls_lower_integers(l->arena, from->n_ints, from->ints);
 		return value->list ? 0 : no_memory(l);
 	default:
 		break;
@@ -253,7 +175,7 @@ static int lower_node(struct lowering *l, const Mls__Onnx__Node *from)
 {
 	const char *name = from->name[0] ? from->name : from->n_output ? from->output[0] : "";
 	const char *op = operation_name(l, from);
-	Mls__Node *node = op ? new_node(l, name, op, from->n_attribute) : NULL;
+	Mls__Node *node = op ? mls_lower_node(&l->to, name, op, from->n_attribute) : NULL;
 	int ret = 0;
 
 	if (!node)
@@ -275,7 +197,7 @@ static int lower_node(struct lowering *l, const Mls__Onnx__Node *from)
 	node->input = from->input;
 	for (size_t i = 0; i < from->n_output; i++) {
 		if (from->output[i][0])
-			name_output(l, from->output[i], (uint32_t)i);
+			mls_lower_output(&l->to, from->output[i], (uint32_t)i);
 	}
 	for (size_t i = 0; !ret && i < from->n_attribute; i++)
 		ret = lower_attribute(l, node, from->attribute[i]);
@@ -284,13 +206,13 @@ static int lower_node(struct lowering *l, const Mls__Onnx__Node *from)
 
 static int lower_initializer(struct lowering *l, const Mls__Onnx__Tensor *from)
 {
-	Mls__Node *node = new_node(l, from->name, MLS_ONNX_INITIALIZER, 1);
+	Mls__Node *node = mls_lower_node(&l->to, from->name, MLS_ONNX_INITIALIZER, 1);
 	Mls__AttrValue *value;
 
 	if (!node)
 		return no_memory(l);
-	name_output(l, from->name, 0);
-	value = new_attr(l, node, "value", MLS__ATTR_VALUE__VALUE_TENSOR);
+	mls_lower_output(&l->to, from->name, 0);
+	value = mls_lower_attr(l->arena, node, "value", MLS__ATTR_VALUE__VALUE_TENSOR);
 	return value ? lower_tensor(l, from, from->name, &value->tensor) : no_memory(l);
 }
 
@@ -298,7 +220,7 @@ static int lower_initializer(struct lowering *l, const Mls__Onnx__Tensor *from)
 static int lower_input(struct lowering *l, const Mls__Onnx__ValueInfo *from)
 {
 	const Mls__Onnx__TensorType *type = from->type ? from->type->tensor_type : NULL;
-	Mls__Node *node = new_node(l, from->name, MLS_ONNX_INPUT, 2);
+	Mls__Node *node = mls_lower_node(&l->to, from->name, MLS_ONNX_INPUT, 2);
 	Mls__AttrValue *value;
 
 	if (!node)
@@ -308,18 +230,18 @@ static int lower_input(struct lowering *l, const Mls__Onnx__ValueInfo *from)
 				 "Invalid ONNX format: %s: input %.100s: expected a tensor, found "
 				 "another type",
 				 l->path, from->name);
-	name_output(l, from->name, 0);
+	mls_lower_output(&l->to, from->name, 0);
 	l->input = node;
-	value = new_attr(l, node, "dtype", MLS__ATTR_VALUE__VALUE_TYPE);
+	value = mls_lower_attr(l->arena, node, "dtype", MLS__ATTR_VALUE__VALUE_TYPE);
 	if (!value)
 		return no_memory(l);
 	value->type = mls_onnx_dtype(type->elem_type);
 	if (!type->shape)
 		return 0;
-	value = new_attr(l, node, "shape", MLS__ATTR_VALUE__VALUE_SHAPE);
+	value = mls_lower_attr(l->arena, node, "shape", MLS__ATTR_VALUE__VALUE_SHAPE);
 	if (!value)
 		return no_memory(l);
-	value->shape = lower_shape(l, type->shape->n_dim);
+	value->shape = mls_lower_shape(l->arena, type->shape->n_dim);
 	if (!value->shape)
 		return no_memory(l);
 	for (size_t i = 0; i < type->shape->n_dim; i++) {
@@ -344,7 +266,7 @@ static int twice(const struct lowering *l, const char *duplicate)
 /* Those that are not given by an initializer, as all were before IR version 4. */
 static int lower_inputs(struct lowering *l)
 {
-	struct mls_named *names = mls_arena_array(l->arena, l->n_names, sizeof(*names));
+	struct mls_named *names = mls_arena_array(l->arena, l->to.n_names, sizeof(*names));
 	const char *duplicate;
 	struct mls_body *given;
 	uint32_t n = 0, index;
@@ -352,8 +274,9 @@ static int lower_inputs(struct lowering *l)
 
 	if (!names)
 		return no_memory(l);
-	memcpy(names, l->names, l->n_names * sizeof(*names));
-	given = mls_body_of_tensors(l->arena, l->nodes, l->n_nodes, names, l->n_names, &duplicate);
+	memcpy(names, l->to.names, l->to.n_names * sizeof(*names));
+	given = mls_body_of_tensors(l->arena, l->to.nodes, l->to.n_nodes, names, l->to.n_names,
+				    &duplicate);
 	if (!given)
 		return twice(l, duplicate);
 	for (size_t i = 0; !ret && i < l->graph->n_input; i++) {
@@ -380,10 +303,10 @@ static int lower_graph(struct lowering *l)
 
 	for (size_t i = 0; i < graph->n_node; i++)
 		n_names += graph->node[i]->n_output;
-	l->names = mls_arena_array(l->arena, n_names, sizeof(*l->names));
-	l->nodes = mls_arena_array(l->arena, graph->n_initializer + 1 + graph->n_node,
-				   sizeof(*l->nodes));
-	if (!l->names || !l->nodes)
+	l->to.names = mls_arena_array(l->arena, n_names, sizeof(*l->to.names));
+	l->to.nodes = mls_arena_array(l->arena, graph->n_initializer + 1 + graph->n_node,
+				      sizeof(*l->to.nodes));
+	if (!l->to.names || !l->to.nodes)
 		return no_memory(l);
 	if (graph->n_sparse_initializer)
 		return mls_error(l->err, -ENOTSUP,
@@ -407,8 +330,8 @@ static int check_names(const struct lowering *l, const struct mls_body *body)
 {
 	uint32_t index;
 
-	for (uint32_t i = 0; i < l->n_nodes; i++) {
-		const Mls__Node *node = l->nodes[i];
+	for (uint32_t i = 0; i < l->to.n_nodes; i++) {
+		const Mls__Node *node = l->to.nodes[i];
 
 		for (size_t n = 0; n < node->n_input; n++) {
 			const char *name = node->input[n];
@@ -427,7 +350,13 @@ static int check_names(const struct lowering *l, const struct mls_body *body)
 int mls_onnx_walk(const Mls__Onnx__Graph *graph, int64_t opset, const char *path,
 		  struct mls_arena *arena, struct mlsched_error *err, const struct mls_step **last)
 {
-	struct lowering l = { .path = path, .arena = arena, .err = err, .graph = graph };
+	struct lowering l = {
+		.path = path,
+		.arena = arena,
+		.err = err,
+		.graph = graph,
+		.to.arena = arena,
+	};
 	struct mls_walk w = {
 		.dialect = &mls_onnx,
 		.opset = opset,
@@ -443,7 +372,8 @@ int mls_onnx_walk(const Mls__Onnx__Graph *graph, int64_t opset, const char *path
 
 	if (ret)
 		return ret;
-	body = mls_body_of_tensors(arena, l.nodes, l.n_nodes, l.names, l.n_names, &duplicate);
+	body = mls_body_of_tensors(arena, l.to.nodes, l.to.n_nodes, l.to.names, l.to.n_names,
+				   &duplicate);
 	if (!body)
 		return twice(&l, duplicate);
 	ret = check_names(&l, body);

@@ -14,30 +14,6 @@
 #include "src/formats/onnx.h"
 #include "src/util/array.h"
 
-static int64_t int_attr(const Mls__Node *node, const char *key, int64_t otherwise)
-{
-	const Mls__AttrValue *value = mls_node_attr(node, key, MLS__ATTR_VALUE__VALUE_I);
-
-	return value ? value->i : otherwise;
-}
-
-static float float_attr(const Mls__Node *node, const char *key, float otherwise)
-{
-	const Mls__AttrValue *value = mls_node_attr(node, key, MLS__ATTR_VALUE__VALUE_F);
-
-	return value ? value->f : otherwise;
-}
-
-/* An input that may be left out; then *value is NULL. */
-static int optional_input(struct mls_walk *w, const struct mls_here *here, uint32_t n,
-			  struct mls_value **value)
-{
-	*value = NULL;
-	if (n >= here->node->n_input || !here->node->input[n][0])
-		return 0;
-	return mls_walk_input(w, here, n, value);
-}
-
 /* Numbers that no node holds, to compute with. */
 static struct mls_value *new_tensor(struct mls_walk *w, uint32_t n, int rank, float **numbers)
 {
@@ -185,20 +161,20 @@ static int op_gemm(struct mls_walk *w, const struct mls_here *here, int argument
 		   struct mls_value **value)
 {
 	const struct mls_transposed transposed = {
-		.row = int_attr(here->node, "transA", 0) != 0,
-		.weights = int_attr(here->node, "transB", 0) != 0,
+		.row = mls_node_int(here->node, "transA", 0) != 0,
+		.weights = mls_node_int(here->node, "transB", 0) != 0,
 	};
-	float beta = float_attr(here->node, "beta", 1);
+	float beta = mls_node_float(here->node, "beta", 1);
 	struct mls_value *row, *weights, *bias;
 	int ret = mls_op_two_inputs(w, here, &row, &weights);
 
 	(void)argument;
 	if (!ret)
-		ret = scale(w, here, float_attr(here->node, "alpha", 1), &weights);
+		ret = scale(w, here, mls_node_float(here->node, "alpha", 1), &weights);
 	if (!ret)
 		ret = mls_row_matmul(w, here, row, weights, transposed, value);
 	if (!ret)
-		ret = optional_input(w, here, 2, &bias);
+		ret = mls_op_optional_input(w, here, 2, &bias);
 	if (ret || !bias || beta == 0)
 		return ret;
 	if (!mls_is_tensor(bias))
@@ -223,7 +199,7 @@ static int op_matmul(struct mls_walk *w, const struct mls_here *here, int argume
 static int op_batch_normalization(struct mls_walk *w, const struct mls_here *here, int argument,
 				  struct mls_value **value)
 {
-	double epsilon = (double)float_attr(here->node, "epsilon", 1e-5f);
+	double epsilon = (double)mls_node_float(here->node, "epsilon", 1e-5f);
 	struct mls_value *row, *of[4], *factor, *shift;
 	float *factors, *shifts;
 	int ret = mls_walk_input(w, here, 0, &row);
@@ -242,7 +218,7 @@ static int op_batch_normalization(struct mls_walk *w, const struct mls_here *her
 	}
 	if (ret)
 		return ret;
-	if (int_attr(here->node, "training_mode", 0) != 0)
+	if (mls_node_int(here->node, "training_mode", 0) != 0)
 		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
 				       "expected statistics from training, found training_mode");
 	factor = new_tensor(w, (uint32_t)of[0]->n, 1, &factors);
@@ -268,7 +244,7 @@ static int op_dropout(struct mls_walk *w, const struct mls_here *here, int argum
 		      struct mls_value **value)
 {
 	struct mls_value *training;
-	int ret = optional_input(w, here, 2, &training);
+	int ret = mls_op_optional_input(w, here, 2, &training);
 
 	(void)argument;
 	if (ret)
@@ -297,7 +273,7 @@ static int op_activation(struct mls_walk *w, const struct mls_here *here, int ar
 static int op_softmax(struct mls_walk *w, const struct mls_here *here, int argument,
 		      struct mls_value **value)
 {
-	int64_t axis = int_attr(here->node, "axis", w->opset < 13 ? 1 : -1);
+	int64_t axis = mls_node_int(here->node, "axis", w->opset < 13 ? 1 : -1);
 
 	if (axis != 1 && axis != -1)
 		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
@@ -314,10 +290,10 @@ static int clip_limit(struct mls_walk *w, const struct mls_here *here, uint32_t 
 
 	*limit = none;
 	if (w->opset < 11) {
-		*limit = float_attr(here->node, attr, none);
+		*limit = mls_node_float(here->node, attr, none);
 		return 0;
 	}
-	ret = optional_input(w, here, input, &v);
+	ret = mls_op_optional_input(w, here, input, &v);
 	if (ret || !v)
 		return ret;
 	if (!mls_is_tensor(v) || v->n != 1)
@@ -352,52 +328,12 @@ static int op_clip(struct mls_walk *w, const struct mls_here *here, int argument
 	return mls_row_activate(w, here, activation, NULL, 0, a, value);
 }
 
-/* A slope of its own for each column would be another activation for each. */
-static int op_prelu(struct mls_walk *w, const struct mls_here *here, int argument,
-		    struct mls_value **value)
-{
-	struct mls_value *row, *slope;
-	int ret = mls_op_two_inputs(w, here, &row, &slope);
-	bool same;
-
-	(void)argument;
-	if (ret)
-		return ret;
-	same = mls_is_row(row) && slope->n > 0;
-	for (size_t i = 1; same && i < slope->n; i++)
-		same = slope->numbers[i] == slope->numbers[0];
-	if (!same)
-		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
-				       "expected one slope for all columns, found several");
-	return mls_row_activate(w, here, MLSCHED_LEAKY_RELU, NULL, slope->numbers[0], row, value);
-}
-
-/* Sum, Max and Min take any number of inputs; a maximum with 0 is a ReLU. */
-static int op_variadic(struct mls_walk *w, const struct mls_here *here, int argument,
-		       struct mls_value **value)
-{
-	struct mls_value *a, *b;
-	int ret;
-
-	if (here->node->n_input != 2)
-		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
-				       "expected two inputs, found %zu", here->node->n_input);
-	ret = mls_op_two_inputs(w, here, &a, &b);
-	if (ret)
-		return ret;
-	if (argument == MLS_MAX && mls_is_row(a) && b->n == 1 && b->numbers[0] == 0)
-		return mls_row_activate(w, here, MLSCHED_RELU, NULL, 0, a, value);
-	if (argument == MLS_MAX && mls_is_row(b) && a->n == 1 && a->numbers[0] == 0)
-		return mls_row_activate(w, here, MLSCHED_RELU, NULL, 0, b, value);
-	return mls_op_binary(w, here, argument, value);
-}
-
 /* ---- shapes --------------------------------------------------------------------------- */
 
 static int op_cast(struct mls_walk *w, const struct mls_here *here, int argument,
 		   struct mls_value **value)
 {
-	int64_t to = int_attr(here->node, "to", 0);
+	int64_t to = mls_node_int(here->node, "to", 0);
 
 	(void)argument;
 	return mls_row_cast(w, here, to > 0 && to < 64 ? mls_onnx_dtype((int32_t)to) : 0, value);
@@ -406,7 +342,7 @@ static int op_cast(struct mls_walk *w, const struct mls_here *here, int argument
 static int op_reshape(struct mls_walk *w, const struct mls_here *here, int argument,
 		      struct mls_value **value)
 {
-	bool copies = int_attr(here->node, "allowzero", 0) == 0;
+	bool copies = mls_node_int(here->node, "allowzero", 0) == 0;
 	int64_t dims[MLS_MAX_RANK];
 	struct mls_value *from;
 	int rank, ret = mls_walk_input(w, here, 0, &from);
@@ -432,7 +368,7 @@ static int op_reshape(struct mls_walk *w, const struct mls_here *here, int argum
 static int op_flatten(struct mls_walk *w, const struct mls_here *here, int argument,
 		      struct mls_value **value)
 {
-	int64_t axis = int_attr(here->node, "axis", 1), dims[2] = { 1, 1 };
+	int64_t axis = mls_node_int(here->node, "axis", 1), dims[2] = { 1, 1 };
 	struct mls_value *from;
 	int ret = mls_walk_input(w, here, 0, &from);
 
@@ -446,7 +382,7 @@ static int op_flatten(struct mls_walk *w, const struct mls_here *here, int argum
 	if (!mls_is_tensor(from) || axis < 0 || axis > from->rank)
 		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
 				       "expected rows [?, n] to stay such rows, found axis %lld",
-				       (long long)int_attr(here->node, "axis", 1));
+				       (long long)mls_node_int(here->node, "axis", 1));
 	for (int d = 0; d < from->rank; d++)
 		dims[d >= axis] *= from->dims[d];
 	return mls_fold_reshape(w, here, from, dims, 2, value);
@@ -579,7 +515,8 @@ static int op_gather(struct mls_walk *w, const struct mls_here *here, int argume
 		ret = mls_op_integers(w, here, 1, index, &n_index);
 	if (ret)
 		return ret;
-	if (n_index != 1 || int_attr(here->node, "axis", 0) != 0 || index[0] < -1 || index[0] >= n)
+	if (n_index != 1 || mls_node_int(here->node, "axis", 0) != 0 || index[0] < -1 ||
+	    index[0] >= n)
 		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
 				       "expected one dimension of a shape, found another choice");
 	return mls_make_integers(w, &from[index[0] < 0 ? n - 1 : index[0]], 1, 0, value);
@@ -597,7 +534,7 @@ static int op_concat(struct mls_walk *w, const struct mls_here *here, int argume
 
 		if (ret)
 			return ret;
-		if (total + n > MLS_MAX_RANK || int_attr(here->node, "axis", 0) != 0)
+		if (total + n > MLS_MAX_RANK || mls_node_int(here->node, "axis", 0) != 0)
 			return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
 					       "expected the dimensions of a shape, found "
 					       "something else");
@@ -626,11 +563,11 @@ static const struct mls_operation operations[] = {
 	{ "Identity", mls_op_pass, 0 },
 	{ "LeakyRelu", op_activation, MLSCHED_LEAKY_RELU },
 	{ "MatMul", op_matmul, 0 },
-	{ "Max", op_variadic, MLS_MAX },
-	{ "Min", op_variadic, MLS_MIN },
+	{ "Max", mls_op_variadic, MLS_MAX },
+	{ "Min", mls_op_variadic, MLS_MIN },
 	{ "Mul", mls_op_binary, MLS_MUL },
 	{ "Neg", mls_op_unary, MLS_NEG },
-	{ "PRelu", op_prelu, 0 },
+	{ "PRelu", mls_op_prelu, 0 },
 	{ "Reciprocal", mls_op_unary, MLS_RECIPROCAL },
 	{ "Relu", op_activation, MLSCHED_RELU },
 	{ "Reshape", op_reshape, 0 },
@@ -640,7 +577,7 @@ static const struct mls_operation operations[] = {
 	{ "Sqrt", mls_op_unary, MLS_SQRT },
 	{ "Squeeze", op_squeeze, 0 },
 	{ "Sub", mls_op_binary, MLS_SUB },
-	{ "Sum", op_variadic, MLS_ADD },
+	{ "Sum", mls_op_variadic, MLS_ADD },
 	{ "Tanh", op_activation, MLSCHED_TANH },
 	{ "Transpose", op_transpose, 0 },
 	{ "Unsqueeze", op_unsqueeze, 0 },

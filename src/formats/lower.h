@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Graphs of other formats (ONNX, LiteRT) as those that graph.c walks: nodes,
+ * attributes and names in the form of TensorFlow's, made one by one.  What they
+ * are made of, and what is checked before, is for the readers of the formats.
+ */
+#ifndef MLS_FORMATS_LOWER_H
+#define MLS_FORMATS_LOWER_H
+
+#include "src/formats/graph_scope.h"
+
+/**
+ * struct mls_lowered - a graph that grows
+ * @nodes: room for all of them, given by the reader, as @names
+ * @names: of all tensors
+ */
+struct mls_lowered {
+	struct mls_arena *arena;
+	Mls__Node **nodes;
+	uint32_t n_nodes;
+	struct mls_named *names;
+	uint32_t n_names;
+};
+
+/** mls_lower_node() - the next node, with room for @n_attr attributes; NULL without memory */
+Mls__Node *mls_lower_node(struct mls_lowered *to, const char *name, const char *op, size_t n_attr);
+
+/** mls_lower_output() - @name is the tensor that the newest node makes as its @output-th */
+void mls_lower_output(struct mls_lowered *to, const char *name, uint32_t output);
+
+/** mls_lower_attr() - one more attribute, to be filled in; NULL without memory */
+Mls__AttrValue *mls_lower_attr(struct mls_arena *arena, Mls__Node *node, const char *key,
+			       Mls__AttrValue__ValueCase kind);
+
+/** mls_lower_shape() - of @rank dimensions, all of them open; NULL without memory */
+Mls__Shape *mls_lower_shape(struct mls_arena *arena, size_t rank);
+
+/** mls_lower_integers() - @integers as an attribute has them; NULL without memory */
+Mls__AttrList *mls_lower_integers(struct mls_arena *arena, size_t n, int64_t *integers);
+
+#endif /* MLS_FORMATS_LOWER_H */
