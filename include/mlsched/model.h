@@ -153,8 +153,8 @@ int mlsched_model_with_meta(const struct mlsched_model *model, const struct mlsc
 
 /**
  * mlsched_model_load() - read a model from a file or directory
- * @path:  a SavedModel directory, an ONNX file, or a file of Keras (.h5, .keras); the
- *         format is found by content
+ * @path:  a SavedModel directory, an ONNX file, a LiteRT file (.tflite), or a file of
+ *         Keras (.h5, .keras); the format is found by content
  * @err:   message on failure, or NULL
  * @model: receives the new model, to be freed with mlsched_model_free()
  *
@@ -162,7 +162,7 @@ int mlsched_model_with_meta(const struct mlsched_model *model, const struct mlsc
  * size are checked.  Allocates.  Thread safe.
  * Return: 0; -ENOENT when there is nothing at @path ("Model not found at
  * path"); -EINVAL ("Invalid SavedModel format", "Invalid ONNX format", "Invalid
- * Keras format"); -EBADMSG when a checksum does not match; -ENOTSUP when the model is valid for its tool and not for
+ * LiteRT format", "Invalid Keras format"); -EBADMSG when a checksum does not match; -ENOTSUP when the model is valid for its tool and not for
  * us; -EFBIG when a file is larger than any model; -ENOMEM; -EIO and what open()
  * and read() return.
  */

@@ -73,7 +73,7 @@ static const struct argp_option options[] = {
 	  "loaded by this program), or auto (the default): kernel with scx, native with shadow",
 	  0 },
 	{ "model", 'm', "PATH", 0,
-	  "The model, a SavedModel directory or an ONNX file (with scx " TRAINED_MODEL
+	  "The model, a SavedModel directory, or an ONNX or LiteRT file (with scx " TRAINED_MODEL
 	  ", which was trained for this scheduler, or the one that was installed with the program; "
 	  "with shadow, or where these are not there, " DEFAULT_MODEL ")",
 	  0 },

@@ -14,6 +14,7 @@
 
 #include "src/formats/format.h"
 #include "src/formats/onnx.h"
+#include "src/formats/tflite.h"
 #include "src/util/error.h"
 
 /* Length of the UTF-8 sequence at @p, 0 when it is none. */
@@ -64,6 +65,7 @@ static const struct mls_format formats[] = {
 	{ "keras", "Keras .keras archive", ".keras", mls_keras_format_detect, mls_keras_load,
 	  NULL },
 	{ "onnx", "ONNX file", ".onnx", mls_onnx_detect, mls_onnx_load, mls_onnx_save },
+	{ "tflite", "LiteRT .tflite file", ".tflite", mls_tflite_detect, mls_tflite_load, NULL },
 };
 
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))

@@ -95,6 +95,19 @@ same "convert leaves other files alone" \
 	"$("$MLSCHED" convert $hand "$tap_tmp/diary.onnx" 2>&1)"
 same "what was in the file is still there" precious "$(cat "$tap_tmp/diary.onnx")"
 
+tflite=tests/golden/tflite/models
+check "convert reads LiteRT" "$MLSCHED" convert $tflite/tf221-float16/model.tflite "$tap_tmp/lite"
+same "convert of a LiteRT model keeps the weights" "$(checksum $tflite/tf221-float16/model.tflite)" "$(checksum "$tap_tmp/lite")"
+same "convert says that LiteRT is not written" \
+	"mlsched convert: $tap_tmp/x.tflite: expected a name of a format that can be written, found that of a LiteRT .tflite file, which can only be read (format savedmodel writes one under this name)" \
+	"$("$MLSCHED" convert $hand "$tap_tmp/x.tflite" 2>&1)"
+cp $tflite/tf212-small/model.tflite "$tap_tmp/no-name"
+same "LiteRT is recognised by its content" "$(checksum $tflite/tf212-small/model.tflite)" "$(checksum "$tap_tmp/no-name")"
+echo "no model" >"$tap_tmp/text.tflite"
+same "a file that is only called .tflite is refused" \
+	"mlsched convert: Invalid LiteRT format: $tap_tmp/text.tflite: expected \"TFL3\" at byte 4, found \"odel\"" \
+	"$("$MLSCHED" convert "$tap_tmp/text.tflite" "$tap_tmp/x" 2>&1)"
+
 mkdir "$tap_tmp/home" && echo precious >"$tap_tmp/home/diary.txt"
 same "convert leaves other directories alone" \
 	"mlsched convert: Cannot write model: $tap_tmp/home: expected a SavedModel or an empty directory to replace, found diary.txt in it" \

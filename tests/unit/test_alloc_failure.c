@@ -319,6 +319,8 @@ static const char *const kinds[] = {
 	MODELS "tf221-keras3-15-10-1-savedmodel/model",
 	"tests/golden/onnx/models/onnx-torch215/model.onnx",
 	"tests/golden/onnx/models/onnx-tf2onnx-norm/model.onnx",
+	"tests/golden/tflite/models/tf212-small/model.tflite",
+	"tests/golden/tflite/models/tf221-float16/model.tflite",
 	"tests/golden/keras/models/tf215-keras2-norm-h5/model.h5",
 	"tests/golden/keras/models/keras3-nested/model.keras",
 	"tests/golden/keras/models/keras3-shards/model.keras",

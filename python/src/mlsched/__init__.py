@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """mlsched: models of a learned CPU scheduler, by its C library.
 
-    model = mlsched.load("model.keras")             # also .h5, .onnx, SavedModel directories
+    model = mlsched.load("model.keras")             # also .h5, .onnx, .tflite, SavedModel directories
     outputs = model.predict(rows)                   # float32, read where it lies
     fixed = model.quantize(rows)                    # the integers of the kernel
     print(fixed.report.agreement)
