@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0
+"""LiteRT files of the oldest and newest TensorFlow, against its own interpreter.
+
+tflite_write.py makes every kind of small network that the converter writes; mlsched computes what
+tf.lite.Interpreter computes, within 2e-6, and gives the same verdicts.  What it cannot compute it
+refuses, with file, place, what was expected and found.
+
+SEED=N repeats a run; KEEP=1 keeps the models.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from interop import (
+    WHY_NONE,
+    Scratch,
+    Tap,
+    compare,
+    environments,
+    in_each,
+    mlsched,
+    numbers,
+    predict,
+    worker,
+)
+
+TOLERANCE = 2e-6            # times the largest output, where that is above 1
+
+tap = Tap()
+
+
+def check_reading(version: str, case: dict, directory: Path) -> None:
+    wanted = numbers((directory / "outputs.txt").read_text())
+    found = predict(directory / "model.tflite", (directory / "rows.txt").read_text())
+    wrong = compare(found, wanted, TOLERANCE, case["threshold"])
+    tap.result(not wrong, f"mlsched_reads_tflite_{version}: {case['name']}", wrong)
+
+
+def check_refusal(version: str, name: str, model: Path) -> None:
+    done = mlsched("predict", model, text="0 0 0 0 0 0 0 0 0 0\n")
+    message = done.stderr.strip()
+    tap.result(done.returncode == 1 and f"Invalid LiteRT format: {model}: " in message and
+               "expected" in message and "found" in message and not done.stdout,
+               f"mlsched_refuses_tflite_{version}: {name}",
+               f"status {done.returncode}: {done.stdout}{message}")
+
+
+def check_conversion(version: str, case: dict, directory: Path) -> None:
+    """As a SavedModel and as ONNX it computes the same to the bit."""
+    wanted = predict(directory / "model.tflite", (directory / "rows.txt").read_text())
+    for target in ("saved", "model.onnx"):
+        done = mlsched("convert", directory / "model.tflite", directory / target)
+        found = predict(directory / target, (directory / "rows.txt").read_text())
+        tap.result(done.returncode == 0 and found == wanted,
+                   f"tflite_{version}_survives_conversion_to_{target}: {case['name']}", done.stderr)
+
+
+def main() -> None:
+    installed = environments()
+    if not installed:
+        tap.skip("tflite_interop", WHY_NONE)
+        tap.finish()
+    seed = os.environ.get("SEED", "1")
+    print(f"# SEED={seed}")
+    with Scratch() as top:
+        made = in_each(installed, lambda e: worker(e, "tflite_write.py", top / e.name, seed))
+        for environment in installed:
+            answer = made[environment.name]
+            print(f"# {environment.name}: TensorFlow {answer['tensorflow']}")
+            for case in answer["cases"]:
+                at = top / environment.name / case["name"].replace(" ", "-")
+                check_reading(environment.name, case, at)
+                check_conversion(environment.name, case, at)
+            for name in answer["bad"]:
+                check_refusal(environment.name, name,
+                              top / environment.name / f"bad-{name}" / "model.tflite")
+    tap.finish()
+
+
+if __name__ == "__main__":
+    main()
