@@ -36,7 +36,8 @@ static const struct argp_option options[] = {
 	  "mig15, seed10, ...",
 	  0 },
 	{ "to", OPTION_TO, "FORMAT", 0,
-	  "Format of OUT: savedmodel or onnx (by its name: onnx for NAME.onnx, else savedmodel)",
+	  "Format of OUT: savedmodel, h5, keras or onnx (by its name: NAME.h5, NAME.keras, "
+	  "NAME.onnx, else savedmodel)",
 	  0 },
 	{ 0 },
 };
@@ -143,7 +144,8 @@ static const struct argp argp = {
 	       "anything else is left alone.\n\n"
 	       "EXAMPLES\n  mlsched convert --form frozen src/model_dir/model_path /tmp/frozen\n"
 	       "  mlsched convert own.keras own --schema mig15\n"
-	       "  mlsched convert models/default /tmp/default.onnx\n",
+	       "  mlsched convert models/default /tmp/default.onnx\n"
+	       "  mlsched convert models/default /tmp/default.keras\n",
 	.children = children,
 };
 

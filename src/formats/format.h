@@ -68,6 +68,12 @@ bool mls_keras_format_detect(const struct mls_look *look);
 /** mls_keras_load() - mlsched_model_load() for both of them */
 int mls_keras_load(const char *path, struct mlsched_error *err, struct mlsched_model **model);
 
+/** mls_h5_save(), mls_keras_save() - write such a file, as struct mls_format has it */
+int mls_h5_save(const struct mlsched_model *model, const char *path,
+		enum mlsched_savedmodel_form form, struct mlsched_error *err);
+int mls_keras_save(const struct mlsched_model *model, const char *path,
+		   enum mlsched_savedmodel_form form, struct mlsched_error *err);
+
 /** mls_clean_text() - strings in a file are anybody's: what is no text becomes '?' */
 void mls_clean_text(char *text);
 

@@ -17,6 +17,8 @@
 #include "src/formats/hdf5_process.h"
 #include "src/util/error.h"
 
+#define MAX_NAME 8192U
+
 struct mls_h5 {
 	const struct mls_blob *blob;
 	struct mls_arena *arena;
@@ -35,6 +37,8 @@ bool mls_h5_detect(const uint8_t *head, size_t n)
 	return n >= sizeof(signature) && memcmp(head, signature, sizeof(signature)) == 0;
 }
 
+/* ---- reading ------------------------------------------------------------------------------ */
+
 /* Asks about one or two names; @second may be NULL. */
 static int ask(struct mls_h5 *h5, struct mls_h5_frame *frame, const char *first, const char *second,
 	       const char **answered)
@@ -47,10 +51,10 @@ static int ask(struct mls_h5 *h5, struct mls_h5_frame *frame, const char *first,
 	};
 	char *payload;
 
-	if (n_first > MLS_H5_MAX_QUESTION / 2 || n_second > MLS_H5_MAX_QUESTION / 2)
+	if (n_first > MAX_NAME || n_second > MAX_NAME)
 		return bad(h5, -EINVAL,
 			   "%.60s...: expected a name below %u bytes, found a longer one",
-			   n_first > n_second ? first : second, MLS_H5_MAX_QUESTION / 2);
+			   n_first > n_second ? first : second, MAX_NAME);
 	payload = mls_arena_array(h5->arena, n_first + n_second, 1);
 	if (!payload)
 		return mls_no_memory(h5->arena, h5->blob->path, h5->err);
@@ -205,5 +209,119 @@ int mls_h5_tensor(struct mls_h5 *h5, const char *path, struct mls_h5_tensor *ten
 		if (!isfinite(tensor->numbers[i]))
 			return mls_h5_process_distrust(&h5->process, "numbers that are not finite");
 	}
+	return 0;
+}
+
+/* ---- making a file ------------------------------------------------------------------------ */
+
+int mls_h5_make(const struct mls_blob *file, struct mls_arena *arena, struct mlsched_error *err,
+		struct mls_h5 **h5)
+{
+	static const struct mls_h5_limits limits = MLS_H5_LIMITS;
+	struct mls_h5_frame frame = { .what = MLS_H5_ASK_MAKE };
+	struct mls_h5 *new = mls_arena_alloc(arena, sizeof(*new));
+	const char *nothing;
+	int ret;
+
+	if (!new)
+		return mls_no_memory(arena, file->path, err);
+	*new = (struct mls_h5){ .blob = file, .arena = arena, .err = err };
+	ret = mls_h5_process_start(file, arena->format, &limits, err, &new->process);
+	if (ret)
+		return ret;
+	ret = ask(new, &frame, arena->format, file->path, &nothing);
+	if (ret)
+		mls_h5_close(new);
+	else
+		*h5 = new;
+	return ret;
+}
+
+/* Sends what stands behind one or two names, too; nothing comes back. */
+static int put(struct mls_h5 *h5, struct mls_h5_frame *frame, const char *first, const char *second,
+	       const void *bytes, size_t size)
+{
+	size_t n_first = strlen(first) + 1, n_second = second ? strlen(second) + 1 : 0;
+	size_t all = n_first + n_second + size;
+	char *payload = mls_arena_array(h5->arena, all, 1);
+	struct mls_h5_frame answer;
+	const char *nothing;
+
+	if (!payload)
+		return mls_error(h5->err, -ENOMEM, "Cannot write model: %s: no memory",
+				 h5->blob->path);
+	if (all > MLS_H5_MAX_QUESTION)
+		return mls_error(h5->err, -EFBIG,
+				 "Cannot write model: %s: %s: expected at most %u bytes, found %zu",
+				 h5->blob->path, second ? second : first, MLS_H5_MAX_QUESTION, all);
+	memcpy(payload, first, n_first);
+	if (second)
+		memcpy(payload + n_first, second, n_second);
+	if (size)
+		memcpy(payload + n_first + n_second, bytes, size);
+	frame->size = (uint32_t)all;
+	return mls_h5_process_ask(&h5->process, frame, payload, h5->arena, &answer, &nothing);
+}
+
+int mls_h5_put_group(struct mls_h5 *h5, const char *path)
+{
+	struct mls_h5_frame frame = { .what = MLS_H5_ASK_PUT_GROUP };
+
+	return put(h5, &frame, path, NULL, NULL, 0);
+}
+
+int mls_h5_put_text(struct mls_h5 *h5, const char *object, const char *attribute, const char *text)
+{
+	struct mls_h5_frame frame = { .what = MLS_H5_ASK_PUT_TEXT };
+
+	return put(h5, &frame, object, attribute, text, strlen(text) + 1);
+}
+
+int mls_h5_put_texts(struct mls_h5 *h5, const char *object, const char *attribute,
+		     const struct mls_h5_names *texts)
+{
+	struct mls_h5_frame frame = { .what = MLS_H5_ASK_PUT_TEXTS, .values = { texts->n } };
+	size_t size = 0, used = 0;
+	char *all;
+
+	for (uint32_t i = 0; i < texts->n; i++)
+		size += strlen(texts->names[i]) + 1;
+	all = mls_arena_array(h5->arena, size + 1, 1);
+	if (!all)
+		return mls_error(h5->err, -ENOMEM, "Cannot write model: %s: no memory",
+				 h5->blob->path);
+	for (uint32_t i = 0; i < texts->n; i++) {
+		size_t n = strlen(texts->names[i]) + 1;
+
+		memcpy(all + used, texts->names[i], n);
+		used += n;
+	}
+	return put(h5, &frame, object, attribute, all, size);
+}
+
+int mls_h5_put_tensor(struct mls_h5 *h5, const char *path, uint32_t rows, uint32_t columns,
+		      const float *numbers)
+{
+	struct mls_h5_frame frame = {
+		.what = MLS_H5_ASK_PUT_TENSOR,
+		.values = { columns ? 2 : 1, rows, columns ? columns : 1 },
+	};
+
+	return put(h5, &frame, path, NULL, numbers,
+		   (size_t)rows * (columns ? columns : 1) * sizeof(float));
+}
+
+int mls_h5_content(struct mls_h5 *h5, struct mls_blob *content)
+{
+	struct mls_h5_frame frame = { .what = MLS_H5_ASK_CONTENT };
+	const char *bytes;
+	int ret = ask(h5, &frame, "", NULL, &bytes);
+
+	if (ret)
+		return ret;
+	if (!mls_h5_detect((const uint8_t *)bytes, frame.size))
+		return mls_h5_process_distrust(&h5->process, "no HDF5 file");
+	content->data = (const uint8_t *)bytes;
+	content->size = frame.size;
 	return 0;
 }

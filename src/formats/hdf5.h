@@ -92,4 +92,33 @@ struct mls_h5_tensor {
  */
 int mls_h5_tensor(struct mls_h5 *h5, const char *path, struct mls_h5_tensor *tensor);
 
+/* ---- making a file ------------------------------------------------------------------------ */
+
+/**
+ * mls_h5_make() - begin a new file, which is made in memory
+ * @file:  its path, for messages; no content; stays until mls_h5_close()
+ * @arena: for what is sent
+ *
+ * Return: 0; -ENOTSUP without libhdf5, or where no process may be started; -errno.
+ */
+int mls_h5_make(const struct mls_blob *file, struct mls_arena *arena, struct mlsched_error *err,
+		struct mls_h5 **h5);
+
+/** mls_h5_put_group() - the group above it is there already */
+int mls_h5_put_group(struct mls_h5 *h5, const char *path);
+
+/** mls_h5_put_text() - an attribute that is one string of any length; "" is the root */
+int mls_h5_put_text(struct mls_h5 *h5, const char *object, const char *attribute, const char *text);
+
+/** mls_h5_put_texts() - an attribute that is a list of short strings */
+int mls_h5_put_texts(struct mls_h5 *h5, const char *object, const char *attribute,
+		     const struct mls_h5_names *texts);
+
+/** mls_h5_put_tensor() - float32 [rows, columns], or [rows] when @columns is 0 */
+int mls_h5_put_tensor(struct mls_h5 *h5, const char *path, uint32_t rows, uint32_t columns,
+		      const float *numbers);
+
+/** mls_h5_content() - the whole file so far, in the arena */
+int mls_h5_content(struct mls_h5 *h5, struct mls_blob *content);
+
 #endif /* MLS_FORMATS_HDF5_H */

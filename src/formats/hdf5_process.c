@@ -48,12 +48,17 @@ extern char **environ;
 
 /* ---- starting ---------------------------------------------------------------------------- */
 
+static const char *doing(const struct mls_h5_process *p)
+{
+	return p->file->size ? "read" : "write";
+}
+
 static int cannot_start(const struct mls_h5_process *p, const char *what, int error)
 {
 	return mls_error(p->err, -error,
-			 "Cannot read model: %s: no process in which the HDF5 library could read "
-			 "it: %s: %s",
-			 p->file->path, what, strerror(error));
+			 "Cannot %s model: %s: no process in which the HDF5 library could %s it: "
+			 "%s: %s",
+			 doing(p), p->file->path, doing(p), what, strerror(error));
 }
 
 /*
@@ -65,6 +70,8 @@ static int check_sandbox(const struct mls_h5_process *p)
 {
 	if (prctl(PR_GET_SECCOMP) >= 0 || errno != EPERM)
 		return 0;
+	if (!p->file->size)
+		return cannot_start(p, "the sandbox starts none", ENOTSUP);
 	return mls_error(p->err, -ENOTSUP,
 			 "Cannot read model: %s: a %s file is read in a process of its own, and "
 			 "the sandbox of a running scheduler starts none: `mlsched convert` makes "
@@ -144,8 +151,11 @@ static int set_files(posix_spawn_file_actions_t *files, int socket, int image)
 
 	for (int fd = MLS_H5_SOCKET + 1; !error && fd < MLS_H5_IMAGE; fd++)
 		error = posix_spawn_file_actions_addopen(files, fd, "/dev/null", O_RDWR, 0);
-	if (!error)
+	if (!error && image >= 0)
 		error = posix_spawn_file_actions_adddup2(files, image, MLS_H5_IMAGE);
+	if (!error && image < 0)
+		error = posix_spawn_file_actions_addopen(files, MLS_H5_IMAGE, "/dev/null", O_RDWR,
+							 0);
 	return error;
 }
 
@@ -193,8 +203,10 @@ int mls_h5_process_start(const struct mls_blob *file, const char *format,
 		return cannot_start(process, "a socket", errno);
 	process->socket = sockets[0];
 	theirs = move_up(sockets[1]);
-	image = theirs < 0 ? -1 : make_file("mlsched-model", 0, file->data, file->size);
-	program = image < 0 ? -1 : make_program();
+	if (theirs >= 0 && file->size)
+		image = make_file("mlsched-model", 0, file->data, file->size);
+	if (theirs >= 0 && (image >= 0 || !file->size))
+		program = make_program();
 	if (program < 0) {
 		ret = cannot_start(process, "a file in memory", errno);
 	} else {
@@ -244,6 +256,12 @@ static bool reap(struct mls_h5_process *p, siginfo_t *info)
 
 static int failed(struct mls_h5_process *p, const char *how)
 {
+	if (!p->file->size)
+		return mls_error(
+			p->err, -EIO,
+			"Cannot write model: %s: expected the HDF5 library to make it, found "
+			"that it failed: %s",
+			p->file->path, how);
 	return mls_error(p->err, -EINVAL,
 			 "Invalid %s format: %s: expected a file that the HDF5 library can read, "
 			 "found one on which it failed: %s",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The process in which libhdf5 reads a file: starting it, asking it, and what to say
- * when it fails.  What is asked, and whether an answer makes sense, is hdf5.c's.
+ * The process in which libhdf5 reads a file, or makes one: starting it, asking it, and
+ * what to say when it fails.  What is asked, and whether an answer makes sense, is hdf5.c's.
  */
 #ifndef MLS_FORMATS_HDF5_PROCESS_H
 #define MLS_FORMATS_HDF5_PROCESS_H
@@ -26,7 +26,7 @@ struct mls_h5_limits {
 
 /**
  * struct mls_h5_process - one of them
- * @file:   that it reads, for messages
+ * @file:   that it reads, for messages; one that it makes has no content yet
  * @format: as messages call it
  * @pid:    -1: it has ended
  */
@@ -40,7 +40,7 @@ struct mls_h5_process {
 };
 
 /**
- * mls_h5_process_start() - start one on the content of a file
+ * mls_h5_process_start() - start one on the content of a file; without any, it makes one
  *
  * Return: 0; -ENOTSUP where no process may be started; -errno; then there is nothing
  * to end.

@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-/* Descriptors that the process finds open: the socket, and the file's content. */
+/* Descriptors that the process finds open: the socket, and the content of the file that is to be read. */
 #define MLS_H5_SOCKET 0
 #define MLS_H5_IMAGE  3
 
@@ -23,12 +23,19 @@ enum mls_h5_question {
 	MLS_H5_ASK_LIST, /* group; @values[0] names */
 	MLS_H5_ASK_TEXTS, /* object, attribute; @values[0] texts */
 	MLS_H5_ASK_TENSOR, /* path; rank and dims, and float32 as they are */
+	/* Of a file that is made, instead of those above: */
+	MLS_H5_ASK_MAKE, /* format, path */
+	MLS_H5_ASK_PUT_GROUP, /* path */
+	MLS_H5_ASK_PUT_TEXT, /* object, attribute, text */
+	MLS_H5_ASK_PUT_TEXTS, /* object, attribute, texts; @values[0] of them */
+	MLS_H5_ASK_PUT_TENSOR, /* path, float32; @values: rank and dims */
+	MLS_H5_ASK_CONTENT, /* ""; answered by the whole file */
 };
 
-/* What one attribute, one list of names or one tensor may come to. */
-#define MLS_H5_MAX_ANSWER ((uint32_t)4 << 20)
-/* Of a question: two paths. */
-#define MLS_H5_MAX_QUESTION ((uint32_t)16 << 10)
+/* What one attribute, one list of names, one tensor, or all of a file that is made may come to. */
+#define MLS_H5_MAX_ANSWER ((uint32_t)8 << 20)
+/* Two paths, and an attribute or a tensor. */
+#define MLS_H5_MAX_QUESTION ((uint32_t)2 << 20)
 #define MLS_H5_MAX_PATH     1024
 /* In a group, or in an attribute. */
 #define MLS_H5_MAX_NAMES 4096

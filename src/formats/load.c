@@ -61,9 +61,9 @@ void mls_clean_text(char *text)
 static const struct mls_format formats[] = {
 	{ "savedmodel", "TensorFlow SavedModel directory", "", mls_savedmodel_detect,
 	  mls_savedmodel_load, mlsched_model_save },
-	{ "h5", "Keras .h5 file", ".h5", mls_h5_format_detect, mls_keras_load, NULL },
+	{ "h5", "Keras .h5 file", ".h5", mls_h5_format_detect, mls_keras_load, mls_h5_save },
 	{ "keras", "Keras .keras archive", ".keras", mls_keras_format_detect, mls_keras_load,
-	  NULL },
+	  mls_keras_save },
 	{ "onnx", "ONNX file", ".onnx", mls_onnx_detect, mls_onnx_load, mls_onnx_save },
 	{ "tflite", "LiteRT .tflite file", ".tflite", mls_tflite_detect, mls_tflite_load, NULL },
 };

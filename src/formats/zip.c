@@ -21,7 +21,7 @@
 /* Keras stores; whoever packs again with another tool shrinks no further than this. */
 #define MAX_RATIO 100
 
-#define NEEDS "reading zip archives needs libzip (Debian: apt install libzip4)"
+#define NEEDS "%s zip archives needs libzip (Debian: apt install libzip4)"
 
 /* struct zip_stat and struct zip_error of its header: the same in all versions 5 of libzip.so. */
 struct stat_of_member {
@@ -42,6 +42,7 @@ struct zip_failure {
 };
 
 enum {
+	TRUNCATE = 8,
 	READ_ONLY = 16,
 	NAMES_AS_THEY_ARE = 64,
 	STORED = 0,
@@ -64,7 +65,18 @@ enum {
 	F(zip_fread, int64_t, (void *, void *, uint64_t))                                   \
 	F(zip_fclose, int, (void *))                                                        \
 	F(zip_file_strerror, const char *, (void *))                                        \
-	F(zip_strerror, const char *, (void *))
+	F(zip_strerror, const char *, (void *))                                             \
+	F(zip_source_buffer, void *, (void *, const void *, uint64_t, int release))         \
+	F(zip_file_add, int64_t, (void *, const char *, void *source, uint32_t flags))      \
+	F(zip_set_file_compression, int, (void *, uint64_t, int32_t method, uint32_t))      \
+	F(zip_file_set_dostime, int,                                                        \
+	  (void *, uint64_t, uint16_t time, uint16_t date, uint32_t flags))                 \
+	F(zip_source_keep, void, (void *))                                                  \
+	F(zip_source_open, int, (void *))                                                   \
+	F(zip_source_read, int64_t, (void *, void *, uint64_t))                             \
+	F(zip_source_close, int, (void *))                                                  \
+	F(zip_source_stat, int, (void *, struct stat_of_member *))                          \
+	F(zip_close, int, (void *))
 
 static struct {
 	void *handle;
@@ -85,16 +97,17 @@ struct mls_zip {
 	mls_error((z)->err, code, "Invalid %s format: %s: " format_, (z)->arena->format, \
 		  (z)->blob->path, ##__VA_ARGS__)
 
-static int look_up(const char *path, struct mlsched_error *err)
+static int look_up(const char *path, bool writes, struct mlsched_error *err)
 {
+	const char *verb = writes ? "write" : "read", *gerund = writes ? "writing" : "reading";
 	static const char *const names[] = { "libzip.so.5", "libzip.so.4", "libzip.so" };
 	const char *missing = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names) && !api.handle; i++)
 		api.handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
 	if (!api.handle)
-		return mls_error(err, -ENOTSUP, "Cannot read model: %s: " NEEDS ": %s", path,
-				 dlerror());
+		return mls_error(err, -ENOTSUP, "Cannot %s model: %s: " NEEDS ": %s", verb, path,
+				 gerund, dlerror());
 /* A pointer to data made one to a function: POSIX demands that this works. */
 #define LOOK_UP(name, result, parameters)                     \
 	do {                                                  \
@@ -108,18 +121,18 @@ static int look_up(const char *path, struct mlsched_error *err)
 		return 0;
 	dlclose(api.handle);
 	api.handle = NULL;
-	return mls_error(err, -ENOTSUP, "Cannot read model: %s: " NEEDS ", found one that lacks %s",
-			 path, missing);
+	return mls_error(err, -ENOTSUP, "Cannot %s model: %s: " NEEDS ", found one that lacks %s",
+			 verb, path, gerund, missing);
 }
 
-static int get_api(const char *path, struct mlsched_error *err)
+static int get_api(const char *path, bool writes, struct mlsched_error *err)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	int ret = 0;
 
 	pthread_mutex_lock(&lock);
 	if (!api.handle)
-		ret = look_up(path, err);
+		ret = look_up(path, writes, err);
 	pthread_mutex_unlock(&lock);
 	return ret;
 }
@@ -235,7 +248,7 @@ int mls_zip_open(const struct mls_blob *file, struct mls_arena *arena, struct ml
 	if (!mls_zip_detect(file->data, file->size))
 		return bad(z, -EINVAL, "expected a zip archive, found %s",
 			   file->size ? "a file that begins otherwise" : "0 bytes");
-	ret = get_api(file->path, err);
+	ret = get_api(file->path, false, err);
 	if (!ret)
 		ret = check_end(z);
 	if (!ret)
@@ -346,4 +359,91 @@ int mls_zip_read(struct mls_zip *zip, const char *name, size_t max, struct mls_b
 	blob->data = data;
 	blob->size = (size_t)st.size;
 	return unpack(zip, name, &st, data);
+}
+
+/* ---- making one ---------------------------------------------------------------------------- */
+
+/* The first day that such an archive can name. */
+#define FIRST_DAY (1u << 5 | 1u)
+
+static int cannot_make(const char *path, const char *text, struct mlsched_error *err)
+{
+	return mls_error(
+		err, -EINVAL,
+		"Cannot write model: %s: expected libzip to make an archive, found that it "
+		"says: %.200s",
+		path, text);
+}
+
+static int add_member(void *archive, const struct mls_blob *member)
+{
+	void *source = api.zip_source_buffer(archive, member->data, member->size, 0);
+	int64_t index = source ? api.zip_file_add(archive, member->path, source, 0) : -1;
+
+	if (index < 0) {
+		if (source)
+			api.zip_source_free(source);
+		return -EINVAL;
+	}
+	if (api.zip_set_file_compression(archive, (uint64_t)index, STORED, 0) != 0 ||
+	    api.zip_file_set_dostime(archive, (uint64_t)index, 0, FIRST_DAY, 0) != 0)
+		return -EINVAL;
+	return 0;
+}
+
+static int read_source(void *source, const char *path, struct mls_arena *arena,
+		       struct mlsched_error *err, struct mls_blob *content)
+{
+	struct stat_of_member st = { 0 };
+	uint8_t *bytes;
+	int64_t n;
+
+	if (api.zip_source_stat(source, &st) != 0 || !(st.valid & 1u << 2) ||
+	    api.zip_source_open(source) != 0)
+		return cannot_make(path, "its own buffer cannot be read", err);
+	bytes = mls_arena_alloc(arena, (size_t)st.size);
+	n = bytes ? api.zip_source_read(source, bytes, st.size) : 0;
+	api.zip_source_close(source);
+	if (!bytes)
+		return mls_error(err, -ENOMEM, "Cannot write model: %s: no memory", path);
+	if (n < 0 || (uint64_t)n != st.size)
+		return cannot_make(path, "its own buffer is shorter than it says", err);
+	content->data = bytes;
+	content->size = (size_t)n;
+	return 0;
+}
+
+int mls_zip_make(const char *path, const struct mls_blob *members, size_t n,
+		 struct mls_arena *arena, struct mlsched_error *err, struct mls_blob *content)
+{
+	void *source, *archive = NULL;
+	struct zip_failure failure;
+	int ret = get_api(path, true, err);
+
+	if (ret)
+		return ret;
+	api.zip_error_init(&failure);
+	source = api.zip_source_buffer_create(NULL, 0, 0, &failure);
+	if (source)
+		archive = api.zip_open_from_source(source, TRUNCATE, &failure);
+	if (!archive) {
+		ret = cannot_make(path, api.zip_error_strerror(&failure), err);
+		if (source)
+			api.zip_source_free(source);
+		goto out;
+	}
+	/* The archive's end would be the source's. */
+	api.zip_source_keep(source);
+	for (size_t i = 0; !ret && i < n; i++)
+		ret = add_member(archive, &members[i]);
+	if (!ret && api.zip_close(archive) == 0) {
+		ret = read_source(source, path, arena, err, content);
+	} else {
+		ret = cannot_make(path, api.zip_strerror(archive), err);
+		api.zip_discard(archive);
+	}
+	api.zip_source_free(source);
+out:
+	api.zip_error_fini(&failure);
+	return ret;
 }

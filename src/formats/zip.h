@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Reading members of a zip archive that nobody vouches for, through libzip.
+ * Reading members of a zip archive that nobody vouches for, and making one, through
+ * libzip.
  *
  * The archive is in memory, nothing is ever unpacked to a file system, and a member
  * grows to no more than is allowed beforehand.
@@ -34,5 +35,17 @@ void mls_zip_close(struct mls_zip *zip);
  * -ENOMEM.
  */
 int mls_zip_read(struct mls_zip *zip, const char *name, size_t max, struct mls_blob *blob);
+
+/**
+ * mls_zip_make() - an archive in memory, of members that are stored as they are
+ * @path:    of the archive, for messages
+ * @members: [n], their paths within it
+ * @arena:   receives the content
+ *
+ * No times are written: the same members are the same archive.
+ * Return: 0; -ENOTSUP when there is no libzip; -EINVAL; -ENOMEM.
+ */
+int mls_zip_make(const char *path, const struct mls_blob *members, size_t n,
+		 struct mls_arena *arena, struct mlsched_error *err, struct mls_blob *content);
 
 #endif /* MLS_FORMATS_ZIP_H */

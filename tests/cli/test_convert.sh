@@ -31,8 +31,23 @@ for model in tf215-keras2-norm-h5/model.h5 tf221-keras3-keras/model.keras; do
 	same "convert keeps the weights and normalisation of $model" "$(checksum $keras/$model)" "$(checksum "$tap_tmp/keras")"
 	same "$model predicts what its SavedModel does" "$(predict $keras/$model)" "$(predict "$tap_tmp/keras")"
 done
-refuse "what is called as a format that is only read is not written" "$MLSCHED" convert $hand "$tap_tmp/model.h5"
-refuse "nothing is there then" test -e "$tap_tmp/model.h5"
+for suffix in h5 keras; do
+	check "convert writes .$suffix by the name" "$MLSCHED" convert $models/tf221-keras3-norm-savedmodel/model "$tap_tmp/model.$suffix"
+	same ".$suffix keeps weights and normalisation" "$(checksum $models/tf221-keras3-norm-savedmodel/model)" "$(checksum "$tap_tmp/model.$suffix")"
+	same "a .$suffix gives the same output" "$(predict $models/tf221-keras3-norm-savedmodel/model)" "$(predict "$tap_tmp/model.$suffix")"
+	check "convert writes $suffix under another name" "$MLSCHED" convert --to $suffix "$tap_tmp/model.$suffix" "$tap_tmp/other-$suffix"
+	check "the same model is the same $suffix" cmp "$tap_tmp/model.$suffix" "$tap_tmp/other-$suffix"
+	check "convert replaces one" "$MLSCHED" convert --to $suffix $hand "$tap_tmp/other-$suffix"
+	same "which is another one then" "$(checksum $hand)" "$(checksum "$tap_tmp/other-$suffix")"
+done
+python3 -c 'import sys
+data = bytearray(open(sys.argv[1], "rb").read())
+at = data.index(b"\x89HDF")
+data[at:at + 1] = b"x"
+open(sys.argv[2], "wb").write(data)' "$tap_tmp/model.keras" "$tap_tmp/spoilt.keras"
+same "a member of another content is refused" \
+	"mlsched inspect: Invalid Keras format: $tap_tmp/spoilt.keras: model.weights.h5: expected the bytes of a member, found that libzip says: CRC error" \
+	"$("$MLSCHED" inspect "$tap_tmp/spoilt.keras" 2>&1)"
 
 # A system without the two libraries: whatever is looked up is not found.
 cat >"$tap_tmp/nothing.c" <<'END'
@@ -54,6 +69,14 @@ else
 	same "without libzip the message says what to install" \
 		"mlsched inspect: Cannot read model: $keras/tf221-keras3-keras/model.keras: reading zip archives needs libzip (Debian: apt install libzip4): not found" \
 		"$(without $keras/tf221-keras3-keras/model.keras)"
+	convert_without() { LD_PRELOAD=$tap_tmp/nothing.so "$MLSCHED" convert $hand "$1" 2>&1; }
+	same "nor is any written" \
+		"mlsched convert: Cannot write model: $tap_tmp/none.h5: writing HDF5 needs libhdf5 1.10 or later (Debian: apt install libhdf5-103-1): not found" \
+		"$(convert_without "$tap_tmp/none.h5")"
+	same "nor an archive" \
+		"mlsched convert: Cannot write model: $tap_tmp/none.keras: writing HDF5 needs libhdf5 1.10 or later (Debian: apt install libhdf5-103-1): not found" \
+		"$(convert_without "$tap_tmp/none.keras")"
+	refuse "nothing is there then" test -e "$tap_tmp/none.h5" -o -e "$tap_tmp/none.keras"
 fi
 
 onnx=tests/golden/onnx/models
@@ -131,6 +154,21 @@ echo '{"mlsched": 1, "schema": "seed10", "schema_version": 1, "threshold": 0.25,
 "$MLSCHED" convert "$tap_tmp/threshold" "$tap_tmp/again"
 same "threshold and provenance go along" "threshold      0.25 (logit -1.09861)
 provenance     {\"seed\":7}" "$("$MLSCHED" inspect "$tap_tmp/again" | grep -E '^(threshold|provenance)')"
+
+# Through every format and back, by every other.
+for first in savedmodel h5 keras onnx; do
+	for second in savedmodel h5 keras onnx; do
+		"$MLSCHED" convert --to $first "$tap_tmp/threshold" "$tap_tmp/by-$first" &&
+			"$MLSCHED" convert --to $second "$tap_tmp/by-$first" "$tap_tmp/by-$first-$second" &&
+			"$MLSCHED" convert "$tap_tmp/by-$first-$second" "$tap_tmp/by-$first-$second-back"
+		same "weights, normalisation, schema, threshold and provenance survive $first and $second" \
+			"$("$MLSCHED" inspect "$tap_tmp/again")" \
+			"$("$MLSCHED" inspect "$tap_tmp/by-$first-$second-back" | sed "s|$tap_tmp/by-$first-$second-back|$tap_tmp/again|")"
+		check "and not a bit of the weights is another one ($first, $second)" \
+			cmp "$tap_tmp/again/variables/variables.data-00000-of-00001" \
+			"$tap_tmp/by-$first-$second-back/variables/variables.data-00000-of-00001"
+	done
+done
 
 echo '{"mlsched": 1, "mechanisms": ["ask-again", "from-the-future"], "offers_us": [100, 0.5, 1000000]}' >"$asset"
 "$MLSCHED" convert "$tap_tmp/threshold" "$tap_tmp/again"

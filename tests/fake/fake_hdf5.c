@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,7 +28,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-EXPORT int64_t H5P_CLS_FILE_ACCESS_ID_g = 1, H5T_NATIVE_FLOAT_g = 2;
+EXPORT int64_t H5P_CLS_FILE_ACCESS_ID_g = 1, H5P_CLS_DATASET_CREATE_ID_g = 2;
+EXPORT int64_t H5T_NATIVE_FLOAT_g = 3, H5T_IEEE_F32LE_g = 4, H5T_C_S1_g = 5;
 EXPORT int H5open(void);
 EXPORT int H5get_libversion(unsigned int *major, unsigned int *minor, unsigned int *release);
 EXPORT int H5Ewalk2(mls_hid stack, int direction,
@@ -44,9 +46,11 @@ static bool is_mode(const char *mode)
 	return found && strcmp(found, mode) == 0;
 }
 
+static int *volatile nowhere;
+
 static void crash(void)
 {
-	*(volatile int *)8 = 0;
+	*nowhere = 0;
 }
 
 /* ---- what an intruder would try ------------------------------------------------------------ */
@@ -198,7 +202,7 @@ static void lie(struct mls_h5_frame frame, const void *payload, size_t size)
 
 static void answer_by_mode(void)
 {
-	static const float numbers[4] = { 1, 2, 3, 0x1p0f / 0 };
+	static const float numbers[4] = { 1, 2, 3, INFINITY };
 	struct mls_h5_frame frame = { .what = MLS_H5_ASK_OPEN };
 
 	if (is_mode("lie-long"))

@@ -134,6 +134,16 @@ def as_float32(row: list[float]) -> list[float]:
     return list(struct.unpack(f"<{len(row)}f", struct.pack(f"<{len(row)}f", *row)))
 
 
+def rows_for(model: Path, generator: random.Random) -> list[list[float]]:
+    """Rows as in training: within the ranges that the model names, else small numbers."""
+    about = json.loads(mlsched("inspect", "--json", model).stdout)
+    width = about["inputs"]
+    ranges = about.get("calibration")
+    limits = list(zip(ranges["min"], ranges["max"])) if ranges else [(0, 2)] * width
+    return [as_float32([generator.uniform(low, high) for low, high in limits])
+            for _ in range(100)]
+
+
 def as_text(rows: list[list[float]], digits: int = 9) -> str:
     return "".join(" ".join(f"{value:.{digits}g}" for value in row) + "\n" for row in rows)
 

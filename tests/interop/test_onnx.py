@@ -23,13 +23,13 @@ from interop import (
     Environment,
     Scratch,
     Tap,
-    as_float32,
     compare,
     environments,
     in_each,
     mlsched,
     numbers,
     predict,
+    rows_for,
     worker,
     write_rows,
 )
@@ -60,16 +60,6 @@ def check_refusal(version: str, name: str, model: Path) -> None:
                "expected" in message and "found" in message and not done.stdout,
                f"mlsched_refuses_onnx_{version}: {name}",
                f"status {done.returncode}: {done.stdout}{message}")
-
-
-def rows_for(model: Path, generator: random.Random) -> list[list[float]]:
-    """Rows as in training: within the ranges that the model names, else small numbers."""
-    about = json.loads(mlsched("inspect", "--json", model).stdout)
-    width = about["inputs"]
-    ranges = about.get("calibration")
-    limits = list(zip(ranges["min"], ranges["max"])) if ranges else [(0, 2)] * width
-    return [as_float32([generator.uniform(low, high) for low, high in limits])
-            for _ in range(100)]
 
 
 def write_ours(top: Path, generator: random.Random) -> list[dict]:

@@ -33,6 +33,7 @@
 
 #include <mlsched/mlsched.h>
 
+#include "src/formats/format.h"
 #include "src/formats/onnx.h"
 
 #define MODELS "tests/golden/savedmodel/models/"
@@ -251,7 +252,7 @@ static void jansson_free(void *block)
 
 static char scratch[64];
 static char target[128];
-static char onnx_target[128];
+static char onnx_target[128], keras_target[128];
 
 static struct mlsched_model *old_model, *new_model;
 
@@ -301,14 +302,19 @@ static bool fail_load(const char *path, uint32_t checksum, long *left, long n, i
 	return reached;
 }
 
+/* Questions to the process that has libhdf5 are many, and much like one another. */
+static long step(long n)
+{
+	return n < 50 ? 1 : 31;
+}
+
 static long fail_every(const char *path, long *left, int code)
 {
 	uint32_t checksum = checksum_at(path);
 	long n = 0;
 
-	/* Questions to the process that reads HDF5 are many, and much like one another. */
 	while (fail_load(path, checksum, left, n, code))
-		n += n < 60 ? 1 : 29;
+		n += step(n);
 	return n;
 }
 
@@ -439,9 +445,10 @@ static bool fail_save(long *left, long n, int code, bool *wrote)
 
 static void remove_model(void)
 {
-	char command[2 * sizeof(target) + sizeof(onnx_target) + 32];
+	char command[3 * sizeof(target) + 32];
 
-	snprintf(command, sizeof(command), "rm -rf '%s' '%s'", target, onnx_target);
+	snprintf(command, sizeof(command), "rm -rf '%s' '%s' '%s'", target, onnx_target,
+		 keras_target);
 	assert_int_equal(system(command), 0);
 }
 
@@ -458,7 +465,7 @@ static void every_failing_allocation_of_save_keeps_the_old_model(void **state)
 	long n, n_kept = 0;
 
 	(void)state;
-	for (n = 0; reached; n++) {
+	for (n = 0; reached; n += step(n)) {
 		restore_old_model();
 		reached = fail_save(&allocations_left, n, -ENOMEM, &wrote);
 		n_kept += !wrote;
@@ -471,7 +478,7 @@ static void fail_every_call_of_save(int least_old, int least_new)
 	bool reached = true, wrote;
 	int n_old = 0, n_new = 0;
 
-	for (long n = 0; reached; n++) {
+	for (long n = 0; reached; n += step(n)) {
 		restore_old_model();
 		reached = fail_save(&calls_left, n, -EIO, &wrote);
 		*(wrote ? &n_new : &n_old) += 1;
@@ -486,11 +493,13 @@ static void every_failing_system_call_of_save_leaves_old_or_new(void **state)
 	fail_every_call_of_save(20, 2);
 }
 
-static void save_as_file(void)
+static void save_as_file(const char *path,
+			 int (*save)(const struct mlsched_model *model, const char *path,
+				     enum mlsched_savedmodel_form form, struct mlsched_error *err))
 {
 	remove_model();
-	saved = onnx_target;
-	save_model = mls_onnx_save;
+	saved = path;
+	save_model = save;
 }
 
 static void save_as_directory(void)
@@ -502,9 +511,18 @@ static void save_as_directory(void)
 
 static void every_failure_of_saving_a_file_leaves_old_or_new(void **state)
 {
-	save_as_file();
+	save_as_file(onnx_target, mls_onnx_save);
 	every_failing_allocation_of_save_keeps_the_old_model(state);
 	fail_every_call_of_save(8, 2);
+	save_as_directory();
+}
+
+/* A .keras has an .h5 in it. */
+static void every_failure_of_saving_a_keras_model_leaves_old_or_new(void **state)
+{
+	save_as_file(keras_target, mls_keras_save);
+	every_failing_allocation_of_save_keeps_the_old_model(state);
+	fail_every_call_of_save(20, 2);
 	save_as_directory();
 }
 
@@ -579,6 +597,7 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(scratch));
 	snprintf(target, sizeof(target), "%s/model", scratch);
 	snprintf(onnx_target, sizeof(onnx_target), "%s/model.onnx", scratch);
+	snprintf(keras_target, sizeof(keras_target), "%s/model.keras", scratch);
 	old_model = make_model(1);
 	new_model = make_model(2);
 	/* min <= max is checked when the file is read: 1..3 and 1..4 are in order. */
@@ -607,6 +626,7 @@ int main(void)
 		cmocka_unit_test(every_failing_allocation_of_save_keeps_the_old_model),
 		cmocka_unit_test(every_failing_system_call_of_save_leaves_old_or_new),
 		cmocka_unit_test(every_failure_of_saving_a_file_leaves_old_or_new),
+		cmocka_unit_test(every_failure_of_saving_a_keras_model_leaves_old_or_new),
 		cmocka_unit_test(file_system_without_exchange_keeps_old_or_new_when_calls_fail),
 		cmocka_unit_test(old_model_put_aside_by_a_killed_writer_comes_back),
 	};

@@ -16,7 +16,7 @@ static const char *const names[] = {
 	"libhdf5.so.320",        "libhdf5_serial.so",     "libhdf5.so",
 };
 
-#define NEEDS "reading HDF5 needs libhdf5 1.10 or later (Debian: apt install libhdf5-103-1)"
+#define NEEDS "%s HDF5 needs libhdf5 1.10 or later (Debian: apt install libhdf5-103-1)"
 
 static void *address_of(void *handle, const char *name, const char **missing)
 {
@@ -30,8 +30,17 @@ static void *address_of(void *handle, const char *name, const char **missing)
 /* Returns what is missing, or NULL. */
 static const char *look_up(struct mls_h5_api *api)
 {
+	static const struct {
+		const char *name;
+		size_t offset;
+	} ids[] = {
+		{ "H5P_CLS_FILE_ACCESS_ID_g", offsetof(struct mls_h5_api, file_access) },
+		{ "H5P_CLS_DATASET_CREATE_ID_g", offsetof(struct mls_h5_api, dataset_create) },
+		{ "H5T_NATIVE_FLOAT_g", offsetof(struct mls_h5_api, native_float) },
+		{ "H5T_IEEE_F32LE_g", offsetof(struct mls_h5_api, file_float) },
+		{ "H5T_C_S1_g", offsetof(struct mls_h5_api, string) },
+	};
 	const char *missing = NULL;
-	const mls_hid *id;
 
 /* A pointer to data made one to a function: POSIX demands that this works. */
 #define LOOK_UP(name, result, parameters)                                 \
@@ -49,15 +58,18 @@ static const char *look_up(struct mls_h5_api *api)
 	*(void **)&api->uncompress = dlsym(api->handle, "uncompress");
 	if (missing || api->H5open() < 0)
 		return missing ? missing : "a start without an error";
-	id = address_of(api->handle, "H5P_CLS_FILE_ACCESS_ID_g", &missing);
-	api->file_access = id ? *id : -1;
-	id = address_of(api->handle, "H5T_NATIVE_FLOAT_g", &missing);
-	api->native_float = id ? *id : -1;
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		const mls_hid *id = address_of(api->handle, ids[i].name, &missing);
+
+		*(mls_hid *)(void *)((char *)api + ids[i].offset) = id ? *id : -1;
+	}
 	return missing;
 }
 
-int mls_h5_api_get(const char *path, struct mlsched_error *err, const struct mls_h5_api **api)
+int mls_h5_api_get(const char *path, bool writes, struct mlsched_error *err,
+		   const struct mls_h5_api **api)
 {
+	const char *verb = writes ? "write" : "read", *gerund = writes ? "writing" : "reading";
 	static struct mls_h5_api found;
 	static bool is_there;
 	unsigned int major = 0, minor = 0, release = 0;
@@ -69,8 +81,8 @@ int mls_h5_api_get(const char *path, struct mlsched_error *err, const struct mls
 	for (size_t i = 0; i < ARRAY_SIZE(names) && !found.handle; i++)
 		found.handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
 	if (!found.handle)
-		return mls_error(err, -ENOTSUP, "Cannot read model: %s: " NEEDS ": %s", path,
-				 dlerror());
+		return mls_error(err, -ENOTSUP, "Cannot %s model: %s: " NEEDS ": %s", verb, path,
+				 gerund, dlerror());
 	missing = look_up(&found);
 	if (!missing)
 		found.H5get_libversion(&major, &minor, &release);
@@ -81,8 +93,8 @@ int mls_h5_api_get(const char *path, struct mlsched_error *err, const struct mls
 	found.handle = NULL;
 	if (missing)
 		return mls_error(err, -ENOTSUP,
-				 "Cannot read model: %s: " NEEDS ", found one that lacks %s", path,
-				 missing);
-	return mls_error(err, -ENOTSUP, "Cannot read model: %s: " NEEDS ", found %u.%u.%u", path,
-			 major, minor, release);
+				 "Cannot %s model: %s: " NEEDS ", found one that lacks %s", verb,
+				 path, gerund, missing);
+	return mls_error(err, -ENOTSUP, "Cannot %s model: %s: " NEEDS ", found %u.%u.%u", verb,
+			 path, gerund, major, minor, release);
 }

@@ -39,12 +39,12 @@ static void limit(int what, rlim_t soft, rlim_t hard)
 {
 	struct rlimit now;
 
-	if (getrlimit((__rlimit_resource_t)what, &now) != 0)
+	if (getrlimit(what, &now) != 0)
 		return;
 	hard = hard < now.rlim_max ? hard : now.rlim_max;
 	soft = soft < hard ? soft : hard;
 	now = (struct rlimit){ .rlim_cur = soft, .rlim_max = hard };
-	setrlimit((__rlimit_resource_t)what, &now);
+	setrlimit(what, &now);
 }
 
 void mls_limit_resources(unsigned int cpu_s, size_t file_size)

@@ -2,6 +2,7 @@
 /*
  * The program that runs libhdf5: it is part of the library (hdf5_program.c), started by
  * hdf5_process.c for one file, and answers questions about it until nobody asks any more.
+ * Files are made here as well, so that libhdf5 is never in the caller's memory at all.
  *
  * Its order matters.  It closes what it should not have got, limits what it may take,
  * loads libhdf5, gives up every system call but those for memory and its socket, and
@@ -21,6 +22,7 @@
 #include "src/formats/hdf5.h"
 #include "src/formats/hdf5_child/api.h"
 #include "src/formats/hdf5_child/limits.h"
+#include "src/formats/hdf5_child/write.h"
 #include "src/formats/hdf5_protocol.h"
 
 /* How it ends when it is not killed. */
@@ -112,22 +114,112 @@ static void answer_names(struct mls_h5_frame *frame, const struct mls_h5_names *
 	free(all);
 }
 
-static int open_file(const struct mls_h5_frame *frame, char *payload)
+/* From here on there is the library, and little else. */
+static int begin(const struct mls_h5_frame *frame, const char *payload,
+		 const struct mls_h5_api **api)
 {
-	static char kept[MLS_H5_MAX_QUESTION + 1];
-	const struct mls_h5_api *api;
+	bool writes = frame->what == MLS_H5_ASK_MAKE;
+	char *kept = malloc(frame->size);
 	int ret;
 
+	if (!kept)
+		_exit(END_NO_MEMORY);
 	memcpy(kept, payload, frame->size);
-	arena.limit = frame->values[0] | (size_t)frame->values[1] << 32;
 	arena.format = text_of(kept, frame->size, 0);
 	file.path = text_of(kept, frame->size, 1);
-	ret = mls_h5_api_get(file.path, &error, &api);
+	ret = mls_h5_api_get(file.path, writes, &error, api);
 	if (ret)
 		return ret;
 	if (mls_limit_calls() != 0)
 		_exit(END_NOT_LIMITED);
-	return mls_h5_open(&file, &arena, &error, &h5);
+	return 0;
+}
+
+static int open_file(const struct mls_h5_frame *frame, const char *payload)
+{
+	const struct mls_h5_api *api;
+	int ret = begin(frame, payload, &api);
+
+	arena.limit = frame->values[0] | (size_t)frame->values[1] << 32;
+	return ret ? ret : mls_h5_open(&file, &arena, &error, &h5);
+}
+
+/* ---- making a file: its content is the caller's own ---------------------------------------- */
+
+static int make_file(const struct mls_h5_frame *frame, const char *payload)
+{
+	const struct mls_h5_api *api;
+	int ret = begin(frame, payload, &api);
+
+	return ret ? ret : mls_h5_write_begin(api, file.path, &error);
+}
+
+static int put_texts(const struct mls_h5_frame *frame, const char *payload)
+{
+	const char *texts[MLS_H5_MAX_NAMES];
+
+	if (frame->values[0] > MLS_H5_MAX_NAMES)
+		_exit(END_QUESTION);
+	for (uint32_t i = 0; i < frame->values[0]; i++)
+		texts[i] = text_of(payload, frame->size, 2 + (int)i);
+	return mls_h5_write_texts(text_of(payload, frame->size, 0),
+				  text_of(payload, frame->size, 1), texts, frame->values[0]);
+}
+
+static int put_tensor(const struct mls_h5_frame *frame, const char *payload)
+{
+	const char *path = text_of(payload, frame->size, 0);
+	size_t used = strlen(path) + 1, size = frame->size - used;
+	float *numbers = malloc(size + 1);
+	int ret;
+
+	if (!numbers)
+		_exit(END_NO_MEMORY);
+	if (frame->values[0] > 2 ||
+	    size != (size_t)frame->values[1] * frame->values[2] * sizeof(float))
+		_exit(END_QUESTION);
+	/* Behind a path of any length they are not aligned. */
+	memcpy(numbers, path + used, size);
+	ret = mls_h5_write_tensor(path, frame->values[0], &frame->values[1], numbers);
+	free(numbers);
+	return ret;
+}
+
+static void serve_writer(struct mls_h5_frame *frame, const char *payload)
+{
+	const char *first = text_of(payload, frame->size, 0);
+	size_t size = 0;
+	void *content = NULL;
+	int ret;
+
+	switch (frame->what) {
+	case MLS_H5_ASK_MAKE:
+		ret = make_file(frame, payload);
+		break;
+	case MLS_H5_ASK_PUT_GROUP:
+		ret = mls_h5_write_group(first);
+		break;
+	case MLS_H5_ASK_PUT_TEXT:
+		ret = mls_h5_write_text(first, text_of(payload, frame->size, 1),
+					text_of(payload, frame->size, 2));
+		break;
+	case MLS_H5_ASK_PUT_TEXTS:
+		ret = put_texts(frame, payload);
+		break;
+	case MLS_H5_ASK_PUT_TENSOR:
+		ret = put_tensor(frame, payload);
+		break;
+	case MLS_H5_ASK_CONTENT:
+		ret = mls_h5_write_content(&content, &size);
+		break;
+	default:
+		_exit(END_QUESTION);
+	}
+	if (ret)
+		refuse(frame, ret);
+	else
+		answer(frame, content, size);
+	free(content);
 }
 
 static void serve(struct mls_h5_frame *frame, char *payload)
@@ -197,9 +289,14 @@ static void map_file(void)
 	struct stat st;
 	void *data;
 
-	if (fstat(MLS_H5_IMAGE, &st) != 0 || st.st_size <= 0)
+	if (fstat(MLS_H5_IMAGE, &st) != 0 || st.st_size < 0)
 		_exit(END_STARTED_OTHERWISE);
+	/* Nothing is to be read: one will be made. */
 	file.size = (size_t)st.st_size;
+	if (!file.size) {
+		close(MLS_H5_IMAGE);
+		return;
+	}
 	data = mmap(NULL, file.size, PROT_READ, MAP_PRIVATE, MLS_H5_IMAGE, 0);
 	if (data == MAP_FAILED)
 		_exit(END_NO_MEMORY);
@@ -225,6 +322,9 @@ int main(int argc, char **argv)
 			_exit(END_QUESTION);
 		receive(payload, frame.size);
 		payload[frame.size] = '\0';
-		serve(&frame, payload);
+		if (file.size)
+			serve(&frame, payload);
+		else
+			serve_writer(&frame, payload);
 	}
 }

@@ -201,7 +201,7 @@ static int check_heaps(struct mls_h5 *h5)
 /* It prints its errors, and looks for filters in places that an environment names. */
 static int begin(const char *path, struct mlsched_error *err)
 {
-	int ret = mls_h5_api_get(path, err, &api);
+	int ret = mls_h5_api_get(path, false, err, &api);
 
 	if (ret)
 		return ret;
