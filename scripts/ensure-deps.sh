@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# ensure-deps.sh BUILD_DIR [build|test|vm]: call install-deps.sh if something is
+# ensure-deps.sh BUILD_DIR [build|test|interop|vm]: call install-deps.sh if something is
 # missing that a build (or, with "test", the tests and benchmarks, with "vm" the
 # virtual machines) needs; quick and silent when nothing is.
 set -eu -o pipefail

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# install-deps.sh BUILD_DIR [build|test|vm]: install the Debian packages that
+# install-deps.sh BUILD_DIR [build|test|interop|vm]: install the Debian packages that
 # mlsched needs (for "build" without those of the tests, for "vm" with those of the
 # virtual machines) and build libbpf into BUILD_DIR.  Does nothing that is done already.
 set -eu -o pipefail

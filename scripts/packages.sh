@@ -31,17 +31,20 @@ ubuntu) build_packages+=(linux-tools-common linux-tools-generic) ;;
 *) build_packages+=(bpftool) ;;
 esac
 # For docs/python.md: PyTorch of PyPI brings 5 GB of CUDA along.  Elsewhere the test says that it skips.
+interop_packages=()
 case $(. /etc/os-release 2>/dev/null; echo "${ID:-}") in
-debian) test_packages+=(python3-torch) ;;
+debian) interop_packages+=(python3-torch) ;;
 esac
 
-# packages_for WHAT: sets the array packages to what one needs to "build", to "test"
-# (and build), or for virtual machines ("vm", and all the rest).
+# packages_for WHAT: sets the array packages to what one needs to "build", to "test" (and
+# build), to test beside the tools of others, too ("interop"), or for virtual machines ("vm",
+# and what "test" has).
 packages_for() {
 	# shellcheck disable=SC2034
 	packages=("${build_packages[@]}")
 	case $1 in
 	test) packages+=("${test_packages[@]}") ;;
+	interop) packages+=("${test_packages[@]}" "${interop_packages[@]}") ;;
 	vm) packages+=("${test_packages[@]}" "${vm_packages[@]}") ;;
 	esac
 }

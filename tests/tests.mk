@@ -83,7 +83,7 @@ TESTS ?= unit property golden cli interop live
 
 .PHONY: test
 test: ## build and run all tests (TESTS="unit cli" or single files)
-	@scripts/ensure-deps.sh "$(O)" test
+	@scripts/ensure-deps.sh "$(O)" $(if $(findstring interop,$(TESTS)),interop,test)
 	@$(MAKE) --no-print-directory tests-build
 	@failed=0; \
 	case "$(TESTS)" in *interop*) scripts/install-deps-tf.sh --for-tests "$(O)" && \

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import subprocess
 import sys
 import threading
 import tracemalloc
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import network
+from conftest import golden, network
 from numpy.typing import NDArray
 
 import mlsched
@@ -220,6 +221,36 @@ def test_predictions_release_the_gil(generator: np.random.Generator) -> None:
         if seen:
             return
     pytest.fail("no other thread ran while a batch was computed")
+
+
+@pytest.mark.skipif(not golden("models"), reason="no tests/golden here")
+def test_loading_goes_on_in_many_threads_beside_processes_of_ones_own() -> None:
+    """Keras files are read by a process of the library's: its end is nobody else's, and theirs not its."""
+    paths = [path for path in golden("models") if path.suffix in (".h5", ".keras", ".onnx")]
+    wanted = {path: mlsched.load(path).checksum for path in paths}
+    wrong: list[object] = []
+    loaded = threading.Event()
+
+    def load() -> None:
+        try:
+            wrong.extend(path for path in paths if mlsched.load(path).checksum != wanted[path])
+        except mlsched.Error as error:
+            wrong.append(error)
+
+    def spawn() -> None:
+        while not loaded.is_set():
+            if subprocess.run(["sh", "-c", "exit 7"], check=False).returncode != 7:
+                wrong.append("a process of ours")
+
+    loaders = [threading.Thread(target=load) for _ in range(4)]
+    spawner = threading.Thread(target=spawn)
+    for thread in (spawner, *loaders):
+        thread.start()
+    for thread in loaders:
+        thread.join()
+    loaded.set()
+    spawner.join()
+    assert not wrong
 
 
 def test_one_model_serves_many_threads(model: mlsched.Model, rows: NDArray[np.float32]) -> None:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import sqlite3
 import struct
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,19 @@ def test_a_recording_becomes_parquet_that_says_the_same(recording: Path, tmp_pat
     # Rows of the simulated scheduler are rows of a model.
     schema = next(schema for schema in mlsched.schemas() if schema.name == "mig15")
     assert names == [feature.name for feature in schema.features]
+
+
+def test_mlsched_parquet_is_a_command(recording: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    target = tmp_path / "sim.parquet"
+    (entry,) = importlib.metadata.entry_points(group="console_scripts", name="mlsched-parquet")
+    command = [sys.executable, "-c", f"import sys, {entry.module}; sys.argv[0] = '/bin/{entry.name}'; "
+               f"{entry.value.replace(':', '.')}()"]
+    said = output(*command, recording, target)
+    assert said == f"{target}: {parquet.read_metadata(target).num_rows} decisions\n"
+    done = subprocess.run([*command, target, target], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == f"mlsched-parquet: {target}: no recording: file is not a database\n"
 
 
 def test_what_is_no_recording_is_refused_and_leaves_no_file(recording: Path, tmp_path: Path) -> None:

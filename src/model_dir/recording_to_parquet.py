@@ -4,7 +4,7 @@
 
     recording_to_parquet.py RECORDING OUTPUT.parquet
 
-The same as `python -m mlsched.recordings` of the Python package (python/), for who has not
+The same as `mlsched-parquet` of the Python package (python/), for who has not
 installed it.  Needs pyarrow, and nothing else beside Python.
 """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Decisions of a recording as a Parquet file, one column for each input.
 
-    python -m mlsched.recordings RECORDING OUTPUT.parquet
+    mlsched-parquet RECORDING OUTPUT.parquet
 
 A recording (docs/recordings.md) is what `mlsched record`, `mlsched run --record` and `mlsched sim
 --record` write.  Names stand for numbers, NULL stays null.  The file's metadata has the sessions,
@@ -184,7 +184,3 @@ def main() -> None:
     except Error as error:
         sys.exit(f"{name}: {error}")
     print(f"{arguments.output}: {n} decisions")
-
-
-if __name__ == "__main__":
-    main()
