@@ -426,8 +426,8 @@ def copy_of(pointer: Any, count: int) -> NDArray[np.float32]:
 
 
 def load(path: Path) -> Model:
-    """Read a model, whatever its format: a SavedModel directory, a Keras .h5 or .keras, an ONNX
-    file (formats() lists them).  The format is found by content; no code from the file is run,
+    """Read a model, whatever its format: a SavedModel directory, a Keras .h5 or .keras, an ONNX or
+    LiteRT file (formats() lists them).  The format is found by content; no code from the file is run,
     and nothing in it is trusted.
 
     Raises ModelNotFoundError; InvalidModelError when it is damaged or no model;
