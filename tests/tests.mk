@@ -20,6 +20,9 @@ $(TEST_OBJ) $(TEST_LIB_O): | $(PROTO_H) $(SKELS)
 TEST_LDFLAGS_test_forward := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc free aligned_alloc \
 	posix_memalign mmap pthread_mutex_lock pthread_rwlock_rdlock pthread_spin_lock)
 
+# test_hdf5 does something just before the process is started.
+TEST_LDFLAGS_test_hdf5 := -Wl,--wrap=posix_spawn
+
 # test_train_alloc lets each of these fail.
 TEST_LDFLAGS_test_train_alloc := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc pthread_create)
 

@@ -41,6 +41,9 @@
 #define MFD_EXEC 0x0010U
 #endif
 
+/* Milliseconds after which an answer is late enough to see whether anybody is there. */
+#define LOOK_MS 500
+
 /* The program, as an executable file has it: hdf5_program.c. */
 extern const uint8_t mls_h5_program[], mls_h5_program_end[];
 
@@ -324,18 +327,29 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Until the socket can be used or @until has come: -ETIME. */
+/*
+ * Until the socket can be used, or @until has come: -ETIME.  A fork() of another thread
+ * while the process was started has a copy of its end of the socket, and keeps that
+ * from being closed with it: so it is looked after, too, now and then (-EPIPE).
+ */
 static int wait_for(const struct mls_h5_process *p, short events, int64_t until)
 {
 	struct pollfd pfd = { .fd = p->socket, .events = events };
-	int n;
+	int n = 0;
 
-	do {
+	while (n == 0 || (n < 0 && errno == EINTR)) {
 		int64_t left = until - now_ms();
+		siginfo_t info;
 
-		n = poll(&pfd, 1, left > 0 ? (int)left : 0);
-	} while (n < 0 && errno == EINTR);
-	return n > 0 ? 0 : n == 0 ? -ETIME : -errno;
+		n = poll(&pfd, 1, left > LOOK_MS ? LOOK_MS : left > 0 ? (int)left : 0);
+		if (n > 0)
+			return 0;
+		if (n == 0 && left <= LOOK_MS)
+			return -ETIME;
+		if (n == 0 && (!is_ours(p->pid, &info) || info.si_pid != 0))
+			return poll(&pfd, 1, 0) > 0 ? 0 : -EPIPE;
+	}
+	return -errno;
 }
 
 /* Sends, or receives, all bytes; -ETIME, -EPIPE when the other end is gone, -errno. */

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -181,6 +182,53 @@ static void a_crash_is_seen_where_children_are_ignored(void **state)
 	mls_arena_free(&s.arena);
 }
 
+/*
+ * Another thread of the caller makes a copy of the caller at the worst moment: it has
+ * everything that was open then, the process's end of the socket, too, and lives on.
+ */
+static pid_t copy;
+static int copy_lives[2];
+static bool makes_copy;
+
+int __real_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *files,
+		       const posix_spawnattr_t *attributes, char *const argv[], char *const env[]);
+int __wrap_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *files,
+		       const posix_spawnattr_t *attributes, char *const argv[], char *const env[]);
+int __wrap_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *files,
+		       const posix_spawnattr_t *attributes, char *const argv[], char *const env[])
+{
+	char byte;
+
+	if (makes_copy) {
+		copy = fork();
+		if (copy == 0) {
+			close(copy_lives[1]);
+			if (read(copy_lives[0], &byte, 1) >= 0)
+				_exit(0);
+		}
+	}
+	return __real_posix_spawn(pid, path, files, attributes, argv, env);
+}
+
+static void a_crash_is_seen_while_a_copy_of_the_caller_has_the_socket(void **state)
+{
+	struct session s;
+
+	(void)state;
+	pretend("crash");
+	assert_int_equal(pipe(copy_lives), 0);
+	makes_copy = true;
+	assert_int_equal(open_within(&s, (struct mls_h5_limits){ 600, 600 }), -EINVAL);
+	makes_copy = false;
+	assert_string_equal(s.err.message, FAILED("signal 11 (Segmentation fault)"));
+	/* It has lived until now. */
+	assert_int_equal(waitpid(copy, NULL, WNOHANG), 0);
+	close(copy_lives[0]);
+	close(copy_lives[1]);
+	assert_int_equal(waitpid(copy, NULL, 0), copy);
+	mls_arena_free(&s.arena);
+}
+
 /* ---- what it may do ------------------------------------------------------------------------------- */
 
 static void who_takes_it_over_finds_nothing_to_do(void **state)
@@ -345,6 +393,7 @@ int main(void)
 		cmocka_unit_test(one_that_waits_for_ever_is_stopped),
 		cmocka_unit_test(one_that_hangs_up_and_lives_on_is_ended),
 		cmocka_unit_test(a_crash_is_seen_where_children_are_ignored),
+		cmocka_unit_test(a_crash_is_seen_while_a_copy_of_the_caller_has_the_socket),
 		cmocka_unit_test(who_takes_it_over_finds_nothing_to_do),
 		cmocka_unit_test(no_answer_is_believed_that_makes_no_sense),
 		cmocka_unit_test(threads_read_at_the_same_time),
