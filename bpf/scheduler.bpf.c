@@ -88,16 +88,19 @@ static __always_inline bool run_at_once(struct task_struct *p, struct task *t, u
 	return true;
 }
 
-/* Can an idle CPU expect to be idle for longer than a move from that far costs? */
-static __always_inline bool is_worth(u32 cpu, u32 level, u64 now)
+/* For how long a CPU without work is expected to have none. */
+static __always_inline u64 idle_expected(u32 cpu, u64 now)
 {
 	struct scheduler_cpu *c = cpu_at(cpu);
 	u64 since = c->idle_since;
 
-	if (level >= LEVELS)
-		return false;
-	return mls_policy_is_worth(&policy, level, c->idle_mean,
-				   since && since < now ? now - since : 0);
+	return mls_policy_expected(c->idle_mean, since && since < now ? now - since : 0);
+}
+
+/* Can an idle CPU expect to be idle for longer than a move from that far costs? */
+static __always_inline bool is_worth(u32 cpu, u32 level, u64 now)
+{
+	return level < LEVELS && mls_policy_is_worth(&policy, level, idle_expected(cpu, now));
 }
 
 /* Of the running task, as far as we know. */
@@ -422,8 +425,9 @@ __noinline int steal_from(u32 src, u32 dst, u64 now)
 	u32 seen = 0, cause;
 	bool refused = false, moved = false;
 
-	if (length <= 0 || !mls_policy_offers_steal(&policy, distance(src, dst), (u32)length,
-						    !is_in(&idle, src), cpu_at(src)->burst))
+	if (length <= 0 ||
+	    !mls_policy_offers_steal(&policy, distance(src, dst), (u32)length, !is_in(&idle, src),
+				     cpu_at(src)->burst, idle_expected(dst, now)))
 		return 0;
 	bpf_for_each(scx_dsq, p, src, 0)
 	{
@@ -805,8 +809,8 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 	u32 queue = (u32)scx_bpf_dsq_nr_queued(src), runs = !is_in(&idle, src),
 	    length = queue + runs;
 	u64 weight = weigh_queue(src, queue, runs);
-	u32 seen = 0, cause;
-	bool refused = false, moved = false, uneven = false, lopsided = false;
+	u32 seen = 0, what = 0, cause;
+	bool refused = false, moved = false;
 	struct scheduler_cpu *c = cpu_at(src);
 	struct task_struct *p;
 
@@ -835,19 +839,8 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 		cause = SCHEDULER_BY_SAFETY;
 		if (mls_policy_rule(&policy, 1, may_run_on(p, src), waited(t, now),
 				    other ? 0 : kept_for(dst, now)) == MLS_POLICY_OPEN) {
-			if (refused ||
-			    !mls_policy_offers_balance(length, other, 1, excess, t->weight))
-				continue;
-			if (!near &&
-			    !mls_policy_offers_balance(length, other, 0, excess, t->weight)) {
-				if (!mls_policy_is_lopsided(length, weight, other, excess))
-					continue;
-				lopsided = true;
-				if (c->lopsided < MLS_POLICY_LOPSIDED)
-					continue;
-			}
-			uneven = true;
-			if (c->uneven < MLS_POLICY_UNEVEN)
+			if (refused || !mls_policy_offers_level(&c->turns, &what, length, other,
+								near, excess, t->weight))
 				continue;
 			if (!decide(t, MLS_POLICY_BALANCE, src, dst, true)) {
 				if (!other)
@@ -875,25 +868,21 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 		break;
 	}
 	bpf_rcu_read_unlock();
-	c->uneven = uneven && !moved ? c->uneven + 1 : 0;
-	c->lopsided = moved ? 0 : mls_policy_lopsided(c->lopsided, lopsided);
+	mls_policy_turn(&c->turns, what, moved);
 	return moved;
 }
 
 static int on_timer(void *map, int *key, struct turn *turn)
 {
 	u64 now = bpf_ktime_get_ns();
-	u32 from = turn->next;
-	s32 first = -1;
-	u32 k;
+	u32 begin = turn->next, from = begin, k;
 
 	bpf_for(k, 0, TIMER_SOURCES) {
 		s32 src = find(QUEUED, SCHEDULER_ROW_ALL | (u64)NO_ROW << 32, from, ~0ull, 0);
 
-		if (src < 0 || src == first)
+		/* Once around, though the first may have no queue any more. */
+		if (src < 0 || (k && mls_policy_is_around(begin, from, (u32)src)))
 			break;
-		if (first < 0)
-			first = src;
 		from = (u32)src + 1;
 		level_queue((u32)src, turn->number + k, now);
 	}

@@ -270,8 +270,7 @@ struct scheduler_counts {
  * @weight:     of the running task
  * @mean:       weight of a task in its queue, when the timer last looked
  * @policy:     of the running task, the kernel's number
- * @uneven:     turns of the timer for which its queue has been heavier than others,
- * @lopsided:   mls_policy_lopsided()
+ * @turns:      of the timer for which its queue has been unlike others
  * @asking:     it is reading a slot: nobody may write to one that it may have found
  * @reported:   length of its queue, when mlsched_report() last looked
  * @domain:     set by the loader, like @node
@@ -295,8 +294,7 @@ struct scheduler_cpu {
 	u32 weight;
 	u32 mean;
 	u32 policy;
-	u32 uneven;
-	u32 lopsided;
+	struct mls_policy_turns turns;
 	u32 asking;
 	s32 reported;
 	u16 domain;

@@ -68,8 +68,8 @@ enum mls_policy_level {
  * @granularity: virtual time by which a task that wakes up must be ahead of the
  *               one that runs to take its place
  * @limit:       of the safety rules
- * @worth:       for which a CPU must be expected to be idle before it takes a task
- *               from each level: what a move costs, and then some
+ * @worth:       of waiting that a move from each level must spare the task: what it
+ *               costs, and then some
  */
 struct mls_policy {
 	u64 slice;
@@ -82,7 +82,7 @@ struct mls_policy {
 
 #define MLS_POLICY_SLICE       3000000ull
 #define MLS_POLICY_SLICE_MIN   2000000ull
-#define MLS_POLICY_CREDIT      2000000ull
+#define MLS_POLICY_CREDIT      500000ull
 #define MLS_POLICY_GRANULARITY 500000ull
 #define MLS_POLICY_LIMIT       100000000ull
 #define MLS_POLICY_WORTH_NEAR  2000000ull
@@ -249,18 +249,37 @@ static inline u64 mls_policy_idle(u64 average, u64 period)
 	return average - average / 4 + period / 4;
 }
 
+/* For so long, in ns, must a CPU be expected to be idle before it takes a task from a domain, */
+#define MLS_POLICY_IDLE_NEAR 100000ull
+#define MLS_POLICY_IDLE_FAR  1000000ull
+
+/* and before it takes the only one that waits there. */
+#define MLS_POLICY_IDLE_LONE 2000000ull
+
 /**
- * mls_policy_is_worth() - may an idle CPU take a task from that far?
+ * mls_policy_expected() - ns for which a CPU is expected to be idle
  * @average:  of its idle periods
  * @idle_for: ns for which it has been idle now
+ */
+static inline u64 mls_policy_expected(u64 average, u64 idle_for)
+{
+	return average > idle_for ? average : idle_for;
+}
+
+/**
+ * mls_policy_is_worth() - may an idle CPU take a task from that far?
+ * @expected: mls_policy_expected()
  *
  * A CPU whose own task is back in a moment would only take a cache from another
- * task, and send its own one after it.
+ * task, and send its own one after it.  Who offers moves that spare less (policy.worth)
+ * asks for no longer idle periods either.
  */
 static inline int mls_policy_is_worth(const struct mls_policy *policy, enum mls_policy_level level,
-				      u64 average, u64 idle_for)
+				      u64 expected)
 {
-	return average >= policy->worth[level] || idle_for >= policy->worth[level];
+	u64 least = level == MLS_POLICY_NEAR ? MLS_POLICY_IDLE_NEAR : MLS_POLICY_IDLE_FAR;
+
+	return expected >= (least < policy->worth[level] ? least : policy->worth[level]);
 }
 
 /* So often in the safety limit a queue is searched for those that have waited too long. */
@@ -314,7 +333,7 @@ static inline int mls_policy_offers_wakeup(const struct mls_policy *policy,
 }
 
 /* Wake-ups from another domain, less those from its own, after which a task may follow. */
-#define MLS_POLICY_PULLS      4
+#define MLS_POLICY_PULLS      2
 #define MLS_POLICY_PULLS_MOST 8
 
 /** mls_policy_pulls() - the count after a wake-up by a task that runs at @level from it */
@@ -348,47 +367,27 @@ static inline int mls_policy_offers_pull(enum mls_policy_level level, u32 pulls,
  * @queued:      tasks that wait at the source
  * @source_runs: and one runs there,
  * @burst:       usually for so long
+ * @expected:    mls_policy_expected() of the CPU that asks
  *
  * Two runnable tasks at the source, or it keeps its only one; and not if a move costs
- * more than it spares.
+ * more than it spares.  The only one that waits has its turn soon, and leaves a CPU behind
+ * that is idle as soon as the other sleeps: it goes to one that has nothing else to do for
+ * some time.
  */
 static inline int mls_policy_offers_steal(const struct mls_policy *policy,
 					  enum mls_policy_level level, u32 queued, int source_runs,
-					  u64 burst)
+					  u64 burst, u64 expected)
 {
-	return queued + !!source_runs >= 2 &&
-	       mls_policy_spared(policy, queued, burst) >= policy->worth[level];
+	u64 worth = policy->worth[level];
+
+	if (queued + !!source_runs < 2 || mls_policy_spared(policy, queued, burst) < worth)
+		return 0;
+	return queued > 1 ||
+	       expected >= (worth < MLS_POLICY_IDLE_LONE ? worth : MLS_POLICY_IDLE_LONE);
 }
 
 /* Turns of the timer for which queues must differ: tasks come and go. */
 #define MLS_POLICY_UNEVEN 3
-
-/* How long far queues have been lopsided, by mls_policy_lopsided(), when they are levelled like near ones. */
-#define MLS_POLICY_LOPSIDED 32
-
-/**
- * mls_policy_is_lopsided() - do the tasks of two queues weigh so differently that number says little?
- * @src_weight: of all @src_length that are runnable at the source
- * @excess:     by so much more than that of the @dst_length at the destination
- *
- * By an eighth in the mean.  Of tasks that weigh the same, one or two more far away are no
- * reason to move any; but where the heavy ones are, others have less for as long as it lasts.
- */
-static inline int mls_policy_is_lopsided(u32 src_length, u64 src_weight, u32 dst_length, s64 excess)
-{
-	s64 src = (s64)src_weight * dst_length, dst = ((s64)src_weight - excess) * src_length;
-
-	return 8 * (src > dst ? src - dst : dst - src) > src;
-}
-
-/** mls_policy_lopsided() - the measure after a turn in which a queue was lopsided or not */
-static inline u32 mls_policy_lopsided(u32 lopsided, int is_lopsided)
-{
-	if (is_lopsided)
-		return lopsided < MLS_POLICY_LOPSIDED ? lopsided + 1 : lopsided;
-	/* Somebody passed by: that is not the end of it. */
-	return lopsided > 2 ? lopsided - 2 : 0;
-}
 
 /**
  * mls_policy_offers_balance() - may a waiting task go to a CPU that is less loaded?
@@ -414,6 +413,82 @@ static inline int mls_policy_offers_balance(u32 src_length, u32 dst_length, int 
 	if (5 * (s64)weight > (near ? 4 : 2) * excess)
 		return 0;
 	return longer || 8 * (s64)weight >= excess;
+}
+
+/* Turns of the timer for which a queue must have been unfair to its tasks, by mls_policy_unfair(). */
+#define MLS_POLICY_UNFAIR 8
+
+/**
+ * mls_policy_is_unfair() - does a waiting task have less than it would have in another queue?
+ * @dst_length: runnable tasks at the destination
+ * @excess:     weight of those at the source less that of those at the destination
+ * @weight:     of the task
+ *
+ * Of three tasks on two CPUs two have half as much time as the third for as long as nobody
+ * moves.  Where that lasts they take turns, one by one: what was uneven one way is so the
+ * other way afterwards, and not by more than a queue's weight is known (a quarter).  And what mls_policy_offers_balance() would leave as
+ * it is, two tasks more far away, or heavy ones there and light ones here, gets level.
+ */
+static inline int mls_policy_is_unfair(u32 dst_length, s64 excess, u32 weight)
+{
+	return dst_length && 4 * (s64)weight <= 5 * excess && 8 * (s64)weight >= excess;
+}
+
+/** mls_policy_unfair() - the measure after a turn in which a queue was unfair or not */
+static inline u32 mls_policy_unfair(u32 unfair, int is_unfair)
+{
+	if (is_unfair)
+		return unfair < MLS_POLICY_UNFAIR ? unfair + 1 : unfair;
+	/* Somebody passed by: that is not the end of it. */
+	return unfair > 2 ? unfair - 2 : 0;
+}
+
+/**
+ * struct mls_policy_turns - for how long one queue has differed from others, in turns of the timer
+ * @uneven: some task may go to be level with another,
+ * @unfair: mls_policy_unfair()
+ */
+struct mls_policy_turns {
+	u32 uneven;
+	u32 unfair;
+};
+
+/* What a turn has seen of a queue, as bits. */
+enum mls_policy_seen {
+	MLS_POLICY_SEEN_UNEVEN = 1 << 0,
+	MLS_POLICY_SEEN_UNFAIR = 1 << 1,
+};
+
+/**
+ * mls_policy_offers_level() - may the timer take this task to that queue, and has it lasted?
+ * @turns:      of the source
+ * @seen:       mls_policy_seen of this turn; what is seen now is added
+ * @src_length: runnable tasks at the source,
+ * @dst_length: and at the destination
+ * @near:       both are of one domain
+ * @excess:     weight of those at the source less that of those at the destination
+ * @weight:     of the task
+ */
+static inline int mls_policy_offers_level(const struct mls_policy_turns *turns, u32 *seen,
+					  u32 src_length, u32 dst_length, int near, s64 excess,
+					  u32 weight)
+{
+	if (mls_policy_offers_balance(src_length, dst_length, near, excess, weight)) {
+		*seen |= MLS_POLICY_SEEN_UNEVEN;
+		return turns->uneven >= MLS_POLICY_UNEVEN;
+	}
+	if (!mls_policy_is_unfair(dst_length, excess, weight))
+		return 0;
+	*seen |= MLS_POLICY_SEEN_UNFAIR;
+	return turns->unfair >= MLS_POLICY_UNFAIR;
+}
+
+/** mls_policy_turn() - after a turn that has @seen this of a queue and @moved a task or none */
+static inline void mls_policy_turn(struct mls_policy_turns *turns, u32 seen, int moved)
+{
+	turns->uneven = seen & MLS_POLICY_SEEN_UNEVEN && !moved ? turns->uneven + 1 : 0;
+	turns->unfair = moved ? 0 :
+				mls_policy_unfair(turns->unfair, !!(seen & MLS_POLICY_SEEN_UNFAIR));
 }
 
 /**
@@ -557,6 +632,18 @@ static inline u32 mls_policy_from(u64 word, u32 start)
 	u64 above = word & ~0ull << (start & 63);
 
 	return mls_policy_first(above ? above : word);
+}
+
+/**
+ * mls_policy_is_around() - a search that began at @begin has come to its beginning again
+ * @from:  where it went on, cyclically: behind the last one found
+ * @found: where that has led it
+ */
+static inline int mls_policy_is_around(u32 begin, u32 from, u32 found)
+{
+	if (from > begin) /* not yet past the end */
+		return found < from && found >= begin;
+	return found >= begin || found < from;
 }
 
 #endif /* MLS_CORE_POLICY_H */

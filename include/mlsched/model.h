@@ -75,8 +75,8 @@ struct mlsched_layer {
  *               or NULL
  * @tuned:       the next two are stated: for which scheduler it was trained
  * @mechanisms:  that this has, as `mlsched run --mechanisms` takes them, "": none
- * @offers_us:   us for which a CPU must be expected to be idle before the model is
- *               asked whether it takes a task from so far
+ * @offers_us:   us of waiting that a move from so far must spare a task before the
+ *               model is asked
  */
 struct mlsched_meta {
 	char schema[MLSCHED_SCHEMA_NAME_SIZE];

@@ -38,8 +38,9 @@ static const struct argp_option options[] = {
 	  "its training)",
 	  0 },
 	{ "offers", OPTION_OFFERS, "NEAR,NODE,FAR", 0,
-	  "The same: for so long, in us, a CPU must be expected to be idle before it takes a task "
-	  "from within a domain, from another one, from another node (2000,2500,3000)",
+	  "The same: so much waiting, in us, must a move within a domain, from another one, from "
+	  "another node spare a task to be offered; no idle CPU is asked to expect more idle time "
+	  "than that (2000,2500,3000)",
 	  0 },
 	{ "costs", OPTION_COSTS, "NAME", 0,
 	  "Of moves: server; load, as the load of the virtual machines has them; or a file of "

@@ -32,7 +32,7 @@
  * @candidate: slot of one on trial, or -1
  * @checksum:  of the active model's integers
  * @path:      that it was read from
- * @worth:     for which a CPU must be expected to be idle before a move is offered, ns
+ * @worth:     of waiting that a move must spare to be offered, ns
  * @swaps:     by outcome
  * @cpus, @online: of the machine
  * @n_domains: 0: nobody looked

@@ -137,9 +137,9 @@ static const struct argp_option options[] = {
 	  "(fork-in-place,ask-again,level-large)",
 	  5 },
 	{ "offers", OPTION_OFFERS, "NEAR,NODE,FAR", 0,
-	  "For so long, in us, a CPU must be expected to be idle before the model is asked whether "
-	  "it takes a task from within a domain, from another one, from another node "
-	  "(100,300,500)",
+	  "So much waiting, in us, must a move within a domain, from another one, from another "
+	  "node spare a task before the model is asked; no idle CPU is asked to expect more idle "
+	  "time than that (100,300,500)",
 	  5 },
 	{ NULL, 0, NULL, 0, "Refinement, with --from FILE.db:", 6 },
 	{ "init", OPTION_INIT, "MODEL", 0,

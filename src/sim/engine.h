@@ -164,7 +164,7 @@ union sim_cpu_policy {
 		u32 mean; /* weight of a task in the queue, when the timer last looked */
 		u32 owner; /* task that ran last and sleeps, and one; 0: none */
 		u32 length;
-		u32 uneven, lopsided;
+		struct mls_policy_turns turns;
 	} mls;
 	struct {
 		u64 zero; /* the average when there was somebody last */
@@ -270,8 +270,7 @@ struct sim_watch {
 /**
  * struct sim_tuning - what our policy can be given
  * @mechanisms: that it has: bits 1 << enum mls_policy_mechanism
- * @worth:      ns for which a CPU must be expected to be idle before it is offered a task from
- *              each level: as of struct mls_policy
+ * @worth:      ns of waiting that a move from each level must spare: as of struct mls_policy
  */
 struct sim_tuning {
 	u32 mechanisms;

@@ -102,13 +102,18 @@ static u32 level_between(const struct sim *s, u32 a, u32 b)
 				 MLS_POLICY_FAR;
 }
 
-static bool is_worth(const struct sim *s, u32 cpu, u32 level)
+static u64 idle_expected(const struct sim *s, u32 cpu)
 {
 	const struct sim_cpu *c = &s->cpus[cpu];
 	u64 since = c->policy.mls.idle_since;
 
-	return mls_policy_is_worth(&s->rules, (enum mls_policy_level)level, c->policy.mls.idle_mean,
+	return mls_policy_expected(c->policy.mls.idle_mean,
 				   since && since < s->now ? s->now - since : 0);
+}
+
+static bool is_worth(const struct sim *s, u32 cpu, u32 level)
+{
+	return mls_policy_is_worth(&s->rules, (enum mls_policy_level)level, idle_expected(s, cpu));
 }
 
 static bool run_at_once(struct sim *s, struct sim_task *t, u32 cpu)
@@ -415,7 +420,8 @@ static u32 steal_from(struct sim *s, u32 src, u32 dst)
 
 	if (!c->queue.n ||
 	    !mls_policy_offers_steal(&s->rules, (enum mls_policy_level)level_between(s, src, dst),
-				     c->queue.n, !is_in(s->idle, src), c->policy.mls.burst))
+				     c->queue.n, !is_in(s->idle, src), c->policy.mls.burst,
+				     idle_expected(s, dst)))
 		return SIM_NONE;
 	for (u32 task = c->queue.first; task != SIM_NONE; task = s->tasks[task].next) {
 		struct sim_task *t = &s->tasks[task];
@@ -665,9 +671,9 @@ static void level_queue(struct sim *s, u32 src, u32 from)
 {
 	struct sim_cpu *c = &s->cpus[src];
 	bool runs = !is_in(s->idle, src);
-	u32 length = c->queue.n + runs, seen = 0;
+	u32 length = c->queue.n + runs, seen = 0, what = 0;
 	u64 weight = weigh_queue(s, src, runs);
-	bool refused = false, uneven = false, lopsided = false, moved = false;
+	bool refused = false, moved = false;
 
 	for (u32 task = c->queue.first; task != SIM_NONE; task = s->tasks[task].next) {
 		struct sim_task *t = &s->tasks[task];
@@ -685,19 +691,9 @@ static void level_queue(struct sim *s, u32 src, u32 from)
 			       (to.others ? weight_at(&s->cpus[to.cpu], to.others - 1) : 0));
 		if (mls_policy_rule(&s->rules, 1, sim_may_run(s, t, src), waited(s, t),
 				    to.others ? 0 : kept_for(s, to.cpu)) == MLS_POLICY_OPEN) {
-			if (refused || !mls_policy_offers_balance(length, to.others, 1, excess,
-								  weight_of(s, t)))
-				continue;
-			if (!near && !mls_policy_offers_balance(length, to.others, 0, excess,
-								weight_of(s, t))) {
-				if (!mls_policy_is_lopsided(length, weight, to.others, excess))
-					continue;
-				lopsided = true;
-				if (c->policy.mls.lopsided < MLS_POLICY_LOPSIDED)
-					continue;
-			}
-			uneven = true;
-			if (c->policy.mls.uneven < MLS_POLICY_UNEVEN)
+			if (refused ||
+			    !mls_policy_offers_level(&c->policy.mls.turns, &what, length, to.others,
+						     near, excess, weight_of(s, t)))
 				continue;
 			if (!decide(s, MLS_POLICY_BALANCE, task, src, to.cpu)) {
 				if (!to.others)
@@ -720,21 +716,19 @@ static void level_queue(struct sim *s, u32 src, u32 from)
 		sim_waits(s, to.cpu);
 		break;
 	}
-	c->policy.mls.uneven = uneven && !moved ? c->policy.mls.uneven + 1 : 0;
-	c->policy.mls.lopsided = moved ? 0 : mls_policy_lopsided(c->policy.mls.lopsided, lopsided);
+	mls_policy_turn(&c->policy.mls.turns, what, moved);
 }
 
 static void timer(struct sim *s)
 {
-	u32 from = s->turn_from, first = SIM_NONE;
+	u32 begin = s->turn_from, from = begin;
 
 	for (u32 k = 0; k < TIMER_SOURCES; k++) {
 		u32 src = find(s, s->queued, 0, EVERYWHERE, from, NULL);
 
-		if (src == SIM_NONE || src == first)
+		/* Once around, though the first may have no queue any more. */
+		if (src == SIM_NONE || (k && mls_policy_is_around(begin, from, src)))
 			break;
-		if (first == SIM_NONE)
-			first = src;
 		from = src + 1;
 		level_queue(s, src, s->turn + k);
 	}

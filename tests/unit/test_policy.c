@@ -253,24 +253,32 @@ static void short_idle_periods_are_not_worth_a_move(void **state)
 
 	(void)state;
 	for (int level = 0; level < MLS_POLICY_LEVELS; level++) {
-		u64 worth = policy.worth[level];
+		enum mls_policy_level l = (enum mls_policy_level)level;
+		u64 least = level ? MLS_POLICY_IDLE_FAR : MLS_POLICY_IDLE_NEAR;
+		struct mls_policy eager = policy;
 
-		assert_false(mls_policy_is_worth(&policy, (enum mls_policy_level)level, worth - 1,
-						 worth - 1));
-		assert_true(mls_policy_is_worth(&policy, (enum mls_policy_level)level, worth, 0));
-		/* A long one is, whatever the others were like. */
-		assert_true(mls_policy_is_worth(&policy, (enum mls_policy_level)level, 0, worth));
-		/* Farther is dearer, and within what the average can reach. */
-		assert_true(!level || worth > policy.worth[level - 1]);
-		assert_true(worth < MLS_POLICY_IDLE_MOST);
+		assert_false(mls_policy_is_worth(&policy, l, least - 1));
+		assert_true(mls_policy_is_worth(&policy, l, least));
+		/* Within what the average can reach, as is what the last one that waits asks for. */
+		assert_true(least < MLS_POLICY_IDLE_MOST);
+		/* Farther is dearer. */
+		assert_true(!level || policy.worth[level] > policy.worth[level - 1]);
+		/* Who offers cheaper moves asks for no more than they cost. */
+		eager.worth[level] = 50000;
+		assert_true(mls_policy_is_worth(&eager, l, 50000));
+		assert_false(mls_policy_is_worth(&eager, l, 49999));
 	}
+	assert_true(MLS_POLICY_IDLE_LONE < MLS_POLICY_IDLE_MOST);
+	/* A long one is, whatever the others were like. */
+	assert_int_equal(mls_policy_expected(5, 7), 7);
+	assert_int_equal(mls_policy_expected(7, 5), 7);
 	/* One long night does not make a CPU idle for ever. */
 	for (int i = 0; i < 20; i++)
 		mean = mls_policy_idle(mean, 3600ull * 1000000000);
 	assert_true(mean <= MLS_POLICY_IDLE_MOST);
 	for (int i = 0; i < 20; i++)
 		mean = mls_policy_idle(mean, 100000);
-	assert_true(mean < policy.worth[MLS_POLICY_NEAR]);
+	assert_true(mean < 2 * MLS_POLICY_IDLE_NEAR);
 }
 
 static void who_is_overdue_is_found_within_the_limit_or_one_round(void **state)
@@ -327,13 +335,32 @@ static void a_steal_leaves_one_runnable_task(void **state)
 	for (int level = 0; level < MLS_POLICY_LEVELS; level++) {
 		enum mls_policy_level l = (enum mls_policy_level)level;
 
-		assert_false(mls_policy_offers_steal(&policy, l, 0, 0, LENGTHY));
-		assert_false(mls_policy_offers_steal(&policy, l, 0, 1, LENGTHY));
-		assert_false(mls_policy_offers_steal(&policy, l, 1, 0, LENGTHY));
-		assert_true(mls_policy_offers_steal(&policy, l, 1, 1, LENGTHY));
-		assert_true(mls_policy_offers_steal(&policy, l, 2, 0, LENGTHY));
+		assert_false(mls_policy_offers_steal(&policy, l, 0, 0, LENGTHY, LENGTHY));
+		assert_false(mls_policy_offers_steal(&policy, l, 0, 1, LENGTHY, LENGTHY));
+		assert_false(mls_policy_offers_steal(&policy, l, 1, 0, LENGTHY, LENGTHY));
+		assert_true(mls_policy_offers_steal(&policy, l, 1, 1, LENGTHY, LENGTHY));
+		assert_true(mls_policy_offers_steal(&policy, l, 2, 0, LENGTHY, LENGTHY));
 		/* Who would be served in a moment stays. */
-		assert_false(mls_policy_offers_steal(&policy, l, 1, 1, policy.worth[l] - 1));
+		assert_false(
+			mls_policy_offers_steal(&policy, l, 1, 1, policy.worth[l] - 1, LENGTHY));
+	}
+}
+
+static void the_only_one_that_waits_goes_to_who_is_idle_for_long(void **state)
+{
+	(void)state;
+	for (int level = 0; level < MLS_POLICY_LEVELS; level++) {
+		enum mls_policy_level l = (enum mls_policy_level)level;
+		struct mls_policy eager = policy;
+
+		assert_false(mls_policy_offers_steal(&policy, l, 1, 1, LENGTHY,
+						     MLS_POLICY_IDLE_LONE - 1));
+		assert_true(
+			mls_policy_offers_steal(&policy, l, 1, 1, LENGTHY, MLS_POLICY_IDLE_LONE));
+		/* Of several that wait one goes anyway. */
+		assert_true(mls_policy_offers_steal(&policy, l, 2, 1, LENGTHY, 0));
+		eager.worth[level] = 0;
+		assert_true(mls_policy_offers_steal(&eager, l, 1, 1, LENGTHY, 0));
 	}
 }
 
@@ -450,38 +477,92 @@ static void balancing_brings_light_and_heavy_tasks_together(void **state)
 	assert_int_equal(find_offered(&heavy, &light, 1), heavy.n);
 }
 
-static void far_queues_are_lopsided_by_weight_not_by_number(void **state)
+/* Equal tasks take turns where one queue is longer by one, and from afar where it is by two. */
+static void equal_tasks_take_turns(void **state)
 {
-	u32 lopsided = 0;
+	const u32 one = MLS_POLICY_WEIGHT;
 
 	(void)state;
-	for (u32 dst = 0; dst < 50; dst++) {
-		for (u32 src = 1; src < 50; src++) {
-			s64 light = 50, heavy = 150, weight = (s64)src * light;
-			s64 of_a_kind = weight - dst * light, unlike = weight - dst * heavy;
+	for (u32 src = 1; src < 50; src++) {
+		for (u32 dst = 0; dst < 50; dst++) {
+			s64 excess = ((s64)src - dst) * one;
+			const struct mls_policy_turns lasts = { 1000, 1000 }, is_new = { 0, 0 };
 
-			/* Whatever their numbers, of tasks that weigh the same. */
-			assert_false(mls_policy_is_lopsided(src, (u64)weight, dst, of_a_kind));
-			assert_int_equal(mls_policy_is_lopsided(src, (u64)weight, dst, unlike),
-					 dst > 0);
+			for (int near = 0; near < 2; near++) {
+				u32 seen = 0;
+				int level = mls_policy_offers_balance(src, dst, near, excess, one);
+
+				/* What has just begun may be over in a moment. */
+				assert_false(mls_policy_offers_level(&is_new, &seen, src, dst, near,
+								     excess, one));
+				if (level)
+					assert_int_equal(seen, MLS_POLICY_SEEN_UNEVEN);
+				/* An idle CPU asks for itself. */
+				assert_int_equal(!!seen,
+						 level || (dst && src > dst && src <= dst + 8));
+				assert_int_equal(mls_policy_offers_level(&lasts, &seen, src, dst,
+									 near, excess, one),
+						 !!seen);
+			}
 		}
 	}
+}
+
+/* What goes for fairness alone leaves nothing more uneven than it was, or than weights are known. */
+static void turns_make_nothing_more_uneven(void **state)
+{
+	struct mls_random random;
+	u32 n = 0;
+
+	(void)state;
+	mls_random_seed(&random, new_seed(), 0);
+	for (int trial = 0; trial < 100000; trial++) {
+		u32 weight = 1 + mls_random_below(&random, 100 * MLS_POLICY_WEIGHT);
+		s64 excess = (s64)mls_random_below(&random, 400 * MLS_POLICY_WEIGHT) -
+			     200 * MLS_POLICY_WEIGHT;
+
+		if (!mls_policy_is_unfair(1, excess, weight))
+			continue;
+		n++;
+		assert_true(excess > 0);
+		assert_true(2 * llabs(excess - 2 * (s64)weight) <= 3 * excess);
+		assert_false(mls_policy_is_unfair(0, excess, weight));
+	}
+	assert_true(n > 1000);
 	/* Two light ones and a heavy one, and a heavy one alone: a light one should go. */
-	assert_true(mls_policy_is_lopsided(3, 250, 1, 100));
-	assert_false(mls_policy_is_lopsided(4, 400, 4, 30));
-	assert_true(mls_policy_is_lopsided(4, 400, 4, 60));
-	/* For as long as it is said, and longer than somebody who passes by. */
-	for (u32 turn = 0; turn < MLS_POLICY_LOPSIDED; turn++) {
-		assert_true(lopsided < MLS_POLICY_LOPSIDED);
-		lopsided = mls_policy_lopsided(lopsided, 1);
+	assert_true(mls_policy_is_unfair(1, 100, 50));
+	/* Two heavy ones, and two light ones: a heavy one, and a light one back. */
+	assert_true(mls_policy_is_unfair(2, 400, 300));
+	assert_true(mls_policy_is_unfair(2, 200, 100));
+	assert_false(mls_policy_is_unfair(2, 200, 300));
+}
+
+static void unfairness_is_to_last(void **state)
+{
+	struct mls_policy_turns turns = { 0, 0 };
+	u32 seen = MLS_POLICY_SEEN_UNFAIR, lasts = 0;
+
+	(void)state;
+	for (u32 i = 1; i <= 2 * MLS_POLICY_UNFAIR; i++) {
+		u32 what = 0;
+
+		mls_policy_turn(&turns, seen, 0);
+		if (!lasts && mls_policy_offers_level(&turns, &what, 2, 1, 1, 100, 100))
+			lasts = i;
 	}
-	assert_int_equal(lopsided, MLS_POLICY_LOPSIDED);
-	assert_int_equal(mls_policy_lopsided(lopsided, 1), MLS_POLICY_LOPSIDED);
-	for (u32 turn = 0; turn < MLS_POLICY_LOPSIDED / 2; turn++) {
-		assert_true(lopsided > 0);
-		lopsided = mls_policy_lopsided(lopsided, 0);
-	}
-	assert_int_equal(lopsided, 0);
+	assert_int_equal(lasts, MLS_POLICY_UNFAIR);
+	/* Somebody passes by: not from the beginning. */
+	mls_policy_turn(&turns, 0, 0);
+	assert_int_equal(turns.unfair, MLS_POLICY_UNFAIR - 2);
+	mls_policy_turn(&turns, seen, 1);
+	assert_int_equal(turns.unfair, 0);
+	mls_policy_turn(&turns, 0, 0);
+	assert_int_equal(turns.unfair, 0);
+	for (int i = 0; i < 3; i++)
+		mls_policy_turn(&turns, MLS_POLICY_SEEN_UNEVEN, 0);
+	assert_int_equal(turns.uneven, 3);
+	mls_policy_turn(&turns, 0, 0);
+	assert_int_equal(turns.uneven, 0);
 }
 
 static void hard_rules_stand_above_safety_and_safety_above_verdicts(void **state)
@@ -628,6 +709,36 @@ static void bits_are_counted_and_found(void **state)
 	assert_int_equal(mls_policy_first(1ull << 63), 63);
 }
 
+/* A search over a set that changes, from anywhere: each number once, then it is around. */
+static void a_search_goes_around_once(void **state)
+{
+	enum { N = 5 };
+
+	(void)state;
+	for (u32 begin = 0; begin < N; begin++) {
+		for (u32 steps = 1; steps < 1 << N; steps++) {
+			u32 seen = 0, from = begin;
+
+			/* Found in this order, wherever the set has a hole. */
+			for (u32 k = 0; k < N; k++) {
+				u32 found = (begin + k) % N;
+
+				if (!(steps >> found & 1))
+					continue;
+				if (seen)
+					assert_false(mls_policy_is_around(begin, from, found));
+				seen |= 1u << found;
+				/* Those that were met already are, should they be met again. */
+				from = found + 1;
+				for (u32 again = 0; again < N; again++)
+					if (seen >> again & 1)
+						assert_true(
+							mls_policy_is_around(begin, from, again));
+			}
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -647,10 +758,14 @@ int main(void)
 		cmocka_unit_test(a_wakeup_goes_far_only_past_a_queue),
 		cmocka_unit_test(who_is_woken_from_elsewhere_follows_in_the_end),
 		cmocka_unit_test(a_steal_leaves_one_runnable_task),
+		cmocka_unit_test(the_only_one_that_waits_goes_to_who_is_idle_for_long),
 		cmocka_unit_test(balancing_of_equal_tasks_goes_by_their_numbers),
 		cmocka_unit_test(balancing_by_weight_comes_to_rest_with_weights_level),
 		cmocka_unit_test(balancing_brings_light_and_heavy_tasks_together),
-		cmocka_unit_test(far_queues_are_lopsided_by_weight_not_by_number),
+		cmocka_unit_test(equal_tasks_take_turns),
+		cmocka_unit_test(turns_make_nothing_more_uneven),
+		cmocka_unit_test(unfairness_is_to_last),
+		cmocka_unit_test(a_search_goes_around_once),
 		cmocka_unit_test(hard_rules_stand_above_safety_and_safety_above_verdicts),
 		cmocka_unit_test(only_an_active_model_decides),
 		cmocka_unit_test(who_sleeps_after_each_task_it_makes_is_known_by_the_first),

@@ -104,8 +104,8 @@ static void hysteresis_weighs_waiting_against_refills(void **state)
 		assert_true(asked > 100);
 		taken[i] = (double)accepted / (double)asked;
 	}
-	assert_true(taken[0] > taken[1] + 0.02);
-	assert_true(taken[1] > taken[2] + 0.02);
+	assert_true(taken[0] > taken[1]);
+	assert_true(taken[1] > taken[2] + 0.2);
 }
 
 static void mechanisms_are_those_of_the_name(void **state)

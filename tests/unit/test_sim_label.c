@@ -54,16 +54,16 @@ static void work_for_idle_cpus_is_worth_a_move(void **state)
 	struct means m = label("imbalance", 1, 0, 3 * SIM_MS);
 
 	(void)state;
-	assert_in_range(m.n, 20, 2000);
+	assert_in_range(m.n, 10, 2000);
 	assert_true(m.benefit > 200e3);
 	assert_true(m.positive > m.n / 2);
 }
 
-/* The same decisions where a cache costs a hundred times as much, or a move has its price. */
+/* The same load where a cache costs thirty times as much, or a move has its price. */
 static void dear_moves_are_not_worth_it(void **state)
 {
 	struct means cheap = label("message", 1, 0, 3 * SIM_MS);
-	struct means dear = label("message", 100, 0, 3 * SIM_MS);
+	struct means dear = label("message", 30, 0, 3 * SIM_MS);
 	struct means priced = label("message", 1, 100 * SIM_MS, 3 * SIM_MS);
 
 	(void)state;
@@ -73,7 +73,7 @@ static void dear_moves_are_not_worth_it(void **state)
 	/* What is refused may have to move later, and twice: not none. */
 	assert_int_equal(priced.n, cheap.n);
 	assert_true(priced.benefit < -10e6);
-	assert_true(priced.positive < cheap.positive / 2);
+	assert_true(priced.positive < cheap.positive * 2 / 3);
 }
 
 /*
@@ -136,7 +136,7 @@ static void labels_are_made_under_the_tuning(void **state)
 	(void)state;
 	o.futures = 1;
 	assert_int_equal(sim_machine_parse(&machine, "8c2l", NULL), 0);
-	assert_int_equal(sim_workload_make(&w, "make", 8, NULL), 0);
+	assert_int_equal(sim_workload_make(&w, "message", 8, NULL), 0);
 	for (int i = 0; i < 3; i++) {
 		struct sim_contender c = heuristic;
 		struct sim_rows rows = { 0 };
@@ -146,8 +146,8 @@ static void labels_are_made_under_the_tuning(void **state)
 		n[i] = rows.n;
 		sim_rows_clear(&rows);
 	}
-	assert_true(n[0] < n[1]);
-	assert_true(n[1] < n[2] / 2);
+	assert_true(n[0] < n[1] / 2);
+	assert_true(n[1] < n[2] * 3 / 4);
 }
 
 static void learn(uint32_t n_threads, const struct sim_tuning *tuning, struct mlsched_model **model,
