@@ -73,10 +73,10 @@ def fewer_forks(directory, _):
 
 def fewer_wakeups(directory, _):
     """Short tasks that take the place of a long one need not go elsewhere."""
-    without, with_it = summary(directory, "mixed"), summary(directory, "preempt-short")
+    without, with_it = summary(directory, "sleepers"), summary(directory, "preempt-short")
     before, after = moved(without, ["wakeup"]), moved(with_it, ["wakeup"])
     print(f"tasks that woke up elsewhere: {before} without, {after} with preempt-short; moves "
-          f"{load(directory, 'mixed')['moves']} and {load(directory, 'preempt-short')['moves']}")
+          f"{load(directory, 'sleepers')['moves']} and {load(directory, 'preempt-short')['moves']}")
     if after >= before:
         fail("not fewer")
 

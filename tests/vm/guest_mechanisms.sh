@@ -27,13 +27,15 @@ run() {
 make="make -n 1 -j 2 -w 24"
 crowd="make -n 1 -j 4 -w 24"
 mixed="mixed -n 40"
+# So many that wake up beside a CPU without work that a difference in where they run is no luck.
+sleepers="mixed -w 3 -l 12 -n 160"
 
 for step in "$@"; do
 	case $step in
 	make) run make "$make" --mode collect ;;
 	fork-in-place) run $step "$make" --mode collect --mechanisms "$step" ;;
-	mixed) run mixed "$mixed" --mode collect ;;
-	preempt-short) run $step "$mixed" --mode collect --mechanisms "$step" ;;
+	sleepers) run sleepers "$sleepers" --mode collect ;;
+	preempt-short) run $step "$sleepers" --mode collect --mechanisms "$step" ;;
 	refuse) run refuse "imbalance -n 12" --model /models/refuse ;;
 	ask-again) run $step "imbalance -n 12" --model /models/refuse --mechanisms "$step" ;;
 	# Whose tasks may not leave the CPU where they are made.

@@ -45,8 +45,8 @@ for kernel in "${kernels[@]}"; do
 		check "$kernel: $1" python3 tests/vm/check_mechanisms.py "$2" "$out" "${@:3}"
 		sed 's/^/# /' "$tap_out"
 	}
-	check "$kernel: a guest runs each mechanism" steps "-d 1" make fork-in-place mixed preempt-short refuse ask-again level-large
-	for run in make mixed refuse; do
+	check "$kernel: a guest runs each mechanism" steps "-d 1" make fork-in-place sleepers preempt-short refuse ask-again level-large
+	for run in make sleepers refuse; do
 		holds "$run: off means off" off $run
 	done
 	for run in fork-in-place preempt-short ask-again level-large; do
