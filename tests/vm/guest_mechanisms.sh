@@ -27,8 +27,9 @@ run() {
 make="make -n 1 -j 2 -w 24"
 crowd="make -n 1 -j 4 -w 24"
 mixed="mixed -n 40"
-# So many that wake up beside a CPU without work that a difference in where they run is no luck.
-sleepers="mixed -w 3 -l 12 -n 160"
+# Three tasks for two CPUs, and many that wake up: so often is there none idle in one domain, and
+# one in the other, that a difference in where they run is no luck.
+sleepers="mixed -w 6 -l 12 -n 160"
 
 for step in "$@"; do
 	case $step in

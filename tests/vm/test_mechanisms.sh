@@ -53,7 +53,7 @@ for kernel in "${kernels[@]}"; do
 		holds "$run acts, and no other" acts $run
 	done
 	holds "fork-in-place: fewer new tasks are moved" fewer_forks
-	holds "preempt-short: fewer tasks wake up elsewhere" fewer_wakeups
+	holds "preempt-short: fewer tasks wake up in another domain" fewer_wakeups
 	holds "ask-again: refused CPUs ask more often" asks_again
 	holds "level-large: where one queue is far too long no model is asked" levels
 
