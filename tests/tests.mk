@@ -55,6 +55,15 @@ $(FAKE_H5): $(FAKE_H5_SRC) src/formats/hdf5_child/api.h src/formats/hdf5_protoco
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PLAIN_CFLAGS) -shared -o $@ $(FAKE_H5_SRC)
 
+# What TensorFlow's C library would be given: for tests/cli/test_engine_tensorflow.sh.
+FAKE_TF := $(O)/tests/fake/libfake_tensorflow.so
+
+$(FAKE_TF): tests/fake/fake_tensorflow.c src/host/tensorflow_api.h $(LIB_A)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -shared $(ALL_LDFLAGS) -Wl,--exclude-libs,ALL -o $@ $< $(LIB_A) \
+		$(DEPS_LIBS) -lm -ldl -pthread
+
 # The forward passes for AArch64, by a cross compiler if there is one; tests/unit/test_*neon.sh run them.
 ARM64_CC    ?= $(if $(filter aarch64,$(ARCH)),$(CC),$(shell command -v aarch64-linux-gnu-gcc))
 ARM64_CHECK := $(if $(ARM64_CC),$(addprefix $(O)/tests/arm64/,check_neon check_qnet check_train))

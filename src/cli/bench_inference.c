@@ -6,6 +6,7 @@
  * The paths are checked against each other before anything is measured.
  */
 #include <errno.h>
+#include <ftw.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,21 +16,31 @@
 #include "bench/peak.h"
 #include "bench/peers.h"
 #include "src/cli/cli.h"
+#include "src/host/engine.h"
 #include "src/util/array.h"
+#include "src/util/error.h"
 
 /* Single rows come in turn from so many different ones. */
 #define N_DIFFERENT 64
 
-enum { OPTION_CPU = 0x200 };
+enum { OPTION_CPU = 0x200, OPTION_ENGINE, OPTION_TENSORFLOW };
 
 struct inference_options {
 	struct cli_common common;
 	const char *model;
+	const char *tensorflow_library;
+	bool tensorflow;
 	int cpu;
 };
 
 static const struct argp_option options[] = {
 	{ "cpu", OPTION_CPU, "N", 0, "CPU to measure on (the last one)", 0 },
+	{ "engine", OPTION_ENGINE, "NAME", 0,
+	  "Measure this engine of predict and run: native (the default, always measured), or "
+	  "tensorflow (TensorFlow's C library, beside it)",
+	  0 },
+	{ "tensorflow-library", OPTION_TENSORFLOW, "PATH", 0,
+	  "libtensorflow.so.2, or libtensorflow_cc.so.2 of a Python package (looked for)", 0 },
 	{ 0 },
 };
 
@@ -46,6 +57,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->cpu = (int)strtol(arg, &end, 10);
 		if (end == arg || *end || o->cpu < 0)
 			argp_error(state, "--cpu: expected a number from 0 on, got \"%s\"", arg);
+		return 0;
+	case OPTION_ENGINE:
+		if (strcmp(arg, "native") != 0 && strcmp(arg, "tensorflow") != 0)
+			argp_error(state, "--engine: expected native or tensorflow, got \"%s\"",
+				   arg);
+		o->tensorflow = strcmp(arg, "tensorflow") == 0;
+		return 0;
+	case OPTION_TENSORFLOW:
+		o->tensorflow_library = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->model)
@@ -76,6 +96,7 @@ static const struct argp argp = {
 
 /* One network and rows for it, as floats and as Q16.16. */
 struct subject {
+	const struct inference_options *options;
 	char name[128];
 	struct mlsched_model *model;
 	struct mlsched_qmodel *q; /* or NULL, and why */
@@ -225,6 +246,7 @@ struct path {
 	void (*close)(struct path *path);
 	bench_fn *run; /* context: struct work */
 	bool fixed; /* rows are int32_t, outputs int64_t logits */
+	bool tensorflow; /* measured only when it is asked for */
 	size_t at_once; /* 0, or rows that one operation computes: it is measured so only */
 	void *object; /* model, qmodel, ... */
 };
@@ -389,6 +411,55 @@ static void run_kernel(void *context, size_t n)
 		bench_kernel_repeat(work->path->object, n * work->batch);
 }
 
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+	(void)st;
+	(void)kind;
+	(void)where;
+	return remove(path);
+}
+
+/* Of a SavedModel that has the same weights: networks of other formats have none. */
+static int open_tensorflow(struct path *path, const struct subject *s, struct mlsched_error *err)
+{
+	const char *top = getenv("TMPDIR");
+	struct mls_engine *engine = NULL;
+	char directory[256], model[300];
+	int ret;
+
+	snprintf(directory, sizeof(directory), "%.200s/mlsched-bench-XXXXXX", top ? top : "/tmp");
+	if (!mkdtemp(directory))
+		return mls_error(err, -errno, "cannot make %s: %s", directory, strerror(errno));
+	snprintf(model, sizeof(model), "%s/model", directory);
+	ret = mlsched_model_save(s->model, model, MLSCHED_SAVEDMODEL_VARIABLES, err);
+	if (!ret)
+		ret = mls_engine_open_tensorflow(s->model, model, s->options->tensorflow_library,
+						 err, &engine);
+	nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	path->object = engine;
+	return ret;
+}
+
+static void close_tensorflow(struct path *path)
+{
+	mls_engine_close(path->object);
+}
+
+/* What fails gives no numbers, which check_path() sees. */
+static void tensorflow_predict(const void *object, const void *rows, size_t n, void *out)
+{
+	struct mls_engine *engine = (struct mls_engine *)object;
+	size_t n_out = n * mlsched_model_outputs(engine->model);
+	struct mlsched_error err;
+
+	if (mls_engine_predict(engine, rows, n, out, &err) == 0)
+		return;
+	for (size_t i = 0; i < n_out; i++)
+		((float *)out)[i] = NAN;
+}
+
+RUN(tensorflow, work->subject->n_out * sizeof(float), tensorflow_predict)
+
 #define MODEL_PATH(label, which) \
 	{ .name = label, .isa = which, .open = open_model, .close = close_model, .run = run_model }
 #define PACKED_PATH                  \
@@ -423,6 +494,12 @@ static const struct path all_paths[] = {
 	  .open = open_blas,
 	  .close = close_blas,
 	  .run = run_blas },
+	{ .name = "TensorFlow",
+	  .isa = MLSCHED_ISA_BEST,
+	  .open = open_tensorflow,
+	  .close = close_tensorflow,
+	  .run = run_tensorflow,
+	  .tensorflow = true },
 #if defined(__x86_64__)
 	MODEL_PATH("float avx2", MLSCHED_ISA_AVX2),
 	MODEL_PATH("float avx512", MLSCHED_ISA_AVX512),
@@ -661,6 +738,8 @@ static int measure_subject(const struct inference_options *o, const struct peaks
 		struct path path = all_paths[i];
 		json_t *json;
 
+		if (path.tensorflow && !o->tensorflow)
+			continue;
 		if (path.open(&path, s, err) != 0) {
 			json = json_pack("{s:s,s:s,s:s}", "path", path.name, "network", s->name,
 					 "unavailable", err->message);
@@ -718,7 +797,7 @@ static int run(const struct inference_options *o, int cpu, json_t *json, struct 
 
 	json_object_set_new(json, "results", list);
 	for (size_t i = 0; ret == 0 && i < n; i++) {
-		struct subject subject = { .model = NULL };
+		struct subject subject = { .options = o };
 
 		ret = o->model ? subject_load(&subject, o->model, err) :
 				 subject_random(&subject, &shapes[i], err);

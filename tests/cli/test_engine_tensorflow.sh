@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# --engine tensorflow hands over float32 and nothing else: by a stand-in for TensorFlow's
+# C library that writes down what it is given.  The interop tests use the real one.
+cd "$(dirname "$0")/../.." && . tests/lib/tap.sh
+models=tests/golden/savedmodel/models
+fake=$O/tests/fake/libfake_tensorflow.so
+export FAKE_TF_LOG=$tap_tmp/log TMPDIR=$tap_tmp
+by_fake() { "$MLSCHED" "$@" --engine tensorflow --tensorflow-library "$fake"; }
+
+# Numbers that float32 does not hold: whoever passed on what was read would pass on float64.
+row="3.1234567890123456 1.000000000000001 2 0.1 0.2 1e-40 0 0 0 0.30000000000000004"
+same "predict_by_tensorflow_gives_what_native_gives" \
+	"$("$MLSCHED" predict $models/hand-variables-savedmodel/model <<<"$row")" \
+	"$(by_fake predict $models/hand-variables-savedmodel/model <<<"$row")"
+# 32 rows are compared when it is opened, then there is the one.
+same "predict_hands_over_float32_and_nothing_else" "type 1, [32, 10] of 2, 1280 bytes
+type 1, [1, 10] of 2, 40 bytes" "$(cat "$FAKE_TF_LOG")"
+
+for model in "$models"/*/model; do
+	: >"$FAKE_TF_LOG"
+	by_fake predict "$model" <<<"$row" >/dev/null 2>"$tap_tmp/error"
+	same "no_tensor_but_float32_for_$(basename "${model%/model}")" "" \
+		"$(grep -v '^type 1, \[[0-9]*, [0-9]*\] of 2, [0-9]* bytes$' "$FAKE_TF_LOG")"
+done
+
+: >"$FAKE_TF_LOG"
+refuse "a_signature_of_float64_is_refused" by_fake predict $models/tf221-layers-double/model
+same "a_signature_of_float64_is_given_nothing" "" "$(cat "$FAKE_TF_LOG")"
+same "a_signature_of_float64_is_told_so" \
+	"mlsched predict: --engine tensorflow: $models/tf221-layers-double/model: expected a signature of float32 (TensorFlow's type 1), found types 1 and 2: the engine has no other tensors" \
+	"$(by_fake predict $models/tf221-layers-double/model 2>&1)"
+same "results_of_another_type_are_refused" \
+	"mlsched predict: --engine tensorflow: expected 128 bytes of float32 from TensorFlow, found 128 of its type 2" \
+	"$(FAKE_TF_TYPE=2 by_fake predict $models/hand-variables-savedmodel/model 2>&1)"
+
+: >"$FAKE_TF_LOG"
+by_fake bench inference --json $models/hand-variables-savedmodel/model >"$tap_tmp/bench.json" 2>"$tap_tmp/error"
+# shellcheck disable=SC2016
+check "bench_measures_tensorflow_beside_native" python3 -c '
+import json, sys
+paths = {r["path"]: r for r in json.load(open(sys.argv[1]))["results"]}
+assert paths["TensorFlow"]["independent"]["ns_median"] > 0, paths["TensorFlow"]
+assert "float scalar" in paths' "$tap_tmp/bench.json"
+same "bench_hands_over_float32_and_nothing_else" "" "$(grep -v '^type 1, ' "$FAKE_TF_LOG" | head -n 1)"
+same "bench_leaves_no_model_behind" "" "$(find "$tap_tmp" -name 'mlsched-bench-*')"
+"$MLSCHED" bench inference --engine onnx >/dev/null 2>"$tap_tmp/error"
+same "bench_with_an_unknown_engine_is_a_usage_error" 2 $?
+finish
