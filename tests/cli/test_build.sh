@@ -14,7 +14,8 @@ cp -a "$O/libbpf" "$out/"
 cd "$tree" || exit 1
 unset MAKEFLAGS MFLAGS MAKELEVEL O
 build() { make --no-print-directory -j2 O="$out" "$@"; }
-compiled() { sed -n 's/^  \(CC\|BPF\) *//p' "$1" | sort; }
+# Some are compiled twice: into the library, and into the program that runs libhdf5.
+compiled() { sed -n 's/^  \(CC\|BPF\) *//p' "$1" | sort -u; }
 
 started=$SECONDS
 check "out-of-tree parallel build from clean" build
@@ -26,7 +27,7 @@ same "a second build compiles nothing" "" "$(compiled "$tap_tmp/log")"
 
 for header in include/mlsched/schema.h src/util/crc32c.h src/cli/cli.h; do
 	expected=$(grep -lr --include='*.d' -E "(^| )$header( |\$)" "$out/obj" |
-		sed -e "s|^$out/obj/||" -e 's|\.d$|.c|' | grep -v '^tests/' | sort)
+		sed -e "s|^$out/obj/||" -e 's|^hdf5-child/||' -e 's|\.d$|.c|' | grep -v '^tests/' | sort -u)
 	touch "$header"
 	build >"$tap_tmp/log" 2>&1
 	same "touching $header rebuilds what includes it and nothing else" "$expected" \
