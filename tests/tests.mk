@@ -88,7 +88,7 @@ TEST_LDFLAGS_test_alloc_failure := $(addprefix -Wl$(comma)--wrap=,$(TEST_WRAPPED
 TEST_LDFLAGS_test_quantize_alloc := $(addprefix -Wl$(comma)--wrap=,malloc calloc aligned_alloc free)
 
 .PHONY: tests-build
-tests-build: build $(TEST_BIN) $(FAKE_SCX) $(FAKE_H5) $(ARM64_CHECK)
+tests-build: build $(TEST_BIN) $(FAKE_SCX) $(FAKE_H5) $(FAKE_TF) $(ARM64_CHECK)
 
 # What `make test` runs, in this order.  TESTS="tests/cli/test_predict.sh" runs one.
 TESTS ?= unit property golden cli interop live
