@@ -65,7 +65,7 @@ int mls_graph_walk(const Mls__MetaGraph *meta, const char *path, const struct ml
 int mls_graph_signature(const Mls__MetaGraph *meta, const char *path, struct mlsched_error *err,
 			const Mls__Signature **chosen);
 
-/* Dense layers, ready for mlsched_model_create(); arrays belong to the arena. */
+/* Dense layers, ready for mls_network_model(); arrays belong to the arena. */
 struct mls_network {
 	struct mlsched_model_desc desc;
 	struct mlsched_layer layers[MLSCHED_MAX_LAYERS];
@@ -82,10 +82,15 @@ int mls_network_fold(const struct mls_step *last, const char *path, struct mls_a
 		     struct mlsched_error *err, struct mls_network *network);
 
 /**
- * mls_network_fits() - is what a model of it allocates still below the arena's limit?
+ * mls_network_model() - make the model
+ * @path: of the file, for messages, which begin with the arena's format
  *
  * Weights that stand in a file once may be used by several layers: the model has them all.
+ * If the arena's limit is fixed, it holds for them, too.
+ * Return: 0, or what mlsched_model_create() returns.
  */
-bool mls_network_fits(const struct mls_network *network, const struct mls_arena *arena);
+int mls_network_model(struct mls_network *network, const struct mlsched_meta *meta,
+		      const char *path, struct mls_arena *arena, struct mlsched_error *err,
+		      struct mlsched_model **model);
 
 #endif /* MLS_FORMATS_GRAPH_H */

@@ -119,12 +119,7 @@ static int fused_step(struct mls_walk *w, const struct mls_here *here,
 
 	if (bytes_are(name, "BiasAdd")) {
 		ret = mls_walk_input(w, here, (*argument)++, &bias);
-		if (ret)
-			return ret;
-		if (!mls_is_tensor(bias))
-			return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
-					       "expected a constant bias, found a computed one");
-		return mls_row_binary(w, here, MLS_STEP_ADD, *value, bias, value);
+		return ret ? ret : mls_op_add_bias(w, here, bias, value);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(fused_activations); i++) {
 		if (bytes_are(name, fused_activations[i].op))
@@ -177,9 +172,7 @@ static int op_reshape(struct mls_walk *w, const struct mls_here *here, int argum
 		ret = mls_op_integers(w, here, 1, dims, &rank);
 	if (ret)
 		return ret;
-	if (mls_is_row(from))
-		return mls_row_reshape(w, here, from, dims, rank, value);
-	return mls_fold_reshape(w, here, from, dims, rank, value);
+	return mls_op_reshape(w, here, from, dims, rank, value);
 }
 
 static int op_expand_dims(struct mls_walk *w, const struct mls_here *here, int argument,
@@ -236,13 +229,6 @@ static int op_squeeze(struct mls_walk *w, const struct mls_here *here, int argum
 	return mls_fold_reshape(w, here, from, dims, rank, value);
 }
 
-static int64_t int_attr(const Mls__Node *node, const char *key)
-{
-	const Mls__AttrValue *value = mls_node_attr(node, key, MLS__ATTR_VALUE__VALUE_I);
-
-	return value ? value->i : 0;
-}
-
 static int op_strided_slice(struct mls_walk *w, const struct mls_here *here, int argument,
 			    struct mls_value **value)
 {
@@ -255,9 +241,10 @@ static int op_strided_slice(struct mls_walk *w, const struct mls_here *here, int
 	if (ret)
 		return ret;
 	if (n_begin != 1 || begin[0] < 0 || begin[0] >= n ||
-	    int_attr(here->node, "shrink_axis_mask") != 1 ||
-	    int_attr(here->node, "begin_mask") != 0 || int_attr(here->node, "new_axis_mask") != 0 ||
-	    int_attr(here->node, "ellipsis_mask") != 0)
+	    mls_node_int(here->node, "shrink_axis_mask", 0) != 1 ||
+	    mls_node_int(here->node, "begin_mask", 0) != 0 ||
+	    mls_node_int(here->node, "new_axis_mask", 0) != 0 ||
+	    mls_node_int(here->node, "ellipsis_mask", 0) != 0)
 		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
 				       "expected one dimension of a shape, found another slice");
 	return mls_make_integers(w, &from[begin[0]], 1, 0, value);

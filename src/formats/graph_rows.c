@@ -453,8 +453,8 @@ int mls_row_shape(struct mls_walk *w, const struct mls_here *here, const struct 
 	return 0;
 }
 
-int mls_row_reshape(struct mls_walk *w, const struct mls_here *here, const struct mls_value *row,
-		    const int64_t *dims, int rank, struct mls_value **value)
+static int row_reshape(struct mls_walk *w, const struct mls_here *here, const struct mls_value *row,
+		       const int64_t *dims, int rank, struct mls_value **value)
 {
 	uint32_t width = row->step->width;
 	char text[128];
@@ -469,6 +469,22 @@ int mls_row_reshape(struct mls_walk *w, const struct mls_here *here, const struc
 			       "expected rows of %u numbers to stay such rows, found a reshape "
 			       "to %s",
 			       width, mls_shape_text(dims, rank, text, sizeof(text)));
+}
+
+int mls_op_reshape(struct mls_walk *w, const struct mls_here *here, const struct mls_value *from,
+		   const int64_t *dims, int rank, struct mls_value **value)
+{
+	return mls_is_row(from) ? row_reshape(w, here, from, dims, rank, value) :
+				  mls_fold_reshape(w, here, from, dims, rank, value);
+}
+
+int mls_op_add_bias(struct mls_walk *w, const struct mls_here *here, const struct mls_value *bias,
+		    struct mls_value **value)
+{
+	if (!mls_is_tensor(bias))
+		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+				       "expected a constant bias, found a computed one");
+	return mls_row_binary(w, here, MLS_STEP_ADD, *value, bias, value);
 }
 
 /* A small list of integers; -1 stands for the number of rows, which nobody knows yet. */

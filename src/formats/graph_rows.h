@@ -43,9 +43,13 @@ int mls_row_matmul(struct mls_walk *w, const struct mls_here *here, struct mls_v
 int mls_row_shape(struct mls_walk *w, const struct mls_here *here, const struct mls_value *row,
 		  bool flat, struct mls_value **value);
 
-/** mls_row_reshape() - to @dims, -1 for a dimension that follows from the others */
-int mls_row_reshape(struct mls_walk *w, const struct mls_here *here, const struct mls_value *row,
-		    const int64_t *dims, int rank, struct mls_value **value);
+/** mls_op_reshape() - a row, or weights, to @dims, -1 for a dimension that follows from the others */
+int mls_op_reshape(struct mls_walk *w, const struct mls_here *here, const struct mls_value *from,
+		   const int64_t *dims, int rank, struct mls_value **value);
+
+/** mls_op_add_bias() - to the row *@value; anything but a constant is refused */
+int mls_op_add_bias(struct mls_walk *w, const struct mls_here *here, const struct mls_value *bias,
+		    struct mls_value **value);
 
 /** mls_row_cast() - the first input as numbers of type @to */
 int mls_row_cast(struct mls_walk *w, const struct mls_here *here, int32_t to,

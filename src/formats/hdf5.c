@@ -64,14 +64,11 @@ static int ask(struct mls_h5 *h5, struct mls_h5_frame *frame, const char *first,
 	return mls_h5_process_ask(&h5->process, &question, payload, h5->arena, frame, answered);
 }
 
-int mls_h5_open(const struct mls_blob *file, struct mls_arena *arena, struct mlsched_error *err,
-		struct mls_h5 **h5)
+/* A process for the file, which is asked its first question. */
+static int start(const struct mls_blob *file, struct mls_arena *arena, struct mlsched_error *err,
+		 struct mls_h5_frame *frame, struct mls_h5 **h5)
 {
 	static const struct mls_h5_limits limits = MLS_H5_LIMITS;
-	struct mls_h5_frame frame = {
-		.what = MLS_H5_ASK_OPEN,
-		.values = { (uint32_t)arena->limit, (uint32_t)((uint64_t)arena->limit >> 32) },
-	};
 	struct mls_h5 *new = mls_arena_alloc(arena, sizeof(*new));
 	const char *nothing;
 	int ret;
@@ -79,18 +76,31 @@ int mls_h5_open(const struct mls_blob *file, struct mls_arena *arena, struct mls
 	if (!new)
 		return mls_no_memory(arena, file->path, err);
 	*new = (struct mls_h5){ .blob = file, .arena = arena, .err = err };
-	if (!mls_h5_detect(file->data, file->size))
-		return bad(new, -EINVAL, "expected an HDF5 file, found %s",
-			   file->size ? "one that begins otherwise" : "0 bytes");
 	ret = mls_h5_process_start(file, arena->format, &limits, err, &new->process);
 	if (ret)
 		return ret;
-	ret = ask(new, &frame, arena->format, file->path, &nothing);
+	ret = ask(new, frame, arena->format, file->path, &nothing);
 	if (ret)
 		mls_h5_close(new);
 	else
 		*h5 = new;
 	return ret;
+}
+
+int mls_h5_open(const struct mls_blob *file, struct mls_arena *arena, struct mlsched_error *err,
+		struct mls_h5 **h5)
+{
+	struct mls_h5_frame frame = {
+		.what = MLS_H5_ASK_OPEN,
+		.values = { (uint32_t)arena->limit, (uint32_t)((uint64_t)arena->limit >> 32) },
+	};
+
+	if (!mls_h5_detect(file->data, file->size))
+		return mls_error(err, -EINVAL,
+				 "Invalid %s format: %s: expected an HDF5 file, found %s",
+				 arena->format, file->path,
+				 file->size ? "one that begins otherwise" : "0 bytes");
+	return start(file, arena, err, &frame, h5);
 }
 
 void mls_h5_close(struct mls_h5 *h5)
@@ -217,24 +227,9 @@ int mls_h5_tensor(struct mls_h5 *h5, const char *path, struct mls_h5_tensor *ten
 int mls_h5_make(const struct mls_blob *file, struct mls_arena *arena, struct mlsched_error *err,
 		struct mls_h5 **h5)
 {
-	static const struct mls_h5_limits limits = MLS_H5_LIMITS;
 	struct mls_h5_frame frame = { .what = MLS_H5_ASK_MAKE };
-	struct mls_h5 *new = mls_arena_alloc(arena, sizeof(*new));
-	const char *nothing;
-	int ret;
 
-	if (!new)
-		return mls_no_memory(arena, file->path, err);
-	*new = (struct mls_h5){ .blob = file, .arena = arena, .err = err };
-	ret = mls_h5_process_start(file, arena->format, &limits, err, &new->process);
-	if (ret)
-		return ret;
-	ret = ask(new, &frame, arena->format, file->path, &nothing);
-	if (ret)
-		mls_h5_close(new);
-	else
-		*h5 = new;
-	return ret;
+	return start(file, arena, err, &frame, h5);
 }
 
 /* Sends what stands behind one or two names, too; nothing comes back. */

@@ -122,12 +122,7 @@ static int finish(struct reading *r, struct mlsched_model **model)
 	if (ret)
 		return ret;
 	fill_meta(r, network.layers[0].n_in, &meta);
-	network.desc.meta = &meta;
-	ret = mlsched_model_create(&network.desc, r->err, model);
-	if (ret && ret != -ENOMEM)
-		return mls_error_prefix(r->err, ret, "Invalid %s format: %s", r->arena->format,
-					r->keras.path);
-	return ret;
+	return mls_network_model(&network, &meta, r->keras.path, r->arena, r->err, model);
 }
 
 /* Walks the architecture, or does without when @config is NULL. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Making the nodes of a graph in the form of TensorFlow's; see lower.h. */
+/* Making the nodes of a graph in the form of TensorFlow's, of a file; see lower.h. */
 #include <string.h>
 
 #include "src/formats/lower.h"
@@ -77,4 +77,23 @@ Mls__AttrList *mls_lower_integers(struct mls_arena *arena, size_t n, int64_t *in
 	list->n_i = n;
 	list->i = integers;
 	return list;
+}
+
+/* The widest network takes 2 MiB of weights. */
+#define MAX_FILE ((size_t)64 << 20)
+
+int mls_lower_load(const char *path, const char *format, mls_lower_reader *read,
+		   struct mlsched_error *err, struct mlsched_model **model)
+{
+	struct mls_arena arena = MLS_ARENA_INIT(MLS_LOWER_BASE);
+	struct mls_blob blob = { 0 };
+	int ret;
+
+	arena.format = format;
+	arena.fixed = true;
+	ret = mls_file_slurp_path(path, MAX_FILE, MLS_LOWER_UNFOLD, &arena, err, &blob);
+	if (!ret)
+		ret = read(&blob, &arena, err, model);
+	mls_arena_free(&arena);
+	return ret;
 }

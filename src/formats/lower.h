@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Graphs of other formats (ONNX, LiteRT) as those that graph.c walks: nodes,
- * attributes and names in the form of TensorFlow's, made one by one.  What they
- * are made of, and what is checked before, is for the readers of the formats.
+ * attributes and names in the form of TensorFlow's, made one by one; and how a
+ * file of them is loaded.  What they are made of, and what is checked before, is for the
+ * readers of the formats.
  */
 #ifndef MLS_FORMATS_LOWER_H
 #define MLS_FORMATS_LOWER_H
 
+#include <mlsched/model.h>
+
+#include "src/formats/files.h"
 #include "src/formats/graph_scope.h"
 
 /**
@@ -37,5 +41,17 @@ Mls__Shape *mls_lower_shape(struct mls_arena *arena, size_t rank);
 
 /** mls_lower_integers() - @integers as an attribute has them; NULL without memory */
 Mls__AttrList *mls_lower_integers(struct mls_arena *arena, size_t n, int64_t *integers);
+
+/* Bytes that a file makes us allocate at most, the model included: for each of its own, and for any. */
+#define MLS_LOWER_UNFOLD 8
+#define MLS_LOWER_BASE   ((size_t)1 << 20)
+
+/* Makes a model of a file's content; the arena is limited so. */
+typedef int mls_lower_reader(const struct mls_blob *blob, struct mls_arena *arena,
+			     struct mlsched_error *err, struct mlsched_model **model);
+
+/** mls_lower_load() - mlsched_model_load() for a model that is one file, as messages call its format */
+int mls_lower_load(const char *path, const char *format, mls_lower_reader *read,
+		   struct mlsched_error *err, struct mlsched_model **model);
 
 #endif /* MLS_FORMATS_LOWER_H */

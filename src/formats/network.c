@@ -279,7 +279,8 @@ int mls_network_fold(const struct mls_step *last, const char *path, struct mls_a
 	return 0;
 }
 
-bool mls_network_fits(const struct mls_network *network, const struct mls_arena *arena)
+/* Is what a model of it allocates still below the limit? */
+static bool fits(const struct mls_network *network, const struct mls_arena *arena)
 {
 	size_t size = 0;
 
@@ -290,4 +291,21 @@ bool mls_network_fits(const struct mls_network *network, const struct mls_arena 
 		size += sizeof(float) * (in * out + out + (in + 1) * ((out + 15) / 16 * 16));
 	}
 	return size <= arena->limit - arena->used;
+}
+
+int mls_network_model(struct mls_network *network, const struct mlsched_meta *meta,
+		      const char *path, struct mls_arena *arena, struct mlsched_error *err,
+		      struct mlsched_model **model)
+{
+	int ret;
+
+	if (arena->fixed && !fits(network, arena)) {
+		arena->over_limit = true;
+		return mls_no_memory(arena, path, err);
+	}
+	network->desc.meta = meta;
+	ret = mlsched_model_create(&network->desc, err, model);
+	if (ret && ret != -ENOMEM)
+		return mls_error_prefix(err, ret, "Invalid %s format: %s", arena->format, path);
+	return ret;
 }

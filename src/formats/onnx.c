@@ -10,16 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "src/formats/lower.h"
 #include "src/formats/metadata.h"
 #include "src/formats/onnx.h"
 #include "src/util/error.h"
-
-/* The widest network takes 2 MiB of weights. */
-#define MAX_FILE ((size_t)64 << 20)
-
-/* What may be allocated. */
-#define UNFOLD 8
-#define BASE   ((size_t)1 << 20)
 
 /* Names of fields 2 to 8, 14, 20 and 25 of a model, behind the version that comes first. */
 static bool is_next_tag(uint8_t tag, uint8_t more)
@@ -163,29 +157,11 @@ int mls_onnx_read(const struct mls_blob *blob, struct mls_arena *arena, struct m
 		ret = mls_metadata_check(&meta, arena, place, network.layers[0].n_in, err);
 	if (ret)
 		return ret;
-	if (!mls_network_fits(&network, arena)) {
-		arena->over_limit = true;
-		return mls_no_memory(arena, blob->path, err);
-	}
 	fill_meta(pb, network.layers[0].n_in, place != NULL, &meta);
-	network.desc.meta = &meta;
-	ret = mlsched_model_create(&network.desc, err, model);
-	if (ret && ret != -ENOMEM)
-		return mls_error_prefix(err, ret, "Invalid ONNX format: %s", blob->path);
-	return ret;
+	return mls_network_model(&network, &meta, blob->path, arena, err, model);
 }
 
 int mls_onnx_load(const char *path, struct mlsched_error *err, struct mlsched_model **model)
 {
-	struct mls_arena arena = MLS_ARENA_INIT(BASE);
-	struct mls_blob blob = { 0 };
-	int ret;
-
-	arena.format = "ONNX";
-	arena.fixed = true;
-	ret = mls_file_slurp_path(path, MAX_FILE, UNFOLD, &arena, err, &blob);
-	if (!ret)
-		ret = mls_onnx_read(&blob, &arena, err, model);
-	mls_arena_free(&arena);
-	return ret;
+	return mls_lower_load(path, "ONNX", mls_onnx_read, err, model);
 }

@@ -177,11 +177,8 @@ static int op_gemm(struct mls_walk *w, const struct mls_here *here, int argument
 		ret = mls_op_optional_input(w, here, 2, &bias);
 	if (ret || !bias || beta == 0)
 		return ret;
-	if (!mls_is_tensor(bias))
-		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
-				       "expected a constant bias, found a computed one");
 	ret = scale(w, here, beta, &bias);
-	return ret ? ret : mls_row_binary(w, here, MLS_STEP_ADD, *value, bias, value);
+	return ret ? ret : mls_op_add_bias(w, here, bias, value);
 }
 
 static int op_matmul(struct mls_walk *w, const struct mls_here *here, int argument,
@@ -359,9 +356,7 @@ static int op_reshape(struct mls_walk *w, const struct mls_here *here, int argum
 		else if (dims[i] == 0 && i < from->rank)
 			dims[i] = from->dims[i];
 	}
-	if (mls_is_row(from))
-		return mls_row_reshape(w, here, from, dims, rank, value);
-	return mls_fold_reshape(w, here, from, dims, rank, value);
+	return mls_op_reshape(w, here, from, dims, rank, value);
 }
 
 /* To two dimensions, cut in front of the axis. */

@@ -149,11 +149,7 @@ static int read_into(const struct mls_files *files, struct mls_arena *arena,
 	if (ret)
 		return ret;
 	fill_meta(graph, network.layers[0].n_in, meta_path != NULL, &meta);
-	network.desc.meta = &meta;
-	ret = mlsched_model_create(&network.desc, err, model);
-	if (ret && ret != -ENOMEM)
-		return mls_error_prefix(err, ret, "Invalid SavedModel format: %s", blob.path);
-	return ret;
+	return mls_network_model(&network, &meta, blob.path, arena, err, model);
 }
 
 int mls_savedmodel_read(const struct mls_files *files, struct mlsched_error *err,

@@ -10,15 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "src/formats/lower.h"
 #include "src/formats/tflite.h"
 #include "src/util/error.h"
-
-/* The widest network takes 2 MiB of weights. */
-#define MAX_FILE ((size_t)64 << 20)
-
-/* What may be allocated. */
-#define UNFOLD 8
-#define BASE   ((size_t)1 << 20)
 
 /* The schema's file_identifier, behind the root's offset, and the only version that it had. */
 #define MARK    "TFL3"
@@ -119,28 +113,10 @@ int mls_tflite_read(const struct mls_blob *blob, struct mls_arena *arena, struct
 		ret = fill_meta(&root, blob->path, err, network.layers[0].n_in, &meta);
 	if (ret)
 		return ret;
-	if (!mls_network_fits(&network, arena)) {
-		arena->over_limit = true;
-		return mls_no_memory(arena, blob->path, err);
-	}
-	network.desc.meta = &meta;
-	ret = mlsched_model_create(&network.desc, err, model);
-	if (ret && ret != -ENOMEM)
-		return mls_error_prefix(err, ret, "Invalid LiteRT format: %s", blob->path);
-	return ret;
+	return mls_network_model(&network, &meta, blob->path, arena, err, model);
 }
 
 int mls_tflite_load(const char *path, struct mlsched_error *err, struct mlsched_model **model)
 {
-	struct mls_arena arena = MLS_ARENA_INIT(BASE);
-	struct mls_blob blob = { 0 };
-	int ret;
-
-	arena.format = "LiteRT";
-	arena.fixed = true;
-	ret = mls_file_slurp_path(path, MAX_FILE, UNFOLD, &arena, err, &blob);
-	if (!ret)
-		ret = mls_tflite_read(&blob, &arena, err, model);
-	mls_arena_free(&arena);
-	return ret;
+	return mls_lower_load(path, "LiteRT", mls_tflite_read, err, model);
 }

@@ -124,13 +124,8 @@ static int op_fully_connected(struct mls_walk *w, const struct mls_here *here, i
 		ret = mls_row_matmul(w, here, row, weights, transposed, value);
 	if (!ret)
 		ret = mls_op_optional_input(w, here, 2, &bias);
-	if (ret)
-		return ret;
-	if (bias && !mls_is_tensor(bias))
-		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
-				       "expected a constant bias, found a computed one");
-	if (bias)
-		ret = mls_row_binary(w, here, MLS_STEP_ADD, *value, bias, value);
+	if (!ret && bias)
+		ret = mls_op_add_bias(w, here, bias, value);
 	return ret ? ret : fused(w, here, value);
 }
 
@@ -192,9 +187,7 @@ static int op_reshape(struct mls_walk *w, const struct mls_here *here, int argum
 				       "expected a new shape as input 1 or among its options, "
 				       "found none");
 	}
-	if (mls_is_row(from))
-		return mls_row_reshape(w, here, from, dims, rank, value);
-	return mls_fold_reshape(w, here, from, dims, rank, value);
+	return mls_op_reshape(w, here, from, dims, rank, value);
 }
 
 static const struct mls_operation operations[] = {
