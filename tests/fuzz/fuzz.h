@@ -9,6 +9,8 @@
 
 #include <mlsched/model.h>
 
+#include "src/formats/lower.h"
+
 /* What must hold for every model that the reader lets pass. */
 static void use(const struct mlsched_model *model)
 {
@@ -32,6 +34,29 @@ static void check_message(int ret, const struct mlsched_error *err)
 	if (ret >= 0 || err->code != ret || !err->message[0] ||
 	    !memchr(err->message, 0, sizeof(err->message)))
 		abort();
+}
+
+/* The content of a model that is one file, to its reader. */
+static inline int feed_file(const char *format, mls_lower_reader *read, const uint8_t *data,
+			    size_t size)
+{
+	const struct mls_blob blob = { "fuzz", data, size };
+	struct mls_arena arena = MLS_ARENA_INIT(((size_t)1 << 20) + 8 * size);
+	struct mlsched_error err = { 0 };
+	struct mlsched_model *model;
+	int ret;
+
+	arena.format = format;
+	arena.fixed = true;
+	ret = read(&blob, &arena, &err, &model);
+	mls_arena_free(&arena);
+	if (ret == 0) {
+		use(model);
+		mlsched_model_free(model);
+	} else {
+		check_message(ret, &err);
+	}
+	return 0;
 }
 
 #endif /* MLS_TESTS_FUZZ_H */

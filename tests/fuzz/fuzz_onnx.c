@@ -10,21 +10,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct mls_blob blob = { "fuzz", data, size };
-	struct mls_arena arena = MLS_ARENA_INIT(((size_t)1 << 20) + 8 * size);
-	struct mlsched_error err = { 0 };
-	struct mlsched_model *model;
-	int ret;
-
-	arena.format = "ONNX";
-	arena.fixed = true;
-	ret = mls_onnx_read(&blob, &arena, &err, &model);
-	mls_arena_free(&arena);
-	if (ret == 0) {
-		use(model);
-		mlsched_model_free(model);
-	} else {
-		check_message(ret, &err);
-	}
-	return 0;
+	return feed_file("ONNX", mls_onnx_read, data, size);
 }

@@ -3,7 +3,6 @@
  * Real files of Keras 2 and 3, .h5 and .keras: those in models/ give the outputs that
  * Keras computed, those in bad/ are refused with a message for a person.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +19,7 @@
 #include <mlsched/mlsched.h>
 
 #include "src/util/array.h"
+#include "tests/lib/files.h"
 #include "tests/lib/golden.h"
 
 #define MODELS "tests/golden/keras/models/"
@@ -85,22 +85,6 @@ static void keras_model_gives_the_outputs_of_its_tool(void **state)
 		mlsched_model_free(model);
 	}
 	assert_true(n_files > 0);
-}
-
-static int only_directories(const struct dirent *entry)
-{
-	return entry->d_name[0] != '.';
-}
-
-static int count(const char *directory)
-{
-	struct dirent **names;
-	int n = scandir(directory, &names, only_directories, alphasort);
-
-	for (int i = 0; i < n; i++)
-		free(names[i]);
-	free(names);
-	return n;
 }
 
 struct refusal {
@@ -172,26 +156,20 @@ static const struct refusal refusals[] = {
 static void keras_model_is_refused_with_a_reason(void **state)
 {
 	const struct refusal *r = *state;
-	struct mlsched_model *model = (struct mlsched_model *)(uintptr_t)r;
 	char path[256], expected[2 * MLSCHED_ERROR_SIZE];
-	struct mlsched_error err;
 
 	snprintf(path, sizeof(path), BAD "%s", r->path);
 	snprintf(expected, sizeof(expected), "Invalid Keras format: %s%s", path, r->message);
-	assert_int_equal(mlsched_model_load(path, &err, &model), r->code);
-	assert_string_equal(err.message, expected);
-	assert_int_equal(err.code, r->code);
-	assert_ptr_equal(model, r);
-	assert_int_equal(mlsched_model_load(path, NULL, &model), r->code);
+	golden_refuse(path, r->code, expected);
 }
 
 static void every_fixture_has_a_test(void **state)
 {
 	(void)state;
 	/* Two more: metadata_is_read_from_its_place_in_each_format(). */
-	assert_int_equal(count(MODELS), ARRAY_SIZE(models) + 2);
+	assert_int_equal(test_count_entries(MODELS), ARRAY_SIZE(models) + 2);
 	/* One more: the wrong width is refused by whoever expects another one. */
-	assert_int_equal(count(BAD), ARRAY_SIZE(refusals) + 1);
+	assert_int_equal(test_count_entries(BAD), ARRAY_SIZE(refusals) + 1);
 }
 
 static void wrong_width_is_refused_by_who_expects_ten(void **state)

@@ -4,7 +4,6 @@
  * their tool computed, also after they were written again, those in bad/ are
  * refused with a message for a person.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -22,6 +21,7 @@
 #include <mlsched/mlsched.h>
 
 #include "src/formats/format.h"
+#include "tests/lib/files.h"
 #include "tests/lib/golden.h"
 
 #define MODELS "tests/golden/onnx/models/"
@@ -29,19 +29,6 @@
 
 static char scratch[64];
 static char target[128];
-
-static size_t count_entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-	size_t n = 0;
-
-	assert_non_null(dir);
-	while ((entry = readdir(dir)) != NULL)
-		n += entry->d_name[0] != '.';
-	closedir(dir);
-	return n;
-}
 
 static void remove_all(const char *path)
 {
@@ -92,19 +79,7 @@ static char models[][64] = {
 static void every_model_fixture_has_a_test(void **state)
 {
 	(void)state;
-	assert_int_equal(count_entries(MODELS), ARRAY_SIZE(models));
-}
-
-static void refuse(const char *path, int code, const char *message)
-{
-	struct mlsched_model *untouched = (struct mlsched_model *)scratch, *model = untouched;
-	struct mlsched_error err;
-
-	assert_int_equal(mlsched_model_load(path, &err, &model), code);
-	assert_string_equal(err.message, message);
-	assert_int_equal(err.code, code);
-	assert_ptr_equal(model, untouched);
-	assert_int_equal(mlsched_model_load(path, NULL, &model), code);
+	assert_int_equal(test_count_entries(MODELS), ARRAY_SIZE(models));
 }
 
 struct refusal {
@@ -134,13 +109,13 @@ static void onnx_is_refused_with_a_reason(void **state)
 
 	snprintf(path, sizeof(path), BAD "%s/model.onnx", r->name);
 	snprintf(message, sizeof(message), "Invalid ONNX format: %s: %s", path, r->message);
-	refuse(path, r->code, message);
+	golden_refuse(path, r->code, message);
 }
 
 static void every_bad_fixture_has_a_test(void **state)
 {
 	(void)state;
-	assert_int_equal(count_entries(BAD), ARRAY_SIZE(refusals));
+	assert_int_equal(test_count_entries(BAD), ARRAY_SIZE(refusals));
 }
 
 /* ---- writing ---------------------------------------------------------------------------- */
@@ -321,7 +296,7 @@ static void only_models_are_replaced(void **state)
 	remove_all(target);
 	write_text(target, "");
 	assert_int_equal(save(model, NULL), 0);
-	assert_int_equal(count_entries(scratch), 1);
+	assert_int_equal(test_count_entries(scratch), 1);
 	/* A link stays one, and what it names is replaced. */
 	snprintf(link, sizeof(link), "%s/link.onnx", scratch);
 	assert_int_equal(symlink(target, link), 0);

@@ -3,7 +3,6 @@
  * Real SavedModels of several tools: those in models/ give the outputs that
  * their tool computed, those in bad/ are refused with a message for a person.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +16,7 @@
 
 #include <mlsched/mlsched.h>
 
+#include "tests/lib/files.h"
 #include "tests/lib/golden.h"
 
 #define MODELS "tests/golden/savedmodel/models/"
@@ -41,20 +41,9 @@ static void savedmodel_gives_the_outputs_of_its_tool(void **state)
 	check_model(*state);
 }
 
-static int only_directories(const struct dirent *entry)
-{
-	return entry->d_name[0] != '.';
-}
-
 static void every_model_fixture_has_a_test(void **state)
 {
-	struct dirent **names;
-	int n = scandir(MODELS, &names, only_directories, alphasort);
-
-	assert_int_equal(n, *(size_t *)*state);
-	while (n > 0)
-		free(names[--n]);
-	free(names);
+	assert_int_equal(test_count_entries(MODELS), *(size_t *)*state);
 }
 
 struct refusal {
@@ -65,17 +54,11 @@ struct refusal {
 
 static void refuse(const struct refusal *r)
 {
-	struct mlsched_model *model = (struct mlsched_model *)r;
 	char path[256], expected[2 * MLSCHED_ERROR_SIZE];
-	struct mlsched_error err;
 
 	snprintf(path, sizeof(path), BAD "%s/model", r->name);
 	snprintf(expected, sizeof(expected), "Invalid SavedModel format: %s/%s", path, r->message);
-	assert_int_equal(mlsched_model_load(path, &err, &model), r->code);
-	assert_string_equal(err.message, expected);
-	assert_int_equal(err.code, r->code);
-	assert_ptr_equal(model, r);
-	assert_int_equal(mlsched_model_load(path, NULL, &model), r->code);
+	golden_refuse(path, r->code, expected);
 }
 
 static void savedmodel_is_refused_with_a_reason(void **state)

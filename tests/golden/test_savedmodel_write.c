@@ -4,7 +4,6 @@
  * TensorFlow from 2.12 to 2.21 loads, and everything that a model can hold
  * survives being written and read.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -23,6 +22,8 @@
 #include <cmocka.h>
 
 #include <mlsched/mlsched.h>
+
+#include "tests/lib/files.h"
 
 #define FIXTURE "tests/golden/savedmodel/models/hand-variables-savedmodel/model"
 
@@ -251,18 +252,6 @@ static void elu_with_another_alpha_survives_writing_and_reading(void **state)
 	mlsched_model_free(model);
 }
 
-static int count_entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n - 2;
-}
-
 static void writer_replaces_only_savedmodels(void **state)
 {
 	struct mlsched_model *model = make_model(MLSCHED_RELU, MLSCHED_SIGMOID, 2);
@@ -287,7 +276,7 @@ static void writer_replaces_only_savedmodels(void **state)
 	snprintf(expected, sizeof(expected),
 		 "Cannot write model: %s: expected a directory or nothing, found a file", path);
 	assert_string_equal(err.message, expected);
-	assert_int_equal(count_entries(scratch), 1);
+	assert_int_equal(test_count_entries(scratch), 1);
 	mlsched_model_free(model);
 }
 
@@ -407,7 +396,7 @@ static void killed_writer_leaves_the_old_model_or_the_new_one(void **state)
 
 		save(old, MLSCHED_SAVEDMODEL_FROZEN);
 		/* What an earlier killed writer left is gone again. */
-		assert_int_equal(count_entries(scratch), 1);
+		assert_int_equal(test_count_entries(scratch), 1);
 		killed = kill_writer_at(new, n);
 		found = load(target);
 		if (mlsched_model_checksum(found) == mlsched_model_checksum(old))

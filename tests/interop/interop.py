@@ -185,3 +185,22 @@ class Scratch:
             print(f"# kept: {self.path}")
         else:
             shutil.rmtree(self.path)
+
+
+def check_reading(tap: Tap, kind: str, version: str, case: dict, model: Path,
+                  tolerance: float) -> None:
+    """mlsched computes what the tool computed, whose rows and outputs are beside the model."""
+    wanted = numbers((model.parent / "outputs.txt").read_text())
+    found = predict(model, (model.parent / "rows.txt").read_text())
+    wrong = compare(found, wanted, tolerance, case["threshold"])
+    tap.result(not wrong, f"mlsched_reads_{kind}_{version}: {case['name']}", wrong)
+
+
+def check_refusal(tap: Tap, kind: str, version: str, name: str, model: Path, head: str) -> None:
+    """By a message that begins with head and says what was expected and found."""
+    done = mlsched("predict", model, text="0 0 0 0 0 0 0 0 0 0\n")
+    message = done.stderr.strip()
+    tap.result(done.returncode == 1 and head in message and "expected" in message and
+               "found" in message and not done.stdout,
+               f"mlsched_refuses_{kind}_{version}: {name}",
+               f"status {done.returncode}: {done.stdout}{message}")

@@ -23,11 +23,12 @@ from interop import (
     Environment,
     Scratch,
     Tap,
+    check_reading,
+    check_refusal,
     compare,
     environments,
     in_each,
     mlsched,
-    numbers,
     predict,
     rows_for,
     worker,
@@ -43,23 +44,6 @@ OURS = ("models/default", "tests/golden/savedmodel/models/tf221-layers-elu/model
         "tests/golden/savedmodel/models/tf221-keras3-norm-savedmodel/model")
 
 tap = Tap()
-
-
-def check_reading(version: str, case: dict, directory: Path) -> None:
-    """mlsched computes what ONNX Runtime computed."""
-    wanted = numbers((directory / "outputs.txt").read_text())
-    found = predict(directory / "model.onnx", (directory / "rows.txt").read_text())
-    wrong = compare(found, wanted, READ_TOLERANCE, case["threshold"])
-    tap.result(not wrong, f"mlsched_reads_onnx_{version}: {case['name']}", wrong)
-
-
-def check_refusal(version: str, name: str, model: Path) -> None:
-    done = mlsched("predict", model, text="0 0 0 0 0 0 0 0 0 0\n")
-    message = done.stderr.strip()
-    tap.result(done.returncode == 1 and f"Invalid ONNX format: {model}: " in message and
-               "expected" in message and "found" in message and not done.stdout,
-               f"mlsched_refuses_onnx_{version}: {name}",
-               f"status {done.returncode}: {done.stdout}{message}")
 
 
 def write_ours(top: Path, generator: random.Random) -> list[dict]:
@@ -112,10 +96,12 @@ def main() -> None:
             written = []
             for case in answer["cases"]:
                 at = directory / case["name"].replace(" ", "-")
-                check_reading(environment.name, case, at)
+                check_reading(tap, "onnx", environment.name, case, at / "model.onnx", READ_TOLERANCE)
                 written.append({"name": case["name"], "source": at / "model.onnx", "case": at})
             for name in answer["bad"]:
-                check_refusal(environment.name, name, directory / f"bad-{name}" / "model.onnx")
+                model = directory / f"bad-{name}" / "model.onnx"
+                check_refusal(tap, "onnx", environment.name, name, model,
+                              f"Invalid ONNX format: {model}: ")
             written += write_ours(directory / "ours", random.Random(seed))
             check_writing(environment, written)
     tap.finish()

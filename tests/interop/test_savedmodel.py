@@ -30,6 +30,8 @@ from interop import (
     Tap,
     as_float32,
     as_text,
+    check_reading,
+    check_refusal,
     compare,
     environments,
     in_each,
@@ -55,26 +57,6 @@ OWN = (
 )
 
 tap = Tap()
-
-
-def check_reading(version: str, case: dict, directory: Path) -> None:
-    """mlsched computes what the TensorFlow that wrote the model computed."""
-    rows = (directory / "rows.txt").read_text()
-    wanted = numbers((directory / "outputs.txt").read_text())
-    found = predict(directory / "model", rows)
-    wrong = compare(found, wanted, READ_TOLERANCE, case["threshold"])
-    tap.result(not wrong, f"mlsched_reads_tensorflow_{version}: {case['name']}", wrong)
-
-
-def check_refusal(version: str, name: str, model: Path) -> None:
-    """What is no chain of dense layers is refused by a message that says where and why."""
-    done = mlsched("predict", model, text="0 0 0 0 0 0 0 0 0 0\n")
-    message = done.stderr.strip()
-    place = f"Invalid SavedModel format: {model}/saved_model.pb: "
-    tap.result(done.returncode == 1 and place in message and "expected" in message and
-               "found" in message and not done.stdout,
-               f"mlsched_refuses_tensorflow_{version}: {name}",
-               f"status {done.returncode}: {done.stdout}{message}")
 
 
 def check_float64_rows(directory: Path, width: int) -> None:
@@ -200,7 +182,7 @@ def main() -> None:
             version = answer["tensorflow"]
             for case in answer["cases"]:
                 directory = scratch / name / case["name"]
-                check_reading(version, case, directory)
+                check_reading(tap, "tensorflow", version, case, directory / "model", READ_TOLERANCE)
                 for form in FORMS:
                     wrong = convert(directory, form)
                     if tap.result(not wrong, f"mlsched_converts: {version} {case['name']} {form}",
@@ -209,7 +191,9 @@ def main() -> None:
                                        "label": f"{case['name']} of {version}, {form}",
                                        "width": case["n_in"], "threshold": case["threshold"]})
             for case in answer["refused"]:
-                check_refusal(version, case, scratch / name / "refused" / case)
+                model = scratch / name / "refused" / case
+                check_refusal(tap, "tensorflow", version, case, model,
+                              f"Invalid SavedModel format: {model}/saved_model.pb: ")
         models += own_models(scratch)
         newest = next(reversed(written))
         cases = written[newest]["cases"]

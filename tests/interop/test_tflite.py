@@ -17,11 +17,11 @@ from interop import (
     WHY_NONE,
     Scratch,
     Tap,
-    compare,
+    check_reading,
+    check_refusal,
     environments,
     in_each,
     mlsched,
-    numbers,
     predict,
     worker,
 )
@@ -29,22 +29,6 @@ from interop import (
 TOLERANCE = 2e-6            # times the largest output, where that is above 1
 
 tap = Tap()
-
-
-def check_reading(version: str, case: dict, directory: Path) -> None:
-    wanted = numbers((directory / "outputs.txt").read_text())
-    found = predict(directory / "model.tflite", (directory / "rows.txt").read_text())
-    wrong = compare(found, wanted, TOLERANCE, case["threshold"])
-    tap.result(not wrong, f"mlsched_reads_tflite_{version}: {case['name']}", wrong)
-
-
-def check_refusal(version: str, name: str, model: Path) -> None:
-    done = mlsched("predict", model, text="0 0 0 0 0 0 0 0 0 0\n")
-    message = done.stderr.strip()
-    tap.result(done.returncode == 1 and f"Invalid LiteRT format: {model}: " in message and
-               "expected" in message and "found" in message and not done.stdout,
-               f"mlsched_refuses_tflite_{version}: {name}",
-               f"status {done.returncode}: {done.stdout}{message}")
 
 
 def check_conversion(version: str, case: dict, directory: Path) -> None:
@@ -71,11 +55,12 @@ def main() -> None:
             print(f"# {environment.name}: TensorFlow {answer['tensorflow']}")
             for case in answer["cases"]:
                 at = top / environment.name / case["name"].replace(" ", "-")
-                check_reading(environment.name, case, at)
+                check_reading(tap, "tflite", environment.name, case, at / "model.tflite", TOLERANCE)
                 check_conversion(environment.name, case, at)
             for name in answer["bad"]:
-                check_refusal(environment.name, name,
-                              top / environment.name / f"bad-{name}" / "model.tflite")
+                model = top / environment.name / f"bad-{name}" / "model.tflite"
+                check_refusal(tap, "tflite", environment.name, name, model,
+                              f"Invalid LiteRT format: {model}: ")
     tap.finish()
 
 

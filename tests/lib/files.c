@@ -26,6 +26,19 @@ uint8_t *test_read_whole(const char *path, size_t *size)
 	return data;
 }
 
+size_t test_count_entries(const char *directory)
+{
+	DIR *dir = opendir(directory);
+	size_t n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	/* Itself, and the one above. */
+	return n - 2;
+}
+
 void test_corpus(const char *directory, int (*one)(const uint8_t *data, size_t size))
 {
 	DIR *dir = opendir(directory);

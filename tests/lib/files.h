@@ -13,6 +13,9 @@
  */
 uint8_t *test_read_whole(const char *path, size_t *size);
 
+/** test_count_entries() - how much is in a directory, hidden files, too */
+size_t test_count_entries(const char *directory);
+
 /** test_corpus() - gives each file of a fuzzer's corpus to its function, which must return 0 */
 void test_corpus(const char *directory, int (*one)(const uint8_t *data, size_t size));
 

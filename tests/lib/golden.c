@@ -109,3 +109,16 @@ struct mlsched_model *golden_load(const char *path, const char *expected)
 	json_decref(root);
 	return model;
 }
+
+void golden_refuse(const char *path, int code, const char *message)
+{
+	static int nobody;
+	struct mlsched_model *untouched = (struct mlsched_model *)&nobody, *model = untouched;
+	struct mlsched_error err;
+
+	assert_int_equal(mlsched_model_load(path, &err, &model), code);
+	assert_string_equal(err.message, message);
+	assert_int_equal(err.code, code);
+	assert_ptr_equal(model, untouched);
+	assert_int_equal(mlsched_model_load(path, NULL, &model), code);
+}

@@ -16,4 +16,7 @@
  */
 struct mlsched_model *golden_load(const char *path, const char *expected);
 
+/** golden_refuse() - loading it gives @code and just this message, and leaves the model alone */
+void golden_refuse(const char *path, int code, const char *message);
+
 #endif /* MLS_TESTS_GOLDEN_H */
