@@ -424,10 +424,10 @@ static inline int mls_policy_offers_balance(u32 src_length, u32 dst_length, int 
  * @excess:     weight of those at the source less that of those at the destination
  * @weight:     of the task
  *
- * Of three tasks on two CPUs two have half as much time as the third for as long as nobody
- * moves.  Where that lasts they take turns, one by one: what was uneven one way is so the
- * other way afterwards, and not by more than a queue's weight is known (a quarter).  And what mls_policy_offers_balance() would leave as
- * it is, two tasks more far away, or heavy ones there and light ones here, gets level.
+ * Of three tasks on two CPUs two have half as much time as the third for as long as nobody moves.
+ * Where that lasts they take turns, one by one: what was uneven one way is so the other way then,
+ * by no more than weights are known (a quarter).  And what mls_policy_offers_balance() would leave
+ * as it is, two tasks more far away, or heavy ones there and light ones here, gets level.
  */
 static inline int mls_policy_is_unfair(u32 dst_length, s64 excess, u32 weight)
 {
