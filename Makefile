@@ -134,6 +134,13 @@ install-deps: ## install the Debian packages and build libbpf into $(O), as root
 install-deps-tf: ## TensorFlow into a virtual environment ($(O)/tensorflow), for `make model BY=keras` and the interop tests
 	@scripts/install-deps-tf.sh "$(O)"
 
+.PHONY: install-runtimes
+install-runtimes: ## the runtimes of others that `make bench` compares with: TensorFlow, ONNX Runtime, LiteRT, PyTorch, OpenBLAS
+	@scripts/ensure-deps.sh "$(O)" interop
+	@scripts/install-deps-tf.sh "$(O)"
+	@scripts/install-deps-tf.sh --onnx "$(O)"
+	@scripts/install-deps-tf.sh --litert "$(O)"
+
 # The model that `mlsched run` uses in shadow when none is named; `make run MODEL=...` names one.
 MODEL := src/model_dir/model_path
 MODEL_OPTION := $(if $(filter command,$(origin MODEL)),--model "$(MODEL)")

@@ -206,6 +206,30 @@ void bench_measure_net(bench_fn *fn, void *context, void *empty, size_t n, size_
 	result->median_cycles = whole.cycles[whole.n / 2] - loop.cycles[loop.n / 2];
 }
 
+void bench_summarise(double *ns, size_t n, double ghz, struct bench_result *result)
+{
+	result->samples = n;
+	result->median = sorted_median(ns, n);
+	result->min = ns[0];
+	result->p90 = ns[n * 90 / 100];
+	result->p99 = ns[n * 99 / 100];
+	result->cycles = result->median * ghz;
+	result->ghz = ghz;
+}
+
+double bench_clock(void)
+{
+	double ghz[MIN_SAMPLES];
+
+	for (size_t i = 0; i < MIN_SAMPLES; i++) {
+		double begin = now();
+
+		chain_of_additions();
+		ghz[i] = CHAIN / (now() - begin);
+	}
+	return sorted_median(ghz, MIN_SAMPLES);
+}
+
 void bench_measure(bench_fn *fn, void *context, struct bench_result *result)
 {
 	double ns[MAX_SAMPLES], cycles[MAX_SAMPLES], ghz[MAX_SAMPLES];
@@ -220,10 +244,6 @@ void bench_measure(bench_fn *fn, void *context, struct bench_result *result)
 		cycles[samples] = ns[samples] * ghz[samples];
 		samples++;
 	}
-	result->samples = samples;
-	result->median = sorted_median(ns, samples);
-	result->min = ns[0];
-	result->p99 = ns[samples * 99 / 100];
+	bench_summarise(ns, samples, sorted_median(ghz, samples), result);
 	result->cycles = sorted_median(cycles, samples);
-	result->ghz = sorted_median(ghz, samples);
 }

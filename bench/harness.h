@@ -22,6 +22,7 @@ typedef void bench_fn(void *context, size_t n);
  * @samples: how many there were
  * @min:     fastest sample, ns
  * @median:  ns
+ * @p90:     ns
  * @p99:     ns
  * @cycles:  median of the cycles
  * @ghz:     median of the clock
@@ -30,6 +31,7 @@ struct bench_result {
 	size_t samples;
 	double min;
 	double median;
+	double p90;
 	double p99;
 	double cycles;
 	double ghz;
@@ -52,6 +54,16 @@ int bench_pin(int cpu);
  * a millisecond.
  */
 void bench_measure(bench_fn *fn, void *context, struct bench_result *result);
+
+/**
+ * bench_summarise() - what samples that somebody else took come to
+ * @ns:  [@n], of one operation each; sorted
+ * @ghz: clock meanwhile, see bench_clock()
+ */
+void bench_summarise(double *ns, size_t n, double ghz, struct bench_result *result);
+
+/** bench_clock() - of this processor now, GHz */
+double bench_clock(void);
 
 /**
  * struct bench_net - one measurement less what the loop around it costs; of one

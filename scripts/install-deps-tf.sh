@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# install-deps-tf.sh [--onnx | --python] [--oldest | --for-tests] BUILD_DIR [VERSION]: TensorFlow in a
+# install-deps-tf.sh [--onnx | --litert | --python] [--oldest | --for-tests] BUILD_DIR [VERSION]: TensorFlow in a
 # virtual environment, which BUILD_DIR/tensorflow then names.  Nothing else of
 # mlsched needs it: `make model BY=keras`, the scripts of src/model_dir and the
 # interop tests do.
 #
 #   --onnx       ONNX and ONNX Runtime instead, as BUILD_DIR/onnx, for the interop tests
+#   --litert     LiteRT's C library instead, as BUILD_DIR/litert, for `mlsched bench`
 #   --python     what builds and tests the Python package, as BUILD_DIR/python, for the same
 #   --oldest     the oldest version that is pinned here, as BUILD_DIR/tensorflow-oldest
 #   --for-tests  both; without a network say so and succeed (the tests then skip)
@@ -17,7 +18,7 @@
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 
-usage() { sed -n '3,16s/^# \{0,1\}//p' scripts/install-deps-tf.sh; }
+usage() { sed -n '3,17s/^# \{0,1\}//p' scripts/install-deps-tf.sh; }
 say() { echo "install-deps-tf: $*"; }
 die() {
 	local status=$1
@@ -33,6 +34,10 @@ costs="320 to 420 MB to download, 1.5 GB on disk" option=
 if [ "${1:-}" = --onnx ]; then
 	family=onnx title="ONNX Runtime" modules="onnx, onnxruntime" package=onnxruntime needs=600
 	costs="40 to 60 MB to download, 0.3 GB on disk" option=--onnx
+	shift
+elif [ "${1:-}" = --litert ]; then
+	family=litert title="LiteRT" modules=ai_edge_litert package=ai-edge-litert needs=300
+	costs="22 MB to download, 0.1 GB on disk" option=--litert
 	shift
 elif [ "${1:-}" = --python ]; then
 	family=python title="The Python package's tools" modules="build, cffi, mypy, numpy, pyarrow, pytest"

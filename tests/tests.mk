@@ -55,10 +55,14 @@ $(FAKE_H5): $(FAKE_H5_SRC) src/formats/hdf5_child/api.h src/formats/hdf5_protoco
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PLAIN_CFLAGS) -shared -o $@ $(FAKE_H5_SRC)
 
-# What TensorFlow's C library would be given: for tests/cli/test_engine_tensorflow.sh.
-FAKE_TF := $(O)/tests/fake/libfake_tensorflow.so
+# What the C libraries of TensorFlow and ONNX Runtime would be given: for tests/cli/test_engine_tensorflow.sh and
+# tests/cli/test_bench_runtimes.sh.
+FAKE_TF  := $(O)/tests/fake/libfake_tensorflow.so
+FAKE_ORT := $(O)/tests/fake/libfake_onnxruntime.so
 
-$(FAKE_TF): tests/fake/fake_tensorflow.c src/host/tensorflow_api.h $(LIB_A)
+$(FAKE_TF): src/host/tensorflow_api.h
+
+$(FAKE_TF) $(FAKE_ORT): $(O)/tests/fake/libfake_%.so: tests/fake/fake_%.c $(LIB_A)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -shared $(ALL_LDFLAGS) -Wl,--exclude-libs,ALL -o $@ $< $(LIB_A) \
@@ -88,7 +92,7 @@ TEST_LDFLAGS_test_alloc_failure := $(addprefix -Wl$(comma)--wrap=,$(TEST_WRAPPED
 TEST_LDFLAGS_test_quantize_alloc := $(addprefix -Wl$(comma)--wrap=,malloc calloc aligned_alloc free)
 
 .PHONY: tests-build
-tests-build: build $(TEST_BIN) $(FAKE_SCX) $(FAKE_H5) $(FAKE_TF) $(ARM64_CHECK)
+tests-build: build $(TEST_BIN) $(FAKE_SCX) $(FAKE_H5) $(FAKE_TF) $(FAKE_ORT) $(ARM64_CHECK)
 
 # What `make test` runs, in this order.  TESTS="tests/cli/test_predict.sh" runs one.
 TESTS ?= unit property golden cli interop live

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <glob.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,9 +45,16 @@ static void note(struct tried *tried, const char *what)
 
 static int open_library(const char *name, void **handle, char *path, size_t size)
 {
+	struct link_map *map;
+
 	*handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+	if (!*handle)
+		return -ENOENT;
+	/* Where the loader found what has only a name. */
+	if (dlinfo(*handle, RTLD_DI_LINKMAP, &map) == 0 && map->l_name[0])
+		name = map->l_name;
 	snprintf(path, size, "%s", name);
-	return *handle ? 0 : -ENOENT;
+	return 0;
 }
 
 static int base_of(const struct mls_foreign *foreign, int base, char *text, size_t size)

@@ -42,7 +42,7 @@ make --no-print-directory O="$tap_tmp/o ut" >"$tap_tmp/log" 2>&1
 same "a build directory with a blank in its path is refused" 2 $?
 check "and the message says why" grep -q 'expected one directory without blanks' "$tap_tmp/log"
 check "make help lists every public target" sh -c \
-	'for t in build run test bench model install-deps install-deps-tf lint format install clean help; do
+	'for t in build run test bench model install-deps install-deps-tf install-runtimes lint format install clean help; do
 		make help | grep -q "^  $t " || { echo "$t is missing"; exit 1; }
 	done'
 finish
