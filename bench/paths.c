@@ -181,6 +181,11 @@ static int open_runtime(struct bench_path *path, const struct bench_subject *s,
 	struct bench_runtime *runtime = NULL;
 	int ret = bench_runtime_open(path->type->runtime, s->model, path->from, err, &runtime);
 
+	if (!ret && runtime->type->overhead) {
+		ret = runtime->type->overhead(runtime, err);
+		if (ret)
+			runtime->type->close(runtime);
+	}
 	path->object = runtime;
 	return ret;
 }

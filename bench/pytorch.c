@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,8 +189,7 @@ static int open_process(struct pytorch *p, const char *python, struct mlsched_er
 	ret = ask(p, NULL, NULL, 0, &answer, err);
 	if (ret)
 		return ret;
-	if (json_unpack(answer, "{s:s,s:s,s:F}", "version", &version, "file", &file, "overhead_ns",
-			&p->runtime.overhead) == 0) {
+	if (json_unpack(answer, "{s:s,s:s}", "version", &version, "file", &file) == 0) {
 		snprintf(p->runtime.version, sizeof(p->runtime.version), "%s", version);
 		snprintf(p->runtime.from, sizeof(p->runtime.from), "%s", file);
 	} else {
@@ -273,19 +271,30 @@ static int pytorch_measure(struct bench_runtime *runtime, const float *rows, siz
 	return ret;
 }
 
-static int pytorch_reload(struct bench_runtime *runtime, double *us, struct mlsched_error *err)
+/* A request that is answered by one number. */
+static int ask_number(struct bench_runtime *runtime, const char *what, double *number,
+		      struct mlsched_error *err)
 {
 	json_t *answer;
-	int ret = ask((struct pytorch *)runtime, json_pack("{s:s}", "do", "load"), NULL, 0, &answer,
+	int ret = ask((struct pytorch *)runtime, json_pack("{s:s}", "do", what), NULL, 0, &answer,
 		      err);
 
 	if (ret)
 		return ret;
-	*us = NAN;
-	json_unpack(answer, "{s:F}", "us", us);
+	if (json_unpack(answer, "{s:F}", "number", number) != 0)
+		ret = mls_error(err, -EBADMSG, "%s: not the JSON that is expected", SCRIPT);
 	json_decref(answer);
-	return isnan(*us) ? mls_error(err, -EBADMSG, "%s: not the JSON that is expected", SCRIPT) :
-			    0;
+	return ret;
+}
+
+static int pytorch_reload(struct bench_runtime *runtime, double *us, struct mlsched_error *err)
+{
+	return ask_number(runtime, "load", us, err);
+}
+
+static int pytorch_overhead(struct bench_runtime *runtime, struct mlsched_error *err)
+{
+	return ask_number(runtime, "overhead", &runtime->overhead, err);
 }
 
 const struct bench_runtime_type bench_pytorch = {
@@ -298,6 +307,7 @@ const struct bench_runtime_type bench_pytorch = {
 	.open = pytorch_open,
 	.predict = pytorch_predict,
 	.measure = pytorch_measure,
+	.overhead = pytorch_overhead,
 	.reload = pytorch_reload,
 	.close = pytorch_close,
 };
@@ -313,6 +323,7 @@ const struct bench_runtime_type bench_torchscript = {
 	.open = pytorch_open,
 	.predict = pytorch_predict,
 	.measure = pytorch_measure,
+	.overhead = pytorch_overhead,
 	.reload = pytorch_reload,
 	.close = pytorch_close,
 };

@@ -32,6 +32,7 @@ struct bench_runtime;
  * @predict:  [@n_rows][inputs] to [@n_rows][outputs]; 0 or -errno with a message
  * @measure:  time its calls itself, as whoever is no part of this process must;
  *            NULL: the caller times @predict
+ * @overhead: find out what the object's @overhead is; NULL: that is 0
  * @reload:   load the model once more and say how long that took; NULL: @open does it
  * @close:    frees all
  */
@@ -50,6 +51,7 @@ struct bench_runtime_type {
 		       struct mlsched_error *err);
 	int (*measure)(struct bench_runtime *runtime, const float *rows, size_t n_rows,
 		       bool dependent, struct bench_result *result, struct mlsched_error *err);
+	int (*overhead)(struct bench_runtime *runtime, struct mlsched_error *err);
 	int (*reload)(struct bench_runtime *runtime, double *us, struct mlsched_error *err);
 	void (*close)(struct bench_runtime *runtime);
 };

@@ -44,12 +44,17 @@ mapfile -t fixtures < <(find tests/golden/savedmodel/models -maxdepth 2 -type d 
 	\( -path '*/tf2*-savedmodel/*' -o -path '*/hand-*' \) | sort)
 [ -e src/model_dir/model_path/saved_model.pb ] && fixtures=(src/model_dir/model_path "${fixtures[@]}")
 
-table "Inference" "One forward pass. The answers of all paths are compared before anything is timed." \
-	"$program" bench inference
+# Set on some machines for the sake of old OpenBLAS: it would not use all of the processor.
+unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
+table "Inference" "One forward pass, by every path of ours and by the runtimes of others. The answers of all are compared
+before anything is timed; below each table stand the goals." "$program" bench inference
 table "Inside the kernel" "The fixed-point network as a BPF program in the running kernel, and the features that it is
 asked with, in cycles net of the loop around it. Every logit is compared with user space's before anything is timed." \
 	"$program" bench kernel
 table "Loading" "All checks included: structure, shapes, checksums, finiteness. Peak memory is that of
 \`mlsched predict\` with one row, the whole process." "$program" bench load "${fixtures[@]}"
+table "Runtimes" "What it takes to have the same models ready in the runtimes of others." \
+	"$program" bench load --engine all "${fixtures[0]}" \
+	tests/golden/savedmodel/models/tf221-keras3-15-10-1-savedmodel/model
 table "Simulation" "Events a second on one core." "$program" bench sim
 table "Training" "Rows a second with the same rows, network, batch and optimiser." "$program" bench train

@@ -104,6 +104,7 @@ test: ## build and run all tests (TESTS="unit cli" or single files)
 	@failed=0; \
 	case "$(TESTS)" in *interop*) scripts/install-deps-tf.sh --for-tests "$(O)" && \
 		scripts/install-deps-tf.sh --onnx --for-tests "$(O)" && \
+		scripts/install-deps-tf.sh --litert --for-tests "$(O)" && \
 		scripts/install-deps-tf.sh --python --for-tests "$(O)" || failed=1 ;; esac; \
 	O="$(O)" tests/run.sh $(TESTS) && exit $$failed
 

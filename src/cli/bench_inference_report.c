@@ -146,8 +146,10 @@ void inference_report_missing(const struct inference_report *report, const struc
 	}
 	json = json_pack("{s:s,s:s,s:s}", "path", path->type->name, "network", s->name,
 			 "unavailable", path->missing);
-	if (runtime)
+	if (runtime) {
+		json_object_set_new(json, "engine", json_string(runtime->key));
 		json_object_set_new(json, "install", json_string(runtime->install));
+	}
 	json_array_append_new(list_of(report, "results"), json);
 }
 

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "src/cli/bench_load.h"
+#include "src/cli/bench_runtimes.h"
 #include "src/cli/cli.h"
 #include "src/util/clock.h"
 
@@ -21,6 +23,7 @@ enum { OPTION_LOADS = 0x200 };
 
 struct load_options {
 	struct cli_common common;
+	struct bench_choice choice;
 	const char **models; /* [n_models] */
 	size_t n_models;
 	uint32_t n_loads;
@@ -47,6 +50,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->common;
+		state->child_inputs[1] = &o->choice;
 		return 0;
 	case OPTION_LOADS:
 		n = strtol(arg, &end, 10);
@@ -65,14 +69,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = { { &cli_common_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {
+	{ &cli_common_argp, 0, NULL, 0 },
+	{ &bench_runtimes_argp, 0, NULL, 0 },
+	{ 0 },
+};
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "[MODEL...]",
 	.doc = "Loads each MODEL (" DEFAULT_MODEL " if none is named) many times, all checks "
-	       "included, and runs `mlsched predict` on one row to see its peak memory.\v"
+	       "included, and runs `mlsched predict` on one row to see its peak memory.  With "
+	       "--engine also loads each of them in that runtime, in a process of its own.\v"
 	       "EXAMPLES\n  mlsched bench load\n"
+	       "  mlsched bench load --engine all\n"
 	       "  mlsched bench load tests/golden/savedmodel/models/*/model\n",
 	.children = children,
 };
@@ -157,24 +167,6 @@ static void exec_predict(const char *path, int input, int output)
 	_exit(127);
 }
 
-/* "VmHWM" of a running process in KiB, -1 when it cannot be read. */
-static long peak_of(pid_t pid)
-{
-	char path[64], line[256];
-	long peak = -1;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
-	file = fopen(path, "r");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "VmHWM: %ld kB", &peak) == 1)
-			break;
-	}
-	if (file)
-		fclose(file);
-	return peak;
-}
-
 /*
  * Peak resident memory of a whole `mlsched predict` of one row.  Not ru_maxrss:
  * that would count this process too, in whose memory the child begins.
@@ -207,7 +199,7 @@ static long peak_of_predict(const char *path, uint32_t n_inputs)
 	close(out[1]);
 	/* With its first byte of output it has done all that it does, and waits for the next row. */
 	if (child > 0 && wrote > 0 && read(out[0], &byte, 1) == 1)
-		peak = peak_of(child);
+		peak = bench_peak_of(child);
 	close(in[1]);
 	close(out[0]);
 	if (child > 0)
@@ -269,5 +261,7 @@ int cli_bench_load(int argc, char **argv)
 			       "median us", "predict MB", "model");
 		print_result(&o, o.models[i], &result);
 	}
+	for (size_t i = 0; i < o.n_models && status == CLI_OK && o.choice.named; i++)
+		status = bench_load_runtimes(&o.common, &o.choice, o.models[i], o.n_loads);
 	return status;
 }

@@ -18,6 +18,25 @@ if ! grep -q __asan_init "$MLSCHED"; then
 	echo "# $peak KB"
 	check "predict of the default kind of model needs less than 8 MB" test "$peak" -gt 500 -a "$peak" -lt 8192
 fi
+# Beside it, in the runtimes that are asked for: ours always, a stand-in for ONNX Runtime, and one that is not there.
+fake=$O/tests/fake/libfake_onnxruntime.so
+TMPDIR=$tap_tmp "$MLSCHED" bench load --json --loads 3 --engine onnxruntime --onnxruntime-library "$fake" \
+	--engine litert --litert-library "$tap_tmp/none" $hand >"$tap_tmp/runtimes.jsonl"
+same "bench load --engine succeeds" 0 $?
+# shellcheck disable=SC2016
+check "bench load --engine says what each runtime takes" python3 -c '
+import json, os, sys
+lines = [json.loads(line) for line in open(sys.argv[1])][1:]
+ours, litert, ort = sorted(lines, key=lambda line: ["native", "litert", "onnxruntime"].index(line["engine"]))
+for line in (ours, ort):
+    assert line["first_answer_ms"] > 0 and line["load_us"] > 0 and line["loads"] == 3 and line["peak_kb"] > 500, line
+assert ort["version"] == "0.0.0-fake" and ort["language"] == "C", ort
+assert ort["file_bytes"] >= os.path.getsize(sys.argv[2]), ort
+assert "cannot open shared object file" in litert["unavailable"] and litert["install"], litert' \
+	"$tap_tmp/runtimes.jsonl" "$fake"
+same "bench load --engine leaves no model behind" "" "$(find "$tap_tmp" -name 'mlsched-bench-*')"
+same "bench load prints a table of runtimes for each model" 2 \
+	"$("$MLSCHED" bench load --loads 1 --engine native $hand $models/hand-frozen-savedmodel/model | grep -c '^mlsched ')"
 same "bench load refuses what is no model" \
 	"mlsched bench load: Model not found at path: /nonexistent: No such file or directory" \
 	"$("$MLSCHED" bench load /nonexistent 2>&1 >/dev/null)"

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The second table of mlsched bench load: what it takes to have a model ready in
+ * each runtime.
+ */
+#ifndef MLS_CLI_BENCH_LOAD_H
+#define MLS_CLI_BENCH_LOAD_H
+
+#include "src/cli/bench_runtimes.h"
+#include "src/cli/cli.h"
+
+/* "VmHWM" of a running process in KiB, -1 when it cannot be read. */
+long bench_peak_of(pid_t pid);
+
+/**
+ * bench_load_runtimes() - measure ours and those that are chosen, each in a process of its own
+ * @path:    a model
+ * @n_loads: how often it is loaded again, or fewer times within two seconds
+ *
+ * Return: an exit status.
+ */
+int bench_load_runtimes(const struct cli_common *common, const struct bench_choice *choice,
+			const char *path, uint32_t n_loads);
+
+#endif /* MLS_CLI_BENCH_LOAD_H */
