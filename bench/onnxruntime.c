@@ -2,10 +2,6 @@
 /*
  * ONNX Runtime by its C interface, with the ONNX file that `mlsched convert`
  * writes: one thread, all optimisations, tensors that are made once.
- *
- * The interface is one table of functions, which only grows at its end: the
- * places below are those of struct OrtApi in onnxruntime_c_api.h, whose order
- * that header promises not to change.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,63 +12,15 @@
 
 #include <mlsched/format.h>
 
+#include "bench/onnxruntime_api.h"
 #include "bench/runtime.h"
 #include "src/host/foreign.h"
 #include "src/util/error.h"
 
-typedef struct OrtStatus OrtStatus;
-typedef struct OrtEnv OrtEnv;
-typedef struct OrtSession OrtSession;
-typedef struct OrtSessionOptions OrtSessionOptions;
-typedef struct OrtMemoryInfo OrtMemoryInfo;
-typedef struct OrtValue OrtValue;
-
-/* Of the header's enumerations. */
-enum { LOG_ERROR = 3, OPTIMISE_ALL = 99, ELEMENT_FLOAT = 1, ARENA_ALLOCATOR = 1, MEM_DEFAULT = 0 };
-
-/* name, place in the table, result, parameters */
-#define ORT_FUNCTIONS(F)                                                                         \
-	F(GetErrorMessage, 2, const char *, (const OrtStatus *))                                 \
-	F(CreateEnv, 3, OrtStatus *, (int level, const char *name, OrtEnv **))                   \
-	F(CreateSession, 7, OrtStatus *,                                                         \
-	  (const OrtEnv *, const char *path, const OrtSessionOptions *, OrtSession **))          \
-	F(Run, 9, OrtStatus *,                                                                   \
-	  (OrtSession *, const void *options, const char *const *in_names,                       \
-	   const OrtValue *const *in, size_t n_in, const char *const *out_names, size_t n_out,   \
-	   OrtValue **out))                                                                      \
-	F(CreateSessionOptions, 10, OrtStatus *, (OrtSessionOptions **))                         \
-	F(SetSessionGraphOptimizationLevel, 23, OrtStatus *, (OrtSessionOptions *, int level))   \
-	F(SetIntraOpNumThreads, 24, OrtStatus *, (OrtSessionOptions *, int n))                   \
-	F(SetInterOpNumThreads, 25, OrtStatus *, (OrtSessionOptions *, int n))                   \
-	F(SessionGetInputName, 36, OrtStatus *,                                                  \
-	  (const OrtSession *, size_t index, void *allocator, char **name))                      \
-	F(SessionGetOutputName, 37, OrtStatus *,                                                 \
-	  (const OrtSession *, size_t index, void *allocator, char **name))                      \
-	F(CreateTensorWithDataAsOrtValue, 49, OrtStatus *,                                       \
-	  (const OrtMemoryInfo *, void *data, size_t size, const int64_t *shape, size_t n_shape, \
-	   int type, OrtValue **))                                                               \
-	F(CreateCpuMemoryInfo, 69, OrtStatus *, (int allocator, int memory, OrtMemoryInfo **))   \
-	F(AllocatorFree, 76, OrtStatus *, (void *allocator, void *memory))                       \
-	F(GetAllocatorWithDefaultOptions, 78, OrtStatus *, (void **allocator))                   \
-	F(ReleaseEnv, 92, void, (OrtEnv *))                                                      \
-	F(ReleaseStatus, 93, void, (OrtStatus *))                                                \
-	F(ReleaseMemoryInfo, 94, void, (OrtMemoryInfo *))                                        \
-	F(ReleaseSession, 95, void, (OrtSession *))                                              \
-	F(ReleaseValue, 96, void, (OrtValue *))                                                  \
-	F(ReleaseSessionOptions, 100, void, (OrtSessionOptions *))
-
-/* OrtApiBase, and the version of the table that has all of the above: the first. */
-struct api_base {
-	const void *const *(*get_api)(uint32_t version);
-	const char *(*get_version)(void);
-};
-
-#define API_VERSION 1
-
 struct onnxruntime {
 	struct bench_runtime runtime;
 #define DECLARE(name, place, result, parameters) result(*name) parameters;
-	ORT_FUNCTIONS(DECLARE)
+	BENCH_ORT_FUNCTIONS(DECLARE)
 #undef DECLARE
 	OrtEnv *env;
 	OrtSession *session;
@@ -155,11 +103,12 @@ static int make_tensors(struct onnxruntime *o, size_t n_rows, struct mlsched_err
 	release_tensors(o);
 	status = o->CreateTensorWithDataAsOrtValue(o->memory, o->rows,
 						   n_rows * (size_t)n_in * sizeof(float), in, 2,
-						   ELEMENT_FLOAT, &o->in);
+						   BENCH_ORT_ELEMENT_FLOAT, &o->in);
 	if (!status)
 		status = o->CreateTensorWithDataAsOrtValue(o->memory, o->results,
 							   n_rows * (size_t)n_out * sizeof(float),
-							   out, 2, ELEMENT_FLOAT, &o->out);
+							   out, 2, BENCH_ORT_ELEMENT_FLOAT,
+							   &o->out);
 	o->n_rows = n_rows;
 	return failed(o, status, "makes no tensor", err);
 }
@@ -186,7 +135,7 @@ static int onnxruntime_predict(struct bench_runtime *runtime, const float *rows,
 static int resolve(struct onnxruntime *o, void *library, struct mlsched_error *err)
 {
 	void *symbol = dlsym(library, "OrtGetApiBase");
-	const struct api_base *(*get_base)(void);
+	const struct bench_ort_base *(*get_base)(void);
 	const void *const *table;
 
 	if (!symbol)
@@ -195,12 +144,12 @@ static int resolve(struct onnxruntime *o, void *library, struct mlsched_error *e
 				 o->runtime.from);
 	memcpy(&get_base, &symbol, sizeof(symbol));
 	snprintf(o->runtime.version, sizeof(o->runtime.version), "%s", get_base()->get_version());
-	table = get_base()->get_api(API_VERSION);
+	table = get_base()->get_api(BENCH_ORT_VERSION);
 	if (!table)
 		return mls_error(err, -ENOTSUP, "%s: version %s has no interface %d any more",
-				 o->runtime.from, o->runtime.version, API_VERSION);
+				 o->runtime.from, o->runtime.version, BENCH_ORT_VERSION);
 #define RESOLVE(name, place, result, parameters) memcpy(&o->name, &table[place], sizeof(o->name));
-	ORT_FUNCTIONS(RESOLVE)
+	BENCH_ORT_FUNCTIONS(RESOLVE)
 #undef RESOLVE
 	return 0;
 }
@@ -208,12 +157,12 @@ static int resolve(struct onnxruntime *o, void *library, struct mlsched_error *e
 static int make_session(struct onnxruntime *o, const char *path, struct mlsched_error *err)
 {
 	OrtSessionOptions *options = NULL;
-	OrtStatus *status = o->CreateEnv(LOG_ERROR, "mlsched", &o->env);
+	OrtStatus *status = o->CreateEnv(BENCH_ORT_LOG_ERROR, "mlsched", &o->env);
 
 	if (!status)
 		status = o->CreateSessionOptions(&options);
 	if (!status)
-		status = o->SetSessionGraphOptimizationLevel(options, OPTIMISE_ALL);
+		status = o->SetSessionGraphOptimizationLevel(options, BENCH_ORT_OPTIMISE_ALL);
 	if (!status)
 		status = o->SetIntraOpNumThreads(options, 1);
 	if (!status)
@@ -229,7 +178,8 @@ static int make_session(struct onnxruntime *o, const char *path, struct mlsched_
 	if (!status)
 		status = o->SessionGetOutputName(o->session, 0, o->allocator, &o->out_name);
 	if (!status)
-		status = o->CreateCpuMemoryInfo(ARENA_ALLOCATOR, MEM_DEFAULT, &o->memory);
+		status = o->CreateCpuMemoryInfo(BENCH_ORT_ARENA_ALLOCATOR, BENCH_ORT_MEM_DEFAULT,
+						&o->memory);
 	return failed(o, status, "does not load the model", err);
 }
 

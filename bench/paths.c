@@ -179,7 +179,7 @@ static int open_runtime(struct bench_path *path, const struct bench_subject *s,
 			struct mlsched_error *err)
 {
 	struct bench_runtime *runtime = NULL;
-	int ret = bench_runtime_open(path->type->runtime, s->model, path->from, err, &runtime);
+	int ret = bench_runtime_open(path->runtime, s->model, path->from, err, &runtime);
 
 	if (!ret && runtime->type->overhead) {
 		ret = runtime->type->overhead(runtime, err);
@@ -241,19 +241,21 @@ static const struct bench_path_type own_paths[] = {
 	PATH("fixed in BPF", kernel, SCALAR, .fixed = true, .at_once = 10000),
 };
 
+/* Whose the bound is does not matter to the caller: the best that the processor has. */
+static const struct bench_path_type runtime_path = PATH(NULL, runtime, BEST, .ours = false);
+
 size_t bench_paths_fill(struct bench_path paths[BENCH_PATHS])
 {
-	static struct bench_path_type foreign[BENCH_RUNTIMES];
 	size_t n = 0;
 
 	_Static_assert(ARRAY_SIZE(own_paths) + BENCH_RUNTIMES <= BENCH_PATHS, "all have room");
 	for (size_t i = 0; i < ARRAY_SIZE(own_paths); i++)
-		paths[n++] = (struct bench_path){ .type = &own_paths[i] };
-	for (size_t i = 0; i < BENCH_RUNTIMES; i++) {
-		foreign[i] = (struct bench_path_type)PATH(bench_runtimes[i]->title, runtime, BEST,
-							  .runtime = bench_runtimes[i]);
-		paths[n++] = (struct bench_path){ .type = &foreign[i] };
-	}
+		paths[n++] =
+			(struct bench_path){ .type = &own_paths[i], .name = own_paths[i].name };
+	for (size_t i = 0; i < BENCH_RUNTIMES; i++)
+		paths[n++] = (struct bench_path){ .type = &runtime_path,
+						  .name = bench_runtimes[i]->title,
+						  .runtime = bench_runtimes[i] };
 	return n;
 }
 
@@ -269,9 +271,8 @@ int bench_path_open(struct bench_path *path, const struct bench_subject *subject
 		return 0;
 	path->object = NULL;
 	snprintf(path->missing, sizeof(path->missing), "%s", err->message);
-	return ret == -EBADMSG ?
-		       mls_error_prefix(err, ret, "%s: %s", subject->name, path->type->name) :
-		       0;
+	return ret == -EBADMSG ? mls_error_prefix(err, ret, "%s: %s", subject->name, path->name) :
+				 0;
 }
 
 void bench_path_close(struct bench_path *path)
@@ -294,7 +295,7 @@ static int check_floats(const struct bench_path *path, const struct bench_subjec
 			return mls_error(err, -ERANGE,
 					 "%s: %s computes %.9g of row %zu, expected %.9g within "
 					 "%.2g: it is not measured, nor is anything else",
-					 s->name, path->type->name, (double)out[i], i / s->n_out,
+					 s->name, path->name, (double)out[i], i / s->n_out,
 					 s->expected[i], s->allowed[i]);
 	}
 	return 0;
@@ -317,8 +318,7 @@ static int check_logits(const struct bench_path *path, const struct bench_subjec
 		       mls_error(err, -ERANGE,
 				 "%s: %s gives %zu other verdicts of %d than float32, expected at "
 				 "most %d",
-				 s->name, path->type->name, differ, BENCH_MAX_ROWS,
-				 BENCH_MAX_ROWS / 10);
+				 s->name, path->name, differ, BENCH_MAX_ROWS, BENCH_MAX_ROWS / 10);
 }
 
 /* Rows that may be written to, and room for results of either kind. */
@@ -347,7 +347,7 @@ int bench_path_check(const struct bench_path *path, const struct bench_subject *
 
 	if (ret)
 		return ret;
-	if (path->type->runtime)
+	if (path->runtime)
 		ret = runtime->type->predict(runtime, work.rows, BENCH_MAX_ROWS, work.out, err);
 	else
 		path->type->run(&work, 1);
@@ -381,7 +381,7 @@ int bench_path_measure(const struct bench_path *path, const struct bench_subject
 
 	if (ret)
 		return ret;
-	if (path->type->runtime && runtime->type->measure)
+	if (path->runtime && runtime->type->measure)
 		ret = runtime->type->measure(runtime, work.rows, batch, dependent, result, err);
 	else
 		bench_measure(path->type->run, &work, result);

@@ -15,9 +15,8 @@ struct bench_path;
 
 /**
  * struct bench_path_type - a way to compute a subject, for one instruction set
- * @name:    in tables; that of @runtime if there is one
+ * @name:    in tables; NULL where that is the path's own
  * @isa:     whose multiply-adds bound it
- * @runtime: whose it is, when it is not ours
  * @ours:    our float32: the last of these is what the library takes
  * @fixed:   rows are int32_t, outputs int64_t logits
  * @at_once: 0, or rows that one operation computes: it is measured so only
@@ -25,7 +24,6 @@ struct bench_path;
 struct bench_path_type {
 	const char *name;
 	enum mlsched_isa isa;
-	const struct bench_runtime_type *runtime;
 	bool ours;
 	bool fixed;
 	size_t at_once;
@@ -40,12 +38,16 @@ struct bench_path_type {
 
 /**
  * struct bench_path - one of them, opened
+ * @name:    in tables
+ * @runtime: whose it is, when it is not ours
  * @from:    file of a runtime, or NULL: looked for
  * @object:  model, qmodel, runtime, ...; NULL when it is not there
  * @missing: why
  */
 struct bench_path {
 	const struct bench_path_type *type;
+	const char *name;
+	const struct bench_runtime_type *runtime;
 	const char *from;
 	void *object;
 	char missing[MLSCHED_ERROR_SIZE];

@@ -21,6 +21,17 @@
 #define DEFAULT_PYTHON "/usr/bin/python3"
 #define SCRIPT         "bench/pytorch.py"
 
+/* The script, in the program: who runs this as root runs no code of the caller's directory. */
+__asm__(".section .rodata\n"
+	".globl bench_pytorch_script\n"
+	".hidden bench_pytorch_script\n"
+	"bench_pytorch_script:\n"
+	".incbin \"" SCRIPT "\"\n"
+	".byte 0\n"
+	".previous\n");
+
+extern const char bench_pytorch_script[];
+
 /* Of an answer: as many samples as there may be, at most so long each. */
 #define MAX_LINE (1001 * 32)
 
@@ -54,23 +65,44 @@ static void pytorch_close(struct bench_runtime *runtime)
 	free(p);
 }
 
+/* Who has ended is seen by what it does not answer. */
+static struct sigaction ignore_sigpipe(void)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct sigaction before;
+
+	sigaction(SIGPIPE, &ignore, &before);
+	return before;
+}
+
+static void write_request(struct pytorch *p, json_t *request)
+{
+	json_dumpf(request, p->to, JSON_COMPACT);
+	fputc('\n', p->to);
+	json_decref(request);
+}
+
 /* What Python says at its end goes to standard error; here is said that it ended. */
-static int ask(struct pytorch *p, json_t *request, const float *rows, size_t n, json_t **answer,
-	       struct mlsched_error *err)
+static int read_answer(struct pytorch *p, json_t **answer, struct mlsched_error *err)
 {
 	json_error_t bad;
 
-	if (request) {
-		json_dumpf(request, p->to, JSON_COMPACT);
-		fputc('\n', p->to);
-		json_decref(request);
-		fwrite(rows, sizeof(*rows), n, p->to);
-	}
-	if (fflush(p->to) != 0 || !fgets(p->line, sizeof(p->line), p->from))
-		return mls_error(err, -EPIPE, "%s %s ended without an answer",
-				 p->runtime.from[0] ? p->runtime.from : "Python", SCRIPT);
+	if (!fgets(p->line, sizeof(p->line), p->from))
+		return mls_error(err, -EPIPE, "%s: Python ended without an answer", SCRIPT);
 	*answer = json_loads(p->line, 0, &bad);
 	return *answer ? 0 : mls_error(err, -EBADMSG, "%s: no JSON: %s", SCRIPT, bad.text);
+}
+
+static int ask(struct pytorch *p, json_t *request, const float *rows, size_t n, json_t **answer,
+	       struct mlsched_error *err)
+{
+	struct sigaction before = ignore_sigpipe();
+
+	write_request(p, request);
+	fwrite(rows, sizeof(*rows), n, p->to);
+	fflush(p->to);
+	sigaction(SIGPIPE, &before, NULL);
+	return read_answer(p, answer, err);
 }
 
 static json_t *describe(const struct mlsched_model *model, const char *mode)
@@ -98,12 +130,15 @@ static json_t *describe(const struct mlsched_model *model, const char *mode)
 			 layers);
 }
 
-static void send_numbers(struct pytorch *p)
+static void send_network(struct pytorch *p)
 {
 	static const float zeros[MLSCHED_MAX_WIDTH];
+	const char *mode = p->runtime.type == &bench_pytorch ? "eager" : "script";
+	struct sigaction before = ignore_sigpipe();
 	uint32_t n_in = mlsched_model_inputs(p->runtime.model);
 	const float *mean, *deviation;
 
+	write_request(p, describe(p->runtime.model, mode));
 	mlsched_model_normalization(p->runtime.model, &mean, &deviation);
 	if (mean) {
 		fwrite(mean, sizeof(float), n_in, p->to);
@@ -116,6 +151,8 @@ static void send_numbers(struct pytorch *p)
 		fwrite(layer.weights, sizeof(float), (size_t)layer.n_in * layer.n_out, p->to);
 		fwrite(layer.bias ? layer.bias : zeros, sizeof(float), layer.n_out, p->to);
 	}
+	fflush(p->to);
+	sigaction(SIGPIPE, &before, NULL);
 }
 
 static int start(struct pytorch *p, const char *python, struct mlsched_error *err)
@@ -129,14 +166,12 @@ static int start(struct pytorch *p, const char *python, struct mlsched_error *er
 		close(in[1]);
 		return mls_error(err, -errno, "no pipe: %s", strerror(errno));
 	}
-	/* Who has ended is seen by what it does not answer. */
-	signal(SIGPIPE, SIG_IGN);
 	p->runtime.process = fork();
 	if (p->runtime.process == 0) {
 		dup2(in[0], STDIN_FILENO);
 		dup2(out[1], STDOUT_FILENO);
-		setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
-		execl(python, python, SCRIPT, (char *)NULL);
+		/* Isolated: nothing beside the caller, and nothing of its environment, is imported. */
+		execl(python, python, "-I", "-B", "-c", bench_pytorch_script, (char *)NULL);
 		_exit(127);
 	}
 	close(in[0]);
@@ -155,7 +190,7 @@ static bool has_torch(const char *python)
 	int status;
 
 	if (child == 0) {
-		execl(python, python, "-c",
+		execl(python, python, "-I", "-c",
 		      "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)",
 		      (char *)NULL);
 		_exit(127);
@@ -165,13 +200,10 @@ static bool has_torch(const char *python)
 
 static int open_process(struct pytorch *p, const char *python, struct mlsched_error *err)
 {
-	json_t *answer = NULL, *request;
+	json_t *answer = NULL;
 	const char *version, *file;
 	int ret;
 
-	if (access(SCRIPT, R_OK) != 0)
-		return mls_error(err, -ENOENT,
-				 "found no PyTorch: %s is not here, but in the sources", SCRIPT);
 	if (access(python, X_OK) != 0 || !has_torch(python))
 		return mls_error(err, -ENOENT,
 				 "found no PyTorch: looked for that of %s; --pytorch-python names "
@@ -180,13 +212,8 @@ static int open_process(struct pytorch *p, const char *python, struct mlsched_er
 	ret = start(p, python, err);
 	if (ret)
 		return ret;
-	request =
-		describe(p->runtime.model, p->runtime.type == &bench_pytorch ? "eager" : "script");
-	json_dumpf(request, p->to, JSON_COMPACT);
-	fputc('\n', p->to);
-	json_decref(request);
-	send_numbers(p);
-	ret = ask(p, NULL, NULL, 0, &answer, err);
+	send_network(p);
+	ret = read_answer(p, &answer, err);
 	if (ret)
 		return ret;
 	if (json_unpack(answer, "{s:s,s:s}", "version", &version, "file", &file) == 0) {

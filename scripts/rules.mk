@@ -49,6 +49,9 @@ $(H5_PROGRAM): $(H5_OBJ)
 
 $(O)/obj/src/formats/hdf5_program.o: $(H5_PROGRAM)
 
+# What PyTorch is measured by, in the program.
+$(O)/obj/bench/pytorch.o: bench/pytorch.py
+
 $(LIB_A): $(LIB_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)

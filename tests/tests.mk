@@ -61,6 +61,7 @@ FAKE_TF  := $(O)/tests/fake/libfake_tensorflow.so
 FAKE_ORT := $(O)/tests/fake/libfake_onnxruntime.so
 
 $(FAKE_TF): src/host/tensorflow_api.h
+$(FAKE_ORT): bench/onnxruntime_api.h
 
 $(FAKE_TF) $(FAKE_ORT): $(O)/tests/fake/libfake_%.so: tests/fake/fake_%.c $(LIB_A)
 	$(call say,LD,$@)

@@ -165,7 +165,7 @@ static size_t choose_paths(const struct inference_options *o, struct bench_path 
 	size_t n = bench_paths_fill(paths), kept = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct bench_runtime_type *runtime = paths[i].type->runtime;
+		const struct bench_runtime_type *runtime = paths[i].runtime;
 
 		if (runtime && !bench_choice_has(&o->choice, runtime))
 			continue;

@@ -95,7 +95,7 @@ void inference_report_runtimes(const struct inference_report *report,
 	for (size_t i = 0; i < n; i++) {
 		const struct bench_runtime *r = paths[i].object;
 
-		if (!paths[i].type->runtime || !r)
+		if (!paths[i].runtime || !r)
 			continue;
 		if (report->json)
 			json_array_append_new(
@@ -131,11 +131,11 @@ void inference_report_subject(const struct inference_report *report, const struc
 void inference_report_missing(const struct inference_report *report, const struct bench_path *path,
 			      const struct bench_subject *s)
 {
-	const struct bench_runtime_type *runtime = path->type->runtime;
+	const struct bench_runtime_type *runtime = path->runtime;
 	json_t *json;
 
 	if (!report->json) {
-		printf("%-*s not measured: ", NAME_WIDTH, path->type->name);
+		printf("%-*s not measured: ", NAME_WIDTH, path->name);
 		/* The places that were looked at would hide the table. */
 		if (runtime && strncmp(path->missing, "found no ", 9) == 0 &&
 		    report->common->verbosity < 1)
@@ -144,8 +144,8 @@ void inference_report_missing(const struct inference_report *report, const struc
 			printf("%s\n", path->missing);
 		return;
 	}
-	json = json_pack("{s:s,s:s,s:s}", "path", path->type->name, "network", s->name,
-			 "unavailable", path->missing);
+	json = json_pack("{s:s,s:s,s:s}", "path", path->name, "network", s->name, "unavailable",
+			 path->missing);
 	if (runtime) {
 		json_object_set_new(json, "engine", json_string(runtime->key));
 		json_object_set_new(json, "install", json_string(runtime->install));
@@ -170,10 +170,10 @@ static void add_json(const struct inference_report *report, const struct bench_p
 		     const struct bench_subject *s, const struct inference_result *result,
 		     struct bounds bounds)
 {
-	json_t *json = json_pack("{s:s,s:s}", "path", path->type->name, "network", s->name);
+	json_t *json = json_pack("{s:s,s:s}", "path", path->name, "network", s->name);
 
-	if (path->type->runtime)
-		json_object_set_new(json, "engine", json_string(path->type->runtime->key));
+	if (path->runtime)
+		json_object_set_new(json, "engine", json_string(path->runtime->key));
 	if (bounds.registers > 0) {
 		json_object_set_new(json, "bound_cycles", json_real(bounds.registers));
 		json_object_set_new(json, "bound_cache_cycles", json_real(bounds.cache));
@@ -203,10 +203,9 @@ void inference_report_path(const struct inference_report *report, const struct b
 		return;
 	}
 	if (bounds.registers > 0)
-		printf("%-*s %6.0f %6.0f", NAME_WIDTH, path->type->name, bounds.registers,
-		       bounds.cache);
+		printf("%-*s %6.0f %6.0f", NAME_WIDTH, path->name, bounds.registers, bounds.cache);
 	else
-		printf("%-*s %6s %6s", NAME_WIDTH, path->type->name, "-", "-");
+		printf("%-*s %6s %6s", NAME_WIDTH, path->name, "-", "-");
 	for (size_t c = 0; c < result->n_cells; c++) {
 		const struct bench_result *r = &result->cells[c];
 
@@ -253,7 +252,7 @@ static double median_of(const struct bench_runtime_type *type, const struct benc
 			const struct inference_result *results, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (paths[i].type->runtime == type && results[i].n_cells)
+		if (paths[i].runtime == type && results[i].n_cells)
 			return results[i].cells[COLUMN_ONE].median;
 	}
 	return NAN;
@@ -306,10 +305,10 @@ static void report_largest(const struct inference_report *report, const struct b
 	for (size_t i = 0; i < n; i++) {
 		double median = results[i].cells[COLUMN_1024].median;
 
-		if (!paths[i].type->runtime || !results[i].n_cells || median >= least)
+		if (!paths[i].runtime || !results[i].n_cells || median >= least)
 			continue;
 		least = median;
-		best = paths[i].type->name;
+		best = paths[i].name;
 	}
 	snprintf(what, sizeof(what), "1024 rows: %s / %s, the quickest of the others", name, best);
 	report_goal(report, s, what, false, 1, mine->cells[COLUMN_1024].median / least);
@@ -327,9 +326,9 @@ void inference_report_goals(const struct inference_report *report, const struct 
 		return;
 	if (!report->json)
 		printf("  %-58s %9s %9s  met\n", "goals, of medians", "wanted", "reached");
-	report_quicker(report, s, paths, results, n, mine, path->type->name);
-	snprintf(what, sizeof(what), "1 row: %s / arithmetic bound", path->type->name);
+	report_quicker(report, s, paths, results, n, mine, path->name);
+	snprintf(what, sizeof(what), "1 row: %s / arithmetic bound", path->name);
 	report_goal(report, s, what, false, OF_THE_BOUND,
 		    mine->cells[COLUMN_ONE].cycles / bounds_of(report, path, s).registers);
-	report_largest(report, s, paths, results, n, mine, path->type->name);
+	report_largest(report, s, paths, results, n, mine, path->name);
 }

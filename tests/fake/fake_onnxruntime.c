@@ -1,68 +1,80 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ONNX Runtime's C library as `mlsched bench` sees it, for tests without it: a
- * table whose places are those that onnxruntime_c_api.h gives, computing by our
- * own library.  FAKE_ORT_OFF is added to every result; FAKE_ORT_ERROR is what
+ * ONNX Runtime's C library as `mlsched bench` sees it, for tests without it,
+ * computing by our own library.  FAKE_ORT_OFF is added to every result; FAKE_ORT_ERROR is what
  * Run says instead of computing.
  */
-#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <mlsched/model.h>
 
-#define EXPORT __attribute__((visibility("default")))
+#include "bench/onnxruntime_api.h"
 
-/* Places of the table, and how many we fill. */
-enum {
-	GET_ERROR_MESSAGE = 2,
-	CREATE_ENV = 3,
-	CREATE_SESSION = 7,
-	RUN = 9,
-	CREATE_SESSION_OPTIONS = 10,
-	SET_OPTIMIZATION = 23,
-	SET_INTRA = 24,
-	SET_INTER = 25,
-	INPUT_NAME = 36,
-	OUTPUT_NAME = 37,
-	CREATE_TENSOR = 49,
-	CREATE_CPU_MEMORY = 69,
-	ALLOCATOR_FREE = 76,
-	GET_ALLOCATOR = 78,
-	RELEASE_ENV = 92,
-	RELEASE_STATUS = 93,
-	RELEASE_MEMORY = 94,
-	RELEASE_SESSION = 95,
-	RELEASE_VALUE = 96,
-	RELEASE_OPTIONS = 100,
-	PLACES = 101,
+/* As many as the table has that we fill. */
+#define PLACES 101
+
+struct OrtStatus {
+	char message[MLSCHED_ERROR_SIZE];
 };
 
-struct value {
+struct OrtEnv {
+	int unused;
+};
+
+struct OrtSession {
+	struct mlsched_model *model;
+};
+
+struct OrtSessionOptions {
+	int unused;
+};
+
+struct OrtMemoryInfo {
+	int unused;
+};
+
+struct OrtValue {
 	float *data;
 	int64_t rows;
 };
 
-/* A status is its message, as malloc() gave it. */
-static const char *get_error_message(const char *status)
+#define DECLARE(name, place, result, parameters) static result fake_##name parameters;
+BENCH_ORT_FUNCTIONS(DECLARE)
+
+static void *object(size_t size)
 {
+	void *made = calloc(1, size);
+
+	if (!made)
+		abort();
+	return made;
+}
+
+static OrtStatus *failure(const char *message)
+{
+	OrtStatus *status = object(sizeof(*status));
+
+	snprintf(status->message, sizeof(status->message), "%s", message);
 	return status;
 }
 
-static char *make(void **object, size_t size)
+static const char *fake_GetErrorMessage(const OrtStatus *status)
 {
-	*object = calloc(1, size);
-	return *object ? NULL : strdup("no memory");
+	return status->message;
 }
 
-static char *create_env(int level, const char *name, void **env)
+static OrtStatus *fake_CreateEnv(int level, const char *name, OrtEnv **env)
 {
 	(void)level;
 	(void)name;
-	return make(env, 1);
+	*env = object(sizeof(**env));
+	return NULL;
 }
 
-static char *create_session(const void *env, const char *path, const void *options, void **session)
+static OrtStatus *fake_CreateSession(const OrtEnv *env, const char *path,
+				     const OrtSessionOptions *options, OrtSession **session)
 {
 	struct mlsched_error err;
 	struct mlsched_model *model;
@@ -70,49 +82,57 @@ static char *create_session(const void *env, const char *path, const void *optio
 	(void)env;
 	(void)options;
 	if (mlsched_model_load(path, &err, &model) != 0)
-		return strdup(err.message);
-	*session = model;
+		return failure(err.message);
+	*session = object(sizeof(**session));
+	(*session)->model = model;
 	return NULL;
 }
 
-static char *run(void *session, const void *options, const char *const *in_names,
-		 const struct value *const *in, size_t n_in, const char *const *out_names,
-		 size_t n_out, struct value **out)
+static OrtStatus *fake_Run(OrtSession *session, const void *options, const char *const *in_names,
+			   const OrtValue *const *in, size_t n_in, const char *const *out_names,
+			   size_t n_out, OrtValue **out)
 {
 	const char *error = getenv("FAKE_ORT_ERROR"), *off = getenv("FAKE_ORT_OFF");
-	size_t n = (size_t)in[0]->rows * mlsched_model_outputs(session);
+	size_t n = (size_t)in[0]->rows * mlsched_model_outputs(session->model);
 
 	(void)options;
 	if (error)
-		return strdup(error);
+		return failure(error);
 	if (n_in != 1 || n_out != 1 || strcmp(in_names[0], "in") != 0 ||
 	    strcmp(out_names[0], "out") != 0)
-		return strdup("expected the names that the session gave");
-	mlsched_model_predict(session, in[0]->data, (size_t)in[0]->rows, out[0]->data);
+		return failure("expected the names that the session gave");
+	mlsched_model_predict(session->model, in[0]->data, (size_t)in[0]->rows, out[0]->data);
 	for (size_t i = 0; off && i < n; i++)
 		out[0]->data[i] += strtof(off, NULL);
 	return NULL;
 }
 
-static char *create_options(void **options)
+static OrtStatus *fake_CreateSessionOptions(OrtSessionOptions **options)
 {
-	return make(options, 1);
+	*options = object(sizeof(**options));
+	return NULL;
 }
 
 /* All optimisations, one thread: what is expected of who measures. */
-static char *set_optimization(void *options, int level)
+static OrtStatus *fake_SetSessionGraphOptimizationLevel(OrtSessionOptions *options, int level)
 {
 	(void)options;
-	return level == 99 ? NULL : strdup("expected all optimisations");
+	return level == BENCH_ORT_OPTIMISE_ALL ? NULL : failure("expected all optimisations");
 }
 
-static char *set_threads(void *options, int n)
+static OrtStatus *fake_SetIntraOpNumThreads(OrtSessionOptions *options, int n)
 {
 	(void)options;
-	return n == 1 ? NULL : strdup("expected one thread");
+	return n == 1 ? NULL : failure("expected one thread");
 }
 
-static char *input_name(const void *session, size_t index, void *allocator, char **name)
+static OrtStatus *fake_SetInterOpNumThreads(OrtSessionOptions *options, int n)
+{
+	return fake_SetIntraOpNumThreads(options, n);
+}
+
+static OrtStatus *fake_SessionGetInputName(const OrtSession *session, size_t index, void *allocator,
+					   char **name)
 {
 	(void)session;
 	(void)index;
@@ -121,7 +141,8 @@ static char *input_name(const void *session, size_t index, void *allocator, char
 	return NULL;
 }
 
-static char *output_name(const void *session, size_t index, void *allocator, char **name)
+static OrtStatus *fake_SessionGetOutputName(const OrtSession *session, size_t index,
+					    void *allocator, char **name)
 {
 	(void)session;
 	(void)index;
@@ -130,30 +151,29 @@ static char *output_name(const void *session, size_t index, void *allocator, cha
 	return NULL;
 }
 
-static char *create_tensor(const void *memory, void *data, size_t size, const int64_t *shape,
-			   size_t n_shape, int type, struct value **value)
+static OrtStatus *fake_CreateTensorWithDataAsOrtValue(const OrtMemoryInfo *memory, void *data,
+						      size_t size, const int64_t *shape,
+						      size_t n_shape, int type, OrtValue **value)
 {
-	char *status;
-
 	(void)memory;
-	if (type != 1 || n_shape != 2 || size != sizeof(float) * (size_t)(shape[0] * shape[1]))
-		return strdup("expected rows of float32");
-	status = make((void **)value, sizeof(**value));
-	if (status)
-		return status;
+	if (type != BENCH_ORT_ELEMENT_FLOAT || n_shape != 2 ||
+	    size != sizeof(float) * (size_t)(shape[0] * shape[1]))
+		return failure("expected rows of float32");
+	*value = object(sizeof(**value));
 	(*value)->data = data;
 	(*value)->rows = shape[0];
 	return NULL;
 }
 
-static char *create_memory(int allocator, int kind, void **memory)
+static OrtStatus *fake_CreateCpuMemoryInfo(int allocator, int kind, OrtMemoryInfo **memory)
 {
 	(void)allocator;
 	(void)kind;
-	return make(memory, 1);
+	*memory = object(sizeof(**memory));
+	return NULL;
 }
 
-static char *get_allocator(void **allocator)
+static OrtStatus *fake_GetAllocatorWithDefaultOptions(void **allocator)
 {
 	static int only;
 
@@ -161,40 +181,53 @@ static char *get_allocator(void **allocator)
 	return NULL;
 }
 
-static char *allocator_free(void *allocator, void *memory)
+static OrtStatus *fake_AllocatorFree(void *allocator, void *memory)
 {
 	(void)allocator;
 	free(memory);
 	return NULL;
 }
 
-static void release_session(void *session)
+static void fake_ReleaseEnv(OrtEnv *env)
 {
-	mlsched_model_free(session);
+	free(env);
+}
+
+static void fake_ReleaseStatus(OrtStatus *status)
+{
+	free(status);
+}
+
+static void fake_ReleaseMemoryInfo(OrtMemoryInfo *memory)
+{
+	free(memory);
+}
+
+static void fake_ReleaseSession(OrtSession *session)
+{
+	mlsched_model_free(session->model);
+	free(session);
+}
+
+static void fake_ReleaseValue(OrtValue *value)
+{
+	free(value);
+}
+
+static void fake_ReleaseSessionOptions(OrtSessionOptions *options)
+{
+	free(options);
 }
 
 static const void *const *get_api(uint32_t version)
 {
 	static const void *table[PLACES];
 
-	if (version != 1)
+	if (version != BENCH_ORT_VERSION)
 		return NULL;
-	table[GET_ERROR_MESSAGE] = get_error_message;
-	table[CREATE_ENV] = create_env;
-	table[CREATE_SESSION] = create_session;
-	table[RUN] = run;
-	table[CREATE_SESSION_OPTIONS] = create_options;
-	table[SET_OPTIMIZATION] = set_optimization;
-	table[SET_INTRA] = table[SET_INTER] = set_threads;
-	table[INPUT_NAME] = input_name;
-	table[OUTPUT_NAME] = output_name;
-	table[CREATE_TENSOR] = create_tensor;
-	table[CREATE_CPU_MEMORY] = create_memory;
-	table[ALLOCATOR_FREE] = allocator_free;
-	table[GET_ALLOCATOR] = get_allocator;
-	table[RELEASE_SESSION] = release_session;
-	table[RELEASE_ENV] = table[RELEASE_STATUS] = table[RELEASE_MEMORY] = free;
-	table[RELEASE_VALUE] = table[RELEASE_OPTIONS] = free;
+#define FILL(name, place, result, parameters) table[place] = (const void *)fake_##name;
+	BENCH_ORT_FUNCTIONS(FILL)
+#undef FILL
 	return table;
 }
 
@@ -203,16 +236,11 @@ static const char *get_version(void)
 	return "0.0.0-fake";
 }
 
-struct api_base {
-	const void *const *(*get_api)(uint32_t version);
-	const char *(*get_version)(void);
-};
+__attribute__((visibility("default"))) const struct bench_ort_base *OrtGetApiBase(void);
 
-EXPORT const struct api_base *OrtGetApiBase(void);
-
-const struct api_base *OrtGetApiBase(void)
+const struct bench_ort_base *OrtGetApiBase(void)
 {
-	static const struct api_base base = { get_api, get_version };
+	static const struct bench_ort_base base = { get_api, get_version };
 
 	return &base;
 }
