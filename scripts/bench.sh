@@ -58,3 +58,5 @@ table "Runtimes" "What it takes to have the same models ready in the runtimes of
 	tests/golden/savedmodel/models/tf221-keras3-15-10-1-savedmodel/model
 table "Simulation" "Events a second on one core." "$program" bench sim
 table "Training" "Rows a second with the same rows, network, batch and optimiser." "$program" bench train
+# Written by hand, and kept: the page itself may be what this is written to.
+[ "$form" != markdown ] || { echo && git show HEAD:docs/benchmarks.md | sed -n '/^## Reading the tables/,$p'; }

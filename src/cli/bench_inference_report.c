@@ -10,6 +10,7 @@
 #include "src/util/array.h"
 
 #define NAME_WIDTH 15
+#define GOAL_WIDTH 66
 
 /*
  * Cycles that the multiply-adds alone need with a path's instructions, at the
@@ -80,13 +81,21 @@ void inference_report_head(const struct inference_report *report, int cpu)
 	       cpu);
 }
 
-static void print_runtime(const struct bench_runtime *r)
+/* Of a Python package what stands below the directory of all packages: where that is tells no one. */
+static const char *shown(const char *file)
+{
+	const char *packages = strstr(file, "-packages/");
+
+	return packages ? strchr(packages, '/') + 1 : file;
+}
+
+static void print_runtime(const struct inference_report *report, const struct bench_runtime *r)
 {
 	printf("%-*s %s, called from %s", NAME_WIDTH, r->type->title,
 	       r->version[0] ? r->version : "(version unknown)", r->type->language);
 	if (r->overhead > 0)
 		printf(", which takes %.0f ns a call before anything is computed", r->overhead);
-	printf("; %s\n", r->from);
+	printf("; %s\n", report->common->verbosity > 0 ? r->from : shown(r->from));
 }
 
 void inference_report_runtimes(const struct inference_report *report,
@@ -105,7 +114,7 @@ void inference_report_runtimes(const struct inference_report *report,
 					  r->type->language, "file", r->from, "call_overhead_ns",
 					  r->overhead > 0 ? json_real(r->overhead) : json_null()));
 		else
-			print_runtime(r);
+			print_runtime(report, r);
 	}
 }
 
@@ -273,7 +282,7 @@ static void report_goal(const struct inference_report *report, const struct benc
 				  "met", isnan(reached) ? json_null() : json_boolean(met)));
 		return;
 	}
-	printf("  %-58s %s %6.2f", what, at_least ? ">=" : "<=", wanted);
+	printf("  %-*s %s %6.2f", GOAL_WIDTH, what, at_least ? ">=" : "<=", wanted);
 	if (isnan(reached))
 		printf(" %9s  not measured\n", "-");
 	else
@@ -298,7 +307,7 @@ static void report_largest(const struct inference_report *report, const struct b
 			   const struct bench_path *paths, const struct inference_result *results,
 			   size_t n, const struct inference_result *mine, const char *name)
 {
-	const char *best = "the quickest runtime";
+	const char *best = NULL;
 	double least = NAN;
 	char what[128];
 
@@ -310,7 +319,8 @@ static void report_largest(const struct inference_report *report, const struct b
 		least = median;
 		best = paths[i].name;
 	}
-	snprintf(what, sizeof(what), "1024 rows: %s / %s, the quickest of the others", name, best);
+	snprintf(what, sizeof(what), "1024 rows: %s / the quickest of the others%s%s", name,
+		 best ? ", " : "", best ? best : "");
 	report_goal(report, s, what, false, 1, mine->cells[COLUMN_1024].median / least);
 }
 
@@ -325,7 +335,8 @@ void inference_report_goals(const struct inference_report *report, const struct 
 	if (!mine)
 		return;
 	if (!report->json)
-		printf("  %-58s %9s %9s  met\n", "goals, of medians", "wanted", "reached");
+		printf("  %-*s %9s %9s  met\n", GOAL_WIDTH, "goals, of medians", "wanted",
+		       "reached");
 	report_quicker(report, s, paths, results, n, mine, path->name);
 	snprintf(what, sizeof(what), "1 row: %s / arithmetic bound", path->name);
 	report_goal(report, s, what, false, OF_THE_BOUND,
