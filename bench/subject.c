@@ -119,6 +119,7 @@ int bench_subject_random(struct bench_subject *s, size_t index, struct mlsched_e
 	int ret;
 
 	snprintf(s->name, sizeof(s->name), "%s", shape->name);
+	s->variant = shape->bias != 0;
 	while (shape->widths[desc.n_layers + 1]) {
 		uint32_t l = desc.n_layers++, n_in = shape->widths[l], n_out = shape->widths[l + 1];
 		float limit = sqrtf(6.0f / (float)n_in);

@@ -14,6 +14,7 @@
 /**
  * struct bench_subject - one network and rows for it, as floats and as Q16.16
  * @name:          for people: its path or its shape
+ * @variant:       of a network of random weights: like the one before but for its biases
  * @q:             the same in fixed point, or NULL: @no_q says why
  * @multiply_adds: of a forward pass that leaves none out
  * @activity:      share of the hidden units that are not zero; 1 when there are none
@@ -24,6 +25,7 @@
  */
 struct bench_subject {
 	char name[128];
+	bool variant;
 	struct mlsched_model *model;
 	struct mlsched_qmodel *q;
 	char no_q[MLSCHED_ERROR_SIZE];

@@ -54,8 +54,7 @@ asked with, in cycles net of the loop around it. Every logit is compared with us
 table "Loading" "All checks included: structure, shapes, checksums, finiteness. Peak memory is that of
 \`mlsched predict\` with one row, the whole process." "$program" bench load "${fixtures[@]}"
 table "Runtimes" "What it takes to have the same models ready in the runtimes of others." \
-	"$program" bench load --engine all "${fixtures[0]}" \
-	tests/golden/savedmodel/models/tf221-keras3-15-10-1-savedmodel/model
+	"$program" bench load --engine all
 table "Simulation" "Events a second on one core." "$program" bench sim
 table "Training" "Rows a second with the same rows, network, batch and optimiser." "$program" bench train
 # Written by hand, and kept: the page itself may be what this is written to.

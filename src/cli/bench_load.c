@@ -80,7 +80,8 @@ static const struct argp argp = {
 	.args_doc = "[MODEL...]",
 	.doc = "Loads each MODEL (" DEFAULT_MODEL " if none is named) many times, all checks "
 	       "included, and runs `mlsched predict` on one row to see its peak memory.  With "
-	       "--engine also loads each of them in that runtime, in a process of its own.\v"
+	       "--engine also loads each of them, or the networks of random weights that "
+	       "bench inference has, in that runtime, in a process of its own.\v"
 	       "EXAMPLES\n  mlsched bench load\n"
 	       "  mlsched bench load --engine all\n"
 	       "  mlsched bench load tests/golden/savedmodel/models/*/model\n",
@@ -246,6 +247,8 @@ int cli_bench_load(int argc, char **argv)
 
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
+	if (o.n_models == 0 && o.choice.named)
+		return bench_load_runtimes(&o.common, &o.choice, NULL, 0, o.n_loads);
 	if (o.n_models == 0) {
 		o.models = default_models;
 		o.n_models = 1;
@@ -261,7 +264,9 @@ int cli_bench_load(int argc, char **argv)
 			       "median us", "predict MB", "model");
 		print_result(&o, o.models[i], &result);
 	}
-	for (size_t i = 0; i < o.n_models && status == CLI_OK && o.choice.named; i++)
-		status = bench_load_runtimes(&o.common, &o.choice, o.models[i], o.n_loads);
+	if (status == CLI_OK && o.choice.named && !o.common.json)
+		putchar('\n');
+	if (status == CLI_OK && o.choice.named)
+		status = bench_load_runtimes(&o.common, &o.choice, o.models, o.n_models, o.n_loads);
 	return status;
 }

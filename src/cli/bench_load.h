@@ -14,12 +14,12 @@ long bench_peak_of(pid_t pid);
 
 /**
  * bench_load_runtimes() - measure ours and those that are chosen, each in a process of its own
- * @path:    a model
+ * @paths:   [@n_paths] models; none: the networks of random weights that bench inference has
  * @n_loads: how often it is loaded again, or fewer times within two seconds
  *
  * Return: an exit status.
  */
 int bench_load_runtimes(const struct cli_common *common, const struct bench_choice *choice,
-			const char *path, uint32_t n_loads);
+			const char *const *paths, size_t n_paths, uint32_t n_loads);
 
 #endif /* MLS_CLI_BENCH_LOAD_H */

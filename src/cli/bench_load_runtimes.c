@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench/subject.h"
 #include "src/cli/bench_load.h"
 #include "src/util/clock.h"
 #include "src/util/error.h"
@@ -272,15 +273,15 @@ static void measure_apart(const struct candidate *c, struct footprint *f)
 		waitpid(child, &status, 0);
 }
 
-static json_t *json_of(const struct candidate *c, const char *network, const struct footprint *f)
+static json_t *json_of(const struct candidate *c, const char *name, const struct footprint *f)
 {
 	if (f->ret)
-		return json_pack("{s:s,s:s,s:s,s:s*}", "engine", c->type->key, "model", network,
+		return json_pack("{s:s,s:s,s:s,s:s*}", "engine", c->type->key, "model", name,
 				 "unavailable", f->message, "install", c->type->install);
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:f,s:f,s:i,s:o}", "engine", c->type->key, "model",
-			 network, "version", f->version, "language", c->type->language,
-			 "file_bytes", (json_int_t)f->file_bytes, "first_answer_ms", f->first_ms,
-			 "load_us", f->load_us, "loads", (int)f->n_loads, "peak_kb",
+			 name, "version", f->version, "language", c->type->language, "file_bytes",
+			 (json_int_t)f->file_bytes, "first_answer_ms", f->first_ms, "load_us",
+			 f->load_us, "loads", (int)f->n_loads, "peak_kb",
 			 f->peak_kb < 0 ? json_null() : json_integer(f->peak_kb));
 }
 
@@ -308,7 +309,7 @@ static uint64_t bytes_of_program(void)
 	return stat("/proc/self/exe", &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
-static void measure_one(const struct cli_common *common, const char *model_path,
+static void measure_one(const struct cli_common *common, const char *name,
 			const struct candidate *c)
 {
 	struct footprint f;
@@ -318,7 +319,7 @@ static void measure_one(const struct cli_common *common, const char *model_path,
 	if (c->type == &native_type)
 		f.file_bytes = bytes_of_program();
 	if (common->json)
-		cli_json(json_of(c, model_path, &f));
+		cli_json(json_of(c, name, &f));
 	else
 		print_footprint(common, c, &f);
 	fflush(stdout);
@@ -326,12 +327,12 @@ static void measure_one(const struct cli_common *common, const char *model_path,
 
 static int measure_runtimes(const struct cli_common *common, const struct bench_choice *choice,
 			    const struct mlsched_model *model, const char *model_path,
-			    uint32_t n_loads, struct mlsched_error *err)
+			    const char *name, uint32_t n_loads, struct mlsched_error *err)
 {
 	struct candidate native = { &native_type, model, model_path, NULL, n_loads };
 	int ret = 0;
 
-	measure_one(common, model_path, &native);
+	measure_one(common, name, &native);
 	for (size_t i = 0; !ret && i < BENCH_RUNTIMES; i++) {
 		const struct bench_runtime_type *type = bench_runtimes[i];
 		char directory[256], path[300];
@@ -345,29 +346,66 @@ static int measure_runtimes(const struct cli_common *common, const struct bench_
 			break;
 		ret = type->save(model, directory, path, sizeof(path), err);
 		if (!ret)
-			measure_one(common, model_path, &c);
+			measure_one(common, name, &c);
 		bench_directory_remove(directory);
 	}
 	return ret;
 }
 
-int bench_load_runtimes(const struct cli_common *common, const struct bench_choice *choice,
-			const char *path, uint32_t n_loads)
+static int measure_model(const struct cli_common *common, const struct bench_choice *choice,
+			 const char *path, const char *name, uint32_t n_loads,
+			 struct mlsched_error *err)
 {
 	struct mlsched_model *model;
-	struct mlsched_error err;
-	int ret = mlsched_model_load(path, &err, &model);
+	int ret = mlsched_model_load(path, err, &model);
 
 	if (ret)
-		return cli_fail(common, "%s", err.message);
+		return ret;
 	if (!common->json)
-		printf("\n%s in each runtime; files: what it maps beyond this program and the C "
-		       "library;\nfirst answer: in a new process, from nothing; load: once more in the "
-		       "same process, the median;\npeak: the whole process, of which 4 MB are this "
-		       "program's where the interface is C\n%-16s %-20s %-8s %9s %14s %14s %10s\n",
-		       path, "runtime", "version", "from", "files MB", "first ans. ms", "load us",
-		       "peak MB");
-	ret = measure_runtimes(common, choice, model, path, n_loads, &err);
+		printf("\n%s\n%-16s %-20s %-8s %9s %14s %14s %10s\n", name, "runtime", "version",
+		       "from", "files MB", "first ans. ms", "load us", "peak MB");
+	ret = measure_runtimes(common, choice, model, path, name, n_loads, err);
 	mlsched_model_free(model);
+	return ret;
+}
+
+/* Written as a SavedModel, which is what ours loads. */
+static int measure_shape(const struct cli_common *common, const struct bench_choice *choice,
+			 size_t shape, uint32_t n_loads, struct mlsched_error *err)
+{
+	struct bench_subject subject = { .model = NULL };
+	char directory[256], path[300];
+	int ret = bench_subject_random(&subject, shape, err);
+
+	if (!ret && !subject.variant)
+		ret = bench_directory_make(directory, sizeof(directory), err);
+	if (ret || subject.variant) {
+		bench_subject_free(&subject);
+		return ret;
+	}
+	snprintf(path, sizeof(path), "%s/model", directory);
+	ret = mlsched_model_save(subject.model, path, MLSCHED_SAVEDMODEL_VARIABLES, err);
+	if (!ret)
+		ret = measure_model(common, choice, path, subject.name, n_loads, err);
+	bench_directory_remove(directory);
+	bench_subject_free(&subject);
+	return ret;
+}
+
+int bench_load_runtimes(const struct cli_common *common, const struct bench_choice *choice,
+			const char *const *paths, size_t n_paths, uint32_t n_loads)
+{
+	size_t n = n_paths ? n_paths : bench_subject_shapes();
+	struct mlsched_error err;
+	int ret = 0;
+
+	if (!common->json)
+		printf("files: what a runtime maps beyond this program and the C library; first "
+		       "answer: in a new process,\nfrom nothing; load: once more in the same process, "
+		       "the median; peak: the whole process, of which\n4 MB are this program's where "
+		       "the interface is C\n");
+	for (size_t i = 0; !ret && i < n; i++)
+		ret = n_paths ? measure_model(common, choice, paths[i], paths[i], n_loads, &err) :
+				measure_shape(common, choice, i, n_loads, &err);
 	return ret ? cli_fail(common, "%s", err.message) : CLI_OK;
 }

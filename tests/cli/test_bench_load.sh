@@ -37,6 +37,8 @@ assert "cannot open shared object file" in litert["unavailable"] and litert["ins
 same "bench load --engine leaves no model behind" "" "$(find "$tap_tmp" -name 'mlsched-bench-*')"
 same "bench load prints a table of runtimes for each model" 2 \
 	"$("$MLSCHED" bench load --loads 1 --engine native $hand $models/hand-frozen-savedmodel/model | grep -c '^mlsched ')"
+same "bench load --engine without a model takes those of bench inference" "10-64-64-1 15-10-1 10-128-128-64-1" \
+	"$("$MLSCHED" bench load --json --loads 1 --engine native | sed 's/.*"model":"\([^"]*\)".*/\1/' | paste -sd' ')"
 same "bench load refuses what is no model" \
 	"mlsched bench load: Model not found at path: /nonexistent: No such file or directory" \
 	"$("$MLSCHED" bench load /nonexistent 2>&1 >/dev/null)"
