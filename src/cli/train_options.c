@@ -20,7 +20,7 @@
 	{                                                                                 \
 		.mechanisms = 1 << MLS_POLICY_FORK_IN_PLACE | 1 << MLS_POLICY_ASK_AGAIN | \
 			      1 << MLS_POLICY_LEVEL_LARGE,                                \
-		.worth = { 100000, 300000, 500000 },                                      \
+		.worth = { 500000, 1000000, 1500000 },                                    \
 	}
 
 enum {
@@ -110,7 +110,9 @@ static const struct argp_option options[] = {
 	  "change the model",
 	  3 },
 	{ "threshold", OPTION_THRESHOLD, "P|auto", 0,
-	  "Migrate above this probability (0.5); auto: best balanced accuracy on validation", 3 },
+	  "Migrate above this probability (0.5; with --from sim: auto); auto: best balanced accuracy "
+	  "on validation, or with --from sim what does best in simulated runs",
+	  3 },
 	{ NULL, 0, NULL, 0, "Files:", 4 },
 	{ "output", 'o', "DIR", 0, "The SavedModel to write", 4 },
 	{ "checkpoint", OPTION_CHECKPOINT, "FILE", 0, "Keep the state of training in FILE", 4 },
@@ -139,7 +141,7 @@ static const struct argp_option options[] = {
 	{ "offers", OPTION_OFFERS, "NEAR,NODE,FAR", 0,
 	  "So much waiting, in us, must a move within a domain, from another one, from another "
 	  "node spare a task before the model is asked; no idle CPU is asked to expect more idle "
-	  "time than that (100,300,500)",
+	  "time than that (500,1000,1500)",
 	  5 },
 	{ NULL, 0, NULL, 0, "Refinement, with --from FILE.db:", 6 },
 	{ "init", OPTION_INIT, "MODEL", 0,
@@ -270,9 +272,18 @@ static void parse_split(struct argp_state *state, const char *arg, struct cli_tr
 		argp_error(state, "--split: expected random or time, got \"%s\"", arg);
 }
 
-static error_t check_together(struct argp_state *state, const struct cli_train_options *o)
+/* Whole simulated runs are what a threshold is best judged by; a table has none. */
+static float usual_threshold(const struct cli_train_options *o)
+{
+	return o->from_sim ? NAN : 0.5f;
+}
+
+static error_t check_together(struct argp_state *state, struct cli_train_options *o)
 {
 	const char *from = o->from_sim ? "sim" : o->recording.path;
+
+	if (o->threshold < 0)
+		o->threshold = usual_threshold(o);
 
 	if (o->data && o->synthetic)
 		argp_error(state, "both a file and --synthetic: %s and %s", o->data, o->synthetic);
@@ -301,7 +312,7 @@ static error_t check_together(struct argp_state *state, const struct cli_train_o
 		argp_error(state, "no -o DIR for the model");
 	if (o->resume && !o->checkpoint)
 		argp_error(state, "--resume needs --checkpoint FILE");
-	if (isnan(o->threshold) && o->validation == 0)
+	if (isnan(o->threshold) && !o->from_sim && o->validation == 0)
 		argp_error(state, "--threshold auto needs validation rows");
 	return 0;
 }
@@ -573,7 +584,7 @@ int cli_train_parse(int argc, char **argv, struct cli_train_options *o)
 					 .label = "migrate",
 					 .checkpoint_every = 1,
 					 .validation = 0.1,
-					 .threshold = 0.5f,
+					 .threshold = -1, /* not yet known */
 					 .sim = { .machines = "8c2l,8c2l2n,32c4l",
 						  .workloads = "make,make1,makehalf,message,mixed,"
 							       "imbalance,server",

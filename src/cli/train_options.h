@@ -55,7 +55,7 @@ struct cli_train_options {
 	bool resume;
 	double validation;
 	enum mls_split_kind split;
-	float threshold; /* probability; NAN: the best on validation rows */
+	float threshold; /* probability; NAN: the best on validation rows, or in simulated runs */
 	bool auto_class_weight;
 	uint32_t n_threads;
 	struct mls_train_options train;

@@ -81,12 +81,13 @@ static void report(void *context, uint32_t number, const struct sim_learn_round 
 			number + 1, o->sim.rounds, r->rows);
 		return;
 	}
-	cli_note(&o->common,
-		 "round %u of %u: %u rows (%.0f a second), %.0f %% better moved; on held-out seeds "
-		 "makespan %+.2f %%, moves %+.0f %%, p99 wait %+.1f %%%s",
-		 number + 1, o->sim.rounds, r->rows, r->label_s > 0 ? r->rows / r->label_s : 0,
-		 100 * r->moves, 100 * (r->time - 1), 100 * (r->moved - 1), 100 * (r->wait - 1),
-		 r->accepted ? "" : " (worse than before: not taken)");
+	cli_note(
+		&o->common,
+		"round %u of %u: %u rows (%.0f a second), %.0f %% better moved; threshold %g; on held-out "
+		"seeds makespan %+.2f %%, moves %+.0f %%, p99 wait %+.1f %%%s",
+		number + 1, o->sim.rounds, r->rows, r->label_s > 0 ? r->rows / r->label_s : 0,
+		100 * r->moves, (double)r->threshold, 100 * (r->time - 1), 100 * (r->moved - 1),
+		100 * (r->wait - 1), r->accepted ? "" : " (worse than before: not taken)");
 }
 
 /* What goes into the model is rounded: libm's last bits differ between machines. */
@@ -101,8 +102,9 @@ static json_t *rounds_json(const struct sim_learn_round *rounds, uint32_t n, boo
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct sim_learn_round *r = &rounds[i];
-		json_t *object = json_pack("{s:i, s:f, s:f, s:f, s:f, s:b}", "rows", (int)r->rows,
-					   "better_moved", rounded(r->moves), "makespan",
+		json_t *object = json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:b}", "rows",
+					   (int)r->rows, "better_moved", rounded(r->moves),
+					   "threshold", rounded((double)r->threshold), "makespan",
 					   rounded(r->time), "moves", rounded(r->moved), "wait_p99",
 					   rounded(r->wait), "accepted", r->accepted);
 
@@ -157,8 +159,6 @@ static int save(const struct cli_train_options *o, const struct mlsched_model *m
 	snprintf(meta.producer, sizeof(meta.producer), "mlsched %s", mlsched_version());
 	meta.provenance = text;
 	mls_tuning_state(o->sim.tuning.mechanisms, o->sim.tuning.worth, &meta);
-	if (!isnan(o->threshold))
-		meta.threshold = o->threshold;
 	ret = mlsched_model_create(&desc, &err, &complete);
 	if (!ret)
 		ret = mlsched_model_save(complete, o->output, MLSCHED_SAVEDMODEL_VARIABLES, &err);
@@ -205,6 +205,7 @@ int cli_train_from_sim(const struct cli_train_options *o)
 	learn.label.prices.most = o->sim.price_most;
 	learn.label.prices.wait_2 = (uint64_t)(o->sim.wait_price * 1000);
 	learn.train = o->train;
+	learn.threshold = o->threshold;
 	learn.seed = o->train.seed;
 	learn.n_threads = o->n_threads;
 	learn.report = report;

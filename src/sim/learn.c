@@ -17,6 +17,18 @@
 /* What a p99 wait, and moves, count beside a makespan: by their logarithms. */
 #define WAIT_COUNTS  0.05
 #define MOVES_COUNTS 0.02
+/* Beyond these a makespan and a p99 wait count so much more: no gain elsewhere makes good. */
+#define TIME_MOST     0.01
+#define WAIT_MOST     0.1
+#define BEYOND_COUNTS 2
+
+/*
+ * Of the probability that a move pays, where the simulator chooses the threshold.  Labels look
+ * ahead for some ms: what a move does for the end of a run, and how often it comes up again,
+ * shows only in whole runs.
+ */
+static const float thresholds[] = { 0.5f, 0.4f, 0.3f, 0.2f, 0.1f };
+#define N_THRESHOLDS (sizeof(thresholds) / sizeof(thresholds[0]))
 
 void sim_learn_options_init(struct sim_learn_options *o)
 {
@@ -32,6 +44,7 @@ void sim_learn_options_init(struct sim_learn_options *o)
 	o->train.batch = 512;
 	o->train.rate = 2e-3;
 	o->train.decay.kind = MLS_DECAY_COSINE;
+	o->threshold = NAN;
 	o->seed = 1;
 	o->n_threads = 1;
 }
@@ -136,7 +149,7 @@ static int train(struct learning *l, u32 round, struct sim_learn_round *r,
 	struct mls_train_options options = o->train;
 	float min[MLSCHED_MAX_WIDTH], max[MLSCHED_MAX_WIDTH];
 	struct mlsched_meta meta = { .schema = "mig15",
-				     .threshold = 0.5f,
+				     .threshold = isnan(o->threshold) ? 0.5f : o->threshold,
 				     .n_calibration = MLS_MIG15_INPUTS,
 				     .input_min = min,
 				     .input_max = max };
@@ -197,27 +210,38 @@ static int judge(struct learning *l, const struct sim_contender *contender,
 {
 	const struct sim_learn_options *o = l->o;
 	struct sim_cell *cells = calloc(o->n_lessons, sizeof(*cells));
-	double time = 0, moved = 0, wait = 0, n = (double)o->n_lessons * o->held_out;
+	double time = 0, moved = 0, wait = 0, beyond = 0;
 	int ret = cells ? sweep(l, contender, cells) : -ENOMEM;
 
 	for (u32 i = 0; i < o->n_lessons && !ret; i++) {
+		double own_time = 0, own_wait = 0;
+
 		for (u32 k = 0; k < o->held_out; k++) {
 			const struct sim_results *a = &cells[i].results[k],
 						 *b = &l->base[i].results[k];
 
-			time += against((double)a->makespan, (double)b->makespan, 0) / n;
+			own_time +=
+				against((double)a->makespan, (double)b->makespan, 0) / o->held_out;
 			moved += against((double)sim_moves(&a->sum, SIM_NEAR),
 					 (double)sim_moves(&b->sum, SIM_NEAR), 5) /
-				 n;
-			wait += against((double)sim_durations_at(&a->wait, 0.99),
-					(double)sim_durations_at(&b->wait, 0.99), 1e5) /
-				n;
+				 o->held_out;
+			own_wait += against((double)sim_durations_at(&a->wait, 0.99),
+					    (double)sim_durations_at(&b->wait, 0.99), 1e5) /
+				    o->held_out;
 		}
+		time += own_time;
+		wait += own_wait;
+		beyond +=
+			fmax(0, own_time - TIME_MOST) + WAIT_COUNTS * fmax(0, own_wait - WAIT_MOST);
 	}
+	time /= o->n_lessons;
+	moved /= o->n_lessons;
+	wait /= o->n_lessons;
 	r->time = exp(time);
 	r->moved = exp(moved);
 	r->wait = exp(wait);
-	r->score = time + WAIT_COUNTS * (wait > 0 ? wait : 0) + MOVES_COUNTS * moved;
+	r->score = time + WAIT_COUNTS * fmax(0, wait) + MOVES_COUNTS * moved +
+		   BEYOND_COUNTS * beyond / o->n_lessons;
 	if (cells)
 		clear_cells(l, cells);
 	free(cells);
@@ -227,13 +251,50 @@ static int judge(struct learning *l, const struct sim_contender *contender,
 
 /* ---- rounds ----------------------------------------------------------------------------------- */
 
+/* Judges @model with this threshold; keeps it in *@best, @decider and @r if it is the better one. */
+static int try_threshold(struct learning *l, float threshold, const struct mlsched_model *model,
+			 struct sim_contender *contender, struct sim_learn_round *r,
+			 struct sim_decider *decider, struct mlsched_model **best)
+{
+	struct mlsched_meta meta = *mlsched_model_meta(model);
+	struct sim_learn_round tried = *r;
+	struct mlsched_model *made = NULL;
+	struct sim_decider asked = { 0 };
+	int ret;
+
+	meta.threshold = threshold;
+	ret = mlsched_model_with_meta(model, &meta, l->err, &made);
+	if (!ret)
+		ret = sim_decider_init(&asked, made, l->err);
+	contender->decide = sim_decider_decide;
+	contender->context = &asked;
+	if (!ret)
+		ret = judge(l, contender, &tried);
+	if (!ret && (!decider->q || tried.score < r->score)) {
+		tried.threshold = threshold;
+		*r = tried;
+		sim_decider_clear(decider);
+		*decider = asked;
+		asked.q = NULL;
+		mlsched_model_free(*best);
+		*best = made;
+		made = NULL;
+	}
+	sim_decider_clear(&asked);
+	mlsched_model_free(made);
+	return ret;
+}
+
 static int one_round(struct learning *l, u32 round, const struct sim_decider *teacher,
 		     struct sim_learn_round *r, struct sim_decider *decider,
 		     struct mlsched_model **model)
 {
+	const struct sim_learn_options *o = l->o;
 	struct sim_contender contender = { .name = "",
 					   .policy = &sim_policy_mlsched,
-					   .tuning = &l->o->tuning };
+					   .tuning = &o->tuning };
+	u32 n = isnan(o->threshold) ? N_THRESHOLDS : 1;
+	struct mlsched_model *trained = NULL;
 	int ret;
 
 	if (teacher->q) {
@@ -242,20 +303,13 @@ static int one_round(struct learning *l, u32 round, const struct sim_decider *te
 	}
 	ret = label(l, round, &contender, r);
 	if (!ret)
-		ret = train(l, round, r, model);
-	if (!ret)
-		ret = sim_decider_init(decider, *model, l->err);
-	if (ret)
-		return ret;
-	contender.decide = sim_decider_decide;
-	contender.context = decider;
-	return judge(l, &contender, r);
-}
-
-/* One whose integers do not decide as it does is of no use in the kernel: the next one may be. */
-static bool is_no_use(int ret, const struct sim_decider *decider, const struct mlsched_model *made)
-{
-	return ret == -ERANGE && made && !decider->q;
+		ret = train(l, round, r, &trained);
+	for (u32 i = 0; i < n && !ret; i++)
+		ret = try_threshold(l, n > 1 ? thresholds[i] : o->threshold, trained, &contender, r,
+				    decider, model);
+	r->no_use = ret == -ERANGE && trained && !decider->q;
+	mlsched_model_free(trained);
+	return ret;
 }
 
 int sim_learn(const struct sim_learn_options *o, struct sim_learn_round *rounds, u32 *best,
@@ -283,7 +337,7 @@ int sim_learn(const struct sim_learn_options *o, struct sim_learn_round *rounds,
 		struct mlsched_model *made = NULL;
 
 		ret = one_round(&l, round, &teacher, &rounds[round], &decider, &made);
-		rounds[round].no_use = is_no_use(ret, &decider, made);
+		/* Its integers do not decide as it does, so the kernel cannot use it: the next one may do. */
 		if (rounds[round].no_use && (*model || round + 1 < o->rounds))
 			ret = 0;
 		rounds[round].accepted = !ret && !rounds[round].no_use &&

@@ -27,6 +27,7 @@ struct sim_lesson {
  * @moves:    share of the rows whose benefit is positive
  * @label_s:  seconds that labelling took,
  * @train_s:  and training
+ * @threshold: of the model
  * @score:    of the model on the held-out seeds: sim_learn()
  * @time:     makespan against EEVDF's, geometric mean over the lessons
  * @moved:    moves, the same
@@ -40,6 +41,7 @@ struct sim_learn_round {
 	double moves;
 	double label_s;
 	double train_s;
+	float threshold;
 	double score;
 	double time, moved, wait;
 	bool no_use;
@@ -56,6 +58,7 @@ struct sim_learn_round {
  * @tuning:     under which the model decides
  * @label:      prices and futures
  * @train:      network and training
+ * @threshold:  of the model; NAN: the one that is best on the held-out seeds
  * @seed:       of all chance
  * @report:     called after each round; may be NULL
  */
@@ -69,6 +72,7 @@ struct sim_learn_options {
 	struct sim_tuning tuning;
 	struct sim_label_options label;
 	struct mls_train_options train;
+	float threshold;
 	u64 seed;
 	u32 n_threads;
 	void (*report)(void *context, u32 round, const struct sim_learn_round *r);
@@ -85,7 +89,8 @@ void sim_learn_options_init(struct sim_learn_options *o);
  * @model:  receives the best one, without provenance
  *
  * The score is the mean over the lessons of the logarithm of the makespan against
- * EEVDF's, and of what a longer p99 wait and more moves add to it.
+ * EEVDF's, and of what a longer p99 wait and more moves add to it; what a lesson takes longer
+ * by more than 1 %, or waits longer by more than 10 %, counts three times.
  *
  * Return: 0; -ENOMEM; -ERANGE when no round gave a model that is finite and that integers
  * can stand for; what

@@ -115,10 +115,10 @@ provenance = json.loads(provenance) if isinstance(provenance, str) else provenan
 print(provenance["data"], model["schema"] if isinstance(model["schema"], str) else model["schema"]["name"])')"
 same "a model decides in sim, and moves less than without it" True \
 	"$(sim --seeds 2 -w make -p mlsched,model --model "$tap_tmp/one" --json \
-		--mechanisms fork-in-place,ask-again,level-large --offers 100,300,500 |
+		--mechanisms fork-in-place,ask-again,level-large --offers 500,1000,1500 |
 		of "sum(r['moves'] for r in runs if r['policy'] == 'model') < sum(r['moves'] for r in runs if r['policy'] == 'mlsched')")"
 same "with the scheduler that it was trained for, unless another one is named" "True False" \
-	"$(for options in "--mechanisms fork-in-place,ask-again,level-large --offers 100,300,500" "--offers 2000,2500,3000"; do
+	"$(for options in "--mechanisms fork-in-place,ask-again,level-large --offers 500,1000,1500" "--offers 2000,2500,3000"; do
 		# shellcheck disable=SC2086
 		sim --seeds 1 -w message -p model --model "$tap_tmp/one" --json $options | of "[r['moves'] for r in runs]" >"$tap_tmp/named"
 		sim --seeds 1 -w message -p model --model "$tap_tmp/one" --json | of "[r['moves'] for r in runs]" |

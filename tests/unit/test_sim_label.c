@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* src/sim/label.c, src/sim/learn.c: what a move is worth, and what is learned of it. */
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -150,8 +151,8 @@ static void labels_are_made_under_the_tuning(void **state)
 	assert_true(n[1] < n[2] * 3 / 4);
 }
 
-static void learn(uint32_t n_threads, const struct sim_tuning *tuning, struct mlsched_model **model,
-		  struct sim_learn_round *rounds)
+static uint32_t learn_with(uint32_t n_threads, const struct sim_tuning *tuning, float threshold,
+			   struct mlsched_model **model, struct sim_learn_round *rounds)
 {
 	struct sim_learn_options o;
 	struct sim_workload *workloads = calloc(2, sizeof(*workloads));
@@ -175,12 +176,51 @@ static void learn(uint32_t n_threads, const struct sim_tuning *tuning, struct ml
 	o.held_out = 2;
 	o.train.epochs = 10;
 	o.n_threads = n_threads;
+	o.threshold = threshold;
 	if (tuning)
 		o.tuning = *tuning;
 	assert_int_equal(sim_learn(&o, rounds, &best, &data, &err, model), 0);
 	assert_true(rounds[best].accepted);
 	sim_learn_clear(&data);
 	free(workloads);
+	return best;
+}
+
+static void learn(uint32_t n_threads, const struct sim_tuning *tuning, struct mlsched_model **model,
+		  struct sim_learn_round *rounds)
+{
+	learn_with(n_threads, tuning, NAN, model, rounds);
+}
+
+/*
+ * The first round's rows and network are the same whatever the threshold.  What is chosen by
+ * whole runs is the one that they judge best of those that are tried.
+ */
+static void a_threshold_is_chosen_by_whole_runs(void **state)
+{
+	static const float tried[] = { 0.5f, 0.4f, 0.3f, 0.2f, 0.1f };
+	struct sim_learn_round chosen[2], fixed[2];
+	double best = HUGE_VAL;
+	float at = 0;
+	struct mlsched_model *model;
+	uint32_t number = learn_with(2, NULL, NAN, &model, chosen);
+
+	(void)state;
+	assert_true(mlsched_model_meta(model)->threshold == chosen[number].threshold);
+	mlsched_model_free(model);
+	for (int i = 0; i < 5; i++) {
+		number = learn_with(2, NULL, tried[i], &model, fixed);
+		assert_true(mlsched_model_meta(model)->threshold == tried[i]);
+		assert_true(fixed[number].threshold == tried[i]);
+		mlsched_model_free(model);
+		assert_int_equal(fixed[0].rows, chosen[0].rows);
+		if (fixed[0].score < best) {
+			best = fixed[0].score;
+			at = tried[i];
+		}
+	}
+	assert_true(chosen[0].threshold == at);
+	assert_true(chosen[0].score == best);
 }
 
 static void a_model_is_the_same_with_any_number_of_threads(void **state)
@@ -251,6 +291,7 @@ int main(void)
 		cmocka_unit_test(labelling_does_not_disturb_the_run),
 		cmocka_unit_test(a_model_is_the_same_with_any_number_of_threads),
 		cmocka_unit_test(labels_are_made_under_the_tuning),
+		cmocka_unit_test(a_threshold_is_chosen_by_whole_runs),
 		cmocka_unit_test(a_model_learns_and_is_judged_under_the_tuning),
 		cmocka_unit_test(models_of_other_schemas_are_refused),
 	};
