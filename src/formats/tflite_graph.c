@@ -288,17 +288,21 @@ static int lower_tensor(struct lowering *l, uint32_t index)
 	struct mls_fb_vector name, numbers;
 	struct mls_fb_table t;
 	int64_t type;
+	char *place;
 	int ret;
 
 	if (!mls_fb_element(&l->tensors, index, &graph_tensors, &t) ||
 	    !mls_fb_vector(&t, &tensor_name, &name) || !mls_fb_int(&t, &tensor_type, 0, &type))
 		return damaged(l);
 	known->name = mls_arena_printf(l->arena, "tensor %" PRIu32, index);
-	known->place = mls_arena_printf(l->arena, "tensor %" PRIu32 " \"%.*s\"", index,
-					name.n < 80 ? (int)name.n : 80,
-					name.n ? (const char *)l->fb->data + name.at : "");
-	if (!known->name || !known->place)
+	place = mls_arena_printf(l->arena, "tensor %" PRIu32 " \"%.*s\"", index,
+				 name.n < 80 ? (int)name.n : 80,
+				 name.n ? (const char *)l->fb->data + name.at : "");
+	if (!known->name || !place)
 		return no_memory(l);
+	/* Names go into messages, and so to a terminal. */
+	mls_clean_text(place);
+	known->place = place;
 	ret = check_inside(l, &t, known->place);
 	if (!ret)
 		ret = find_numbers(l, &t, known->place, &numbers);
