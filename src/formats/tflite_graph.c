@@ -383,6 +383,7 @@ static int operator_name(struct lowering *l, uint32_t number, const struct mls_f
 	struct mls_fb_vector custom;
 	struct mls_fb_table code;
 	int64_t index, old, code_number;
+	char *made;
 
 	if (!mls_fb_int(t, &operator_code, 0, &index))
 		return damaged(l);
@@ -399,15 +400,20 @@ static int operator_name(struct lowering *l, uint32_t number, const struct mls_f
 		return damaged(l);
 	if (old > code_number)
 		code_number = old;
-	if (code_number == CODE_CUSTOM)
-		*name = mls_arena_printf(l->arena, "custom %.*s",
-					 custom.n < 50 ? (int)custom.n : 50,
-					 custom.n ? (const char *)l->fb->data + custom.at : "");
-	else if (code_number >= 0 && code_number < (int64_t)ARRAY_SIZE(operator_names))
+	if (code_number == CODE_CUSTOM) {
+		made = mls_arena_printf(l->arena, "custom %.*s", custom.n < 50 ? (int)custom.n : 50,
+					custom.n ? (const char *)l->fb->data + custom.at : "");
+	} else if (code_number >= 0 && code_number < (int64_t)ARRAY_SIZE(operator_names)) {
 		*name = operator_names[code_number];
-	else
-		*name = mls_arena_printf(l->arena, "code %" PRId64, code_number);
-	return *name ? 0 : no_memory(l);
+		return 0;
+	} else {
+		made = mls_arena_printf(l->arena, "code %" PRId64, code_number);
+	}
+	if (!made)
+		return no_memory(l);
+	mls_clean_text(made);
+	*name = made;
+	return 0;
 }
 
 static int lower_option(struct lowering *l, Mls__Node *node, enum option_kind kind,

@@ -817,6 +817,10 @@ static void custom_operators_are_refused_by_name(void **state)
 	operator(TEST_TFLITE_CUSTOM, IN(last()))->custom = "FlexErf";
 	refuse(-ENOTSUP, "node 1 for tensor 4 \"t\" (custom FlexErf): expected an operation of "
 			 "dense layers, found custom FlexErf");
+	/* Names go to a terminal. */
+	m.operators[1].custom = "Flex\x1b[31m\n";
+	refuse(-ENOTSUP, "node 1 for tensor 4 \"t\" (custom Flex?[31m?): expected an operation of "
+			 "dense layers, found custom Flex?[31m?");
 	m.operators[1].custom = NULL;
 	refuse(-ENOTSUP, "node 1 for tensor 4 \"t\" (custom ): expected an operation of dense "
 			 "layers, found custom ");
