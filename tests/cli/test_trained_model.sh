@@ -11,7 +11,7 @@ check "it takes less than 100 KiB" sh -c '[ "$(cat $(find "$1" -type f) | wc -c)
 field() { "$MLSCHED" inspect --json $model | python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
 same "it is of schema mig15, and the kernel can take it" "mig15 True" \
 	"$(field 'd["schema"]') $(field 'd["fixed_point"]["kernel_engine"] and d["fixed_point"]["agreement"] >= 0.995')"
-same "it says for which scheduler it was trained" "['fork-in-place', 'ask-again', 'level-large'] [100.0, 300.0, 500.0]" \
+same "it says for which scheduler it was trained" "['fork-in-place', 'ask-again', 'level-large'] [500.0, 1000.0, 1500.0]" \
 	"$(field 'd["mechanisms"]') $(field 'd["offers_us"]')"
 same "and by which options: those that train --from sim has by itself" "[300.0, 1600.0, 2000.0] 600.0 4 1 6" \
 	"$(field '" ".join(str(d["provenance"][name]) for name in ("move_price_us", "wait_price_us", "price_most", "seed", "runs"))')"
