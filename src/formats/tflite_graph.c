@@ -409,11 +409,10 @@ static int operator_name(struct lowering *l, uint32_t number, const struct mls_f
 	} else {
 		made = mls_arena_printf(l->arena, "code %" PRId64, code_number);
 	}
-	if (!made)
-		return no_memory(l);
-	mls_clean_text(made);
 	*name = made;
-	return 0;
+	if (made)
+		mls_clean_text(made);
+	return made ? 0 : no_memory(l);
 }
 
 static int lower_option(struct lowering *l, Mls__Node *node, enum option_kind kind,
