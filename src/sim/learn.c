@@ -149,7 +149,7 @@ static int train(struct learning *l, u32 round, struct sim_learn_round *r,
 	struct mls_train_options options = o->train;
 	float min[MLSCHED_MAX_WIDTH], max[MLSCHED_MAX_WIDTH];
 	struct mlsched_meta meta = { .schema = "mig15",
-				     .threshold = isnan(o->threshold) ? 0.5f : o->threshold,
+				     .threshold = 0.5f, /* until try_threshold() */
 				     .n_calibration = MLS_MIG15_INPUTS,
 				     .input_min = min,
 				     .input_max = max };
