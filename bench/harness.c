@@ -83,7 +83,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double sorted_median(double *x, size_t n)
+double bench_sorted_median(double *x, size_t n)
 {
 	qsort(x, n, sizeof(*x), compare);
 	return x[n / 2];
@@ -164,7 +164,7 @@ static double sort_samples(struct side *side)
 
 	for (size_t i = 0; i < side->n; i++)
 		sorted[i] = side->ghz[i];
-	usual = sorted_median(sorted, side->n);
+	usual = bench_sorted_median(sorted, side->n);
 	for (size_t i = 0; i < side->n; i++) {
 		if (side->ghz[i] >= 0.97 * usual)
 			side->cycles[kept++] = side->cycles[i];
@@ -209,7 +209,7 @@ void bench_measure_net(bench_fn *fn, void *context, void *empty, size_t n, size_
 void bench_summarise(double *ns, size_t n, double ghz, struct bench_result *result)
 {
 	result->samples = n;
-	result->median = sorted_median(ns, n);
+	result->median = bench_sorted_median(ns, n);
 	result->min = ns[0];
 	result->p90 = ns[n * 90 / 100];
 	result->p99 = ns[n * 99 / 100];
@@ -227,7 +227,7 @@ double bench_clock(void)
 		chain_of_additions();
 		ghz[i] = CHAIN / (now() - begin);
 	}
-	return sorted_median(ghz, MIN_SAMPLES);
+	return bench_sorted_median(ghz, MIN_SAMPLES);
 }
 
 void bench_measure(bench_fn *fn, void *context, struct bench_result *result)
@@ -244,6 +244,6 @@ void bench_measure(bench_fn *fn, void *context, struct bench_result *result)
 		cycles[samples] = ns[samples] * ghz[samples];
 		samples++;
 	}
-	bench_summarise(ns, samples, sorted_median(ghz, samples), result);
-	result->cycles = sorted_median(cycles, samples);
+	bench_summarise(ns, samples, bench_sorted_median(ghz, samples), result);
+	result->cycles = bench_sorted_median(cycles, samples);
 }

@@ -55,6 +55,9 @@ int bench_pin(int cpu);
  */
 void bench_measure(bench_fn *fn, void *context, struct bench_result *result);
 
+/** bench_sorted_median() - sorts @n numbers, at least one; returns the one in the middle */
+double bench_sorted_median(double *x, size_t n);
+
 /**
  * bench_summarise() - what samples that somebody else took come to
  * @ns:  [@n], of one operation each; sorted

@@ -51,15 +51,6 @@ static void openblas_close(struct bench_runtime *runtime)
 	free(blas);
 }
 
-static int openblas_save(const struct mlsched_model *model, const char *directory, char *path,
-			 size_t size, struct mlsched_error *err)
-{
-	(void)model;
-	(void)err;
-	snprintf(path, size, "%s", directory);
-	return 0;
-}
-
 /* "OpenBLAS 0.3.21 NO_AFFINITY ...", and the processor that it computes for. */
 static void take_version(struct openblas *blas, const char *config, const char *core)
 {
@@ -176,7 +167,6 @@ const struct bench_runtime_type bench_openblas = {
 	.language = "C",
 	.option = "openblas-library",
 	.install = "apt install libopenblas0",
-	.save = openblas_save,
 	.open = openblas_open,
 	.predict = openblas_predict,
 	.close = openblas_close,

@@ -42,15 +42,6 @@ struct pytorch {
 	char line[MAX_LINE];
 };
 
-static int pytorch_save(const struct mlsched_model *model, const char *directory, char *path,
-			size_t size, struct mlsched_error *err)
-{
-	(void)model;
-	(void)err;
-	snprintf(path, size, "%s", directory);
-	return 0;
-}
-
 static void pytorch_close(struct bench_runtime *runtime)
 {
 	struct pytorch *p = (struct pytorch *)runtime;
@@ -324,33 +315,21 @@ static int pytorch_overhead(struct bench_runtime *runtime, struct mlsched_error 
 	return ask_number(runtime, "overhead", &runtime->overhead, err);
 }
 
-const struct bench_runtime_type bench_pytorch = {
-	.key = "pytorch",
-	.title = "PyTorch",
-	.language = "Python",
-	.option = "pytorch-python",
-	.install = "apt install python3-torch",
-	.save = pytorch_save,
-	.open = pytorch_open,
-	.predict = pytorch_predict,
-	.measure = pytorch_measure,
-	.overhead = pytorch_overhead,
-	.reload = pytorch_reload,
-	.close = pytorch_close,
-};
+/* Both by the same Python. */
+#define PYTORCH(which, label)                           \
+	{                                               \
+		.key = which,                           \
+		.title = label,                         \
+		.language = "Python",                   \
+		.option = "pytorch-python",             \
+		.install = "apt install python3-torch", \
+		.open = pytorch_open,                   \
+		.predict = pytorch_predict,             \
+		.measure = pytorch_measure,             \
+		.overhead = pytorch_overhead,           \
+		.reload = pytorch_reload,               \
+		.close = pytorch_close,                 \
+	}
 
-/* By the same Python. */
-const struct bench_runtime_type bench_torchscript = {
-	.key = "torchscript",
-	.title = "PyTorch, traced",
-	.language = "Python",
-	.option = "pytorch-python",
-	.install = "apt install python3-torch",
-	.save = pytorch_save,
-	.open = pytorch_open,
-	.predict = pytorch_predict,
-	.measure = pytorch_measure,
-	.overhead = pytorch_overhead,
-	.reload = pytorch_reload,
-	.close = pytorch_close,
-};
+const struct bench_runtime_type bench_pytorch = PYTORCH("pytorch", "PyTorch");
+const struct bench_runtime_type bench_torchscript = PYTORCH("torchscript", "PyTorch, traced");

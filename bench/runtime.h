@@ -27,7 +27,8 @@ struct bench_runtime;
  * @language: whose interface is called: "C", or "Python" where there is no other
  * @option:   by which a person names the file that it is, without dashes
  * @install:  command that installs it
- * @save:     write what @open reads into @directory; its path into @path [@size]
+ * @save:     write what @open reads into @directory; its path into @path [@size]; NULL:
+ *            @open takes the model from memory
  * @open:     load it; @from is what @option gave, or NULL: looked for
  * @predict:  [@n_rows][inputs] to [@n_rows][outputs]; 0 or -errno with a message
  * @measure:  time its calls itself, as whoever is no part of this process must;
@@ -93,6 +94,26 @@ extern const struct bench_runtime_type bench_torchscript;
  */
 int bench_runtime_open(const struct bench_runtime_type *type, const struct mlsched_model *model,
 		       const char *from, struct mlsched_error *err, struct bench_runtime **runtime);
+
+/**
+ * struct bench_saved - a model as a file that a runtime reads
+ * @directory: that holds it, or ""
+ * @path:      of the file
+ */
+struct bench_saved {
+	char directory[256];
+	char path[300];
+};
+
+/**
+ * bench_runtime_save() - write what it reads; nothing where it reads no file
+ *
+ * Return: 0, then bench_runtime_unsave() is due; what @save of the type returns.
+ */
+int bench_runtime_save(const struct bench_runtime_type *type, const struct mlsched_model *model,
+		       struct bench_saved *saved, struct mlsched_error *err);
+
+void bench_runtime_unsave(const struct bench_saved *saved);
 
 /**
  * bench_directory_make() - a directory of our own below $TMPDIR

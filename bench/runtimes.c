@@ -39,18 +39,38 @@ void bench_directory_remove(const char *path)
 	nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+int bench_runtime_save(const struct bench_runtime_type *type, const struct mlsched_model *model,
+		       struct bench_saved *saved, struct mlsched_error *err)
+{
+	int ret;
+
+	memset(saved, 0, sizeof(*saved));
+	if (!type->save)
+		return 0;
+	ret = bench_directory_make(saved->directory, sizeof(saved->directory), err);
+	if (ret)
+		return ret;
+	ret = type->save(model, saved->directory, saved->path, sizeof(saved->path), err);
+	if (ret)
+		bench_runtime_unsave(saved);
+	return ret;
+}
+
+void bench_runtime_unsave(const struct bench_saved *saved)
+{
+	if (saved->directory[0])
+		bench_directory_remove(saved->directory);
+}
+
 int bench_runtime_open(const struct bench_runtime_type *type, const struct mlsched_model *model,
 		       const char *from, struct mlsched_error *err, struct bench_runtime **runtime)
 {
-	char directory[256], path[300];
-	int ret;
+	struct bench_saved saved;
+	int ret = bench_runtime_save(type, model, &saved, err);
 
-	ret = bench_directory_make(directory, sizeof(directory), err);
 	if (ret)
 		return ret;
-	ret = type->save(model, directory, path, sizeof(path), err);
-	if (!ret)
-		ret = type->open(type, model, path, from, err, runtime);
-	bench_directory_remove(directory);
+	ret = type->open(type, model, saved.path, from, err, runtime);
+	bench_runtime_unsave(&saved);
 	return ret;
 }

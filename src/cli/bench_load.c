@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench/harness.h"
 #include "src/cli/bench_load.h"
 #include "src/cli/bench_runtimes.h"
 #include "src/cli/cli.h"
@@ -93,13 +94,6 @@ static double now_us(void)
 	return (double)mls_now_ns() / 1e3;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 static uint64_t bytes_of(const char *model)
 {
 	static const char *const names[] = {
@@ -152,9 +146,8 @@ static int time_loads(const struct load_options *o, const char *path, struct loa
 			describe(model, result->network, sizeof(result->network));
 		mlsched_model_free(model);
 	}
-	qsort(times, o->n_loads, sizeof(*times), compare_doubles);
+	result->median_us = bench_sorted_median(times, o->n_loads);
 	result->min_us = times[0];
-	result->median_us = times[o->n_loads / 2];
 	free(times);
 	return CLI_OK;
 }

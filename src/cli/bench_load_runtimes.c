@@ -113,13 +113,6 @@ static uint64_t bytes_beyond(pid_t pid, const struct files *before)
 
 /* ---- measuring, in the child ----------------------------------------------------------- */
 
-static int compare_doubles(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* Ours, as a type: the file itself is what it loads. */
 struct native {
 	struct bench_runtime runtime;
@@ -206,10 +199,8 @@ static int load_again(const struct candidate *c, struct bench_runtime *first, st
 	while (!ret && f->n_loads < c->n_loads &&
 	       (f->n_loads == 0 || mls_now_ns() - begin < LOADS_NS))
 		ret = load_once(c, first, &us[f->n_loads++], err);
-	if (!ret) {
-		qsort(us, f->n_loads, sizeof(*us), compare_doubles);
-		f->load_us = us[f->n_loads / 2];
-	}
+	if (!ret)
+		f->load_us = bench_sorted_median(us, f->n_loads);
 	free(us);
 	return ret;
 }
@@ -335,19 +326,17 @@ static int measure_runtimes(const struct cli_common *common, const struct bench_
 	measure_one(common, name, &native);
 	for (size_t i = 0; !ret && i < BENCH_RUNTIMES; i++) {
 		const struct bench_runtime_type *type = bench_runtimes[i];
-		char directory[256], path[300];
-		struct candidate c = { type, model, path, bench_choice_from(choice, type),
+		struct bench_saved saved;
+		struct candidate c = { type, model, saved.path, bench_choice_from(choice, type),
 				       n_loads };
 
 		if (!bench_choice_has(choice, type))
 			continue;
-		ret = bench_directory_make(directory, sizeof(directory), err);
+		ret = bench_runtime_save(type, model, &saved, err);
 		if (ret)
 			break;
-		ret = type->save(model, directory, path, sizeof(path), err);
-		if (!ret)
-			measure_one(common, name, &c);
-		bench_directory_remove(directory);
+		measure_one(common, name, &c);
+		bench_runtime_unsave(&saved);
 	}
 	return ret;
 }
