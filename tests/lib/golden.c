@@ -122,3 +122,15 @@ void golden_refuse(const char *path, int code, const char *message)
 	assert_ptr_equal(model, untouched);
 	assert_int_equal(mlsched_model_load(path, NULL, &model), code);
 }
+
+void golden_gives(const struct mlsched_model *model, const float *row, float first, float second)
+{
+	float out[2];
+
+	assert_int_equal(mlsched_model_outputs(model), 2);
+	mlsched_model_predict(model, row, 1, out);
+	if (!(fabsf(out[0] - first) <= 1e-5f * fmaxf(1, fabsf(first))) ||
+	    !(fabsf(out[1] - second) <= 1e-5f * fmaxf(1, fabsf(second))))
+		fail_msg("expected %g and %g, found %g and %g", (double)first, (double)second,
+			 (double)out[0], (double)out[1]);
+}

@@ -16,6 +16,9 @@
  */
 struct mlsched_model *golden_load(const char *path, const char *expected);
 
+/** golden_gives() - its two outputs for @row are these, to 1e-5 of them or of 1 */
+void golden_gives(const struct mlsched_model *model, const float *row, float first, float second);
+
 /** golden_refuse() - loading it gives @code and just this message, and leaves the model alone */
 void golden_refuse(const char *path, int code, const char *message);
 
