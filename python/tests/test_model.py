@@ -204,7 +204,7 @@ def test_writing_refuses_with_the_librarys_sentence(model: mlsched.Model, tmp_pa
         model.save(tmp_path / "x", format="pickle")
     with pytest.raises(mlsched.InputError, match="form: expected one of variables, frozen, got 'thin'"):
         model.save(tmp_path / "x", form="thin")
-    with pytest.raises(mlsched.InputError, match="the form is of a SavedModel"):
+    with pytest.raises(mlsched.InputError, match="expected a SavedModel for the form frozen"):
         model.save(tmp_path / "x.onnx", form="frozen")
     with pytest.raises(mlsched.FileError) as caught:
         model.save(tmp_path / "none" / "model")

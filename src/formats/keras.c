@@ -277,8 +277,9 @@ static int add_shard(struct reading *r, struct mls_zip *zip, const char *name,
 	}
 	if (r->store.n == MLS_KERAS_MAX_SHARDS)
 		return mls_error(r->err, -EINVAL,
-				 "Invalid %s format: %s: expected at most %d shards",
-				 r->arena->format, r->file.path, MLS_KERAS_MAX_SHARDS);
+				 "Invalid %s format: %s: expected at most %d shards, found %.60s "
+				 "beyond them",
+				 r->arena->format, r->file.path, MLS_KERAS_MAX_SHARDS, name);
 	snprintf(path, sizeof(path), "%s", name);
 	ret = strchr(name, '/') ? -ENOENT : mls_zip_read(zip, path, MAX_FILE, &blobs[r->store.n]);
 	if (ret == -ENOENT)

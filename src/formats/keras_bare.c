@@ -71,7 +71,9 @@ static int add_normalization(struct mls_keras *k, const char *place, const char 
 	int ret;
 
 	if (k->last)
-		return refuse(k, place, "expected a normalization in front of everything");
+		return refuse(k, place,
+			      "expected a normalization in front of everything, found one behind "
+			      "a layer");
 	ret = mls_h5_tensor(k->store->files[files[0]], paths[0], &mean);
 	if (!ret)
 		ret = mls_h5_tensor(k->store->files[files[1]], paths[1], &variance);
@@ -141,7 +143,9 @@ static int add_counted(struct mls_keras *k)
 		else if (strcmp(name, "normalization") == 0)
 			ret = add_counted_group(k, &members[i], false);
 		else if (!passes(name))
-			ret = refuse(k, place, "expected dense layers and a normalization");
+			ret = refuse(k, place,
+				     "expected dense layers and a normalization, found another "
+				     "layer");
 	}
 	while (!ret && n_added < n_dense) {
 		uint32_t next = n;
@@ -154,7 +158,8 @@ static int add_counted(struct mls_keras *k)
 				next = i;
 		}
 		if (next == n)
-			return refuse(k, "layers", "expected each number of a layer once");
+			return refuse(k, "layers",
+				      "expected each number of a layer once, found one twice");
 		last = mls_keras_number(members[next].name, "dense");
 		ret = add_counted_group(k, &members[next], ++n_added == n_dense);
 	}
@@ -203,7 +208,8 @@ static int add_named(struct mls_keras *k, const char *name, bool is_last, bool *
 		return add_normalization(k, place, &paths[2], files);
 	return weights.n == 0 && passes(name) ?
 		       0 :
-		       refuse(k, place, "expected dense layers and a normalization");
+		       refuse(k, place,
+			      "expected dense layers and a normalization, found another layer");
 }
 
 static int add_by_name(struct mls_keras *k)

@@ -263,8 +263,10 @@ static int read_mechanisms(struct reading *r, const char *key, json_t *value)
 		used += (size_t)snprintf(to + used, MLSCHED_MECHANISMS_SIZE - used, "%s%s",
 					 i ? "," : "", json_string_value(name));
 		if (used >= MLSCHED_MECHANISMS_SIZE)
-			return bad(r, -EINVAL, "key \"%s\": expected less than %d bytes of names",
-				   key, MLSCHED_MECHANISMS_SIZE);
+			return bad(r, -EINVAL,
+				   "key \"%s\": expected less than %d bytes of names, found %zu up "
+				   "to index %zu",
+				   key, MLSCHED_MECHANISMS_SIZE, used, i);
 	}
 	r->has_mechanisms = true;
 	return 0;
@@ -332,7 +334,10 @@ static int read_object(struct reading *r, json_t *root)
 			return ret;
 	}
 	if (r->has_mechanisms != r->meta->tuned)
-		return bad(r, -EINVAL, "expected \"mechanisms\" and \"offers_us\", or neither");
+		return bad(r, -EINVAL,
+			   "expected \"mechanisms\" and \"offers_us\", or neither, found \"%s\" "
+			   "alone",
+			   r->has_mechanisms ? "mechanisms" : "offers_us");
 	return 0;
 }
 

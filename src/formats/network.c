@@ -234,7 +234,9 @@ static int add_step(struct folding *f, const struct mls_step *step)
 		f->open = false;
 		return 0;
 	case MLS_STEP_POSITIVE:
-		return refuse(f, step, "expected a comparison as part of an ELU only");
+		return refuse(f, step,
+			      "expected a comparison as part of an ELU only, found "
+			      "one by itself");
 	default:
 		return f->open ? fold_backward(f, step) : add_pending(f, step);
 	}

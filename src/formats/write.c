@@ -69,7 +69,9 @@ int mlsched_model_write(const struct mlsched_model *model, const char *path,
 			"which can only be read (format savedmodel writes one under this name)",
 			path, format->summary);
 	if (o.form != MLSCHED_SAVEDMODEL_VARIABLES && strcmp(format->name, "savedmodel") != 0)
-		return mls_error(err, -EINVAL, "the form is of a SavedModel, but %s is to be: %s",
+		return mls_error(err, -EINVAL,
+				 "%s: expected a SavedModel for the form frozen, found that it is "
+				 "to be: %s",
 				 path, format->summary);
 	ret = format->write(model, path, o.form, err);
 	if (ret && err)

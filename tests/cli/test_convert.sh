@@ -199,7 +199,7 @@ meta "calibration the wrong way round is refused" '{"mlsched": 1, "calibration":
 meta "provenance that is no object is refused" '{"mlsched": 1, "provenance": "me"}' \
 	"$head: key \"provenance\": expected an object, found a string"
 meta "offers without mechanisms are refused" '{"mlsched": 1, "offers_us": [100, 300, 500]}' \
-	"$head: expected \"mechanisms\" and \"offers_us\", or neither"
+	"$head: expected \"mechanisms\" and \"offers_us\", or neither, found \"offers_us\" alone"
 meta "two offers are refused" '{"mlsched": 1, "mechanisms": [], "offers_us": [100, 300]}' \
 	"$head: key \"offers_us\": expected an array of 3 numbers, found more or less"
 meta "an offer below nothing is refused" '{"mlsched": 1, "mechanisms": [], "offers_us": [0, -1, 2]}' \

@@ -145,7 +145,7 @@ static const struct refusal refusals[] = {
 	{ "keras3-virtual/model.h5", -ENOTSUP,
 	  ": model_weights/batch_normalization/sequential/batch_normalization/gamma: expected numbers in this data set, found a virtual one" },
 	{ "keras3-weights-activation/model.weights.h5", -ENOTSUP,
-	  ": layer re_lu: expected dense layers and a normalization, and the file has no architecture: save the whole model: model.save(\"model.keras\")" },
+	  ": layer re_lu: expected dense layers and a normalization, found another layer, and the file has no architecture: save the whole model: model.save(\"model.keras\")" },
 	{ "keras3-weights-two-outputs/model.weights.h5", -ENOTSUP,
 	  ": layer dense_1: expected one output, a probability, found another number, and the file "
 	  "has no architecture: save the whole model: model.save(\"model.keras\")" },

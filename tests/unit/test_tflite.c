@@ -626,7 +626,7 @@ static void scaled_elu_of_keras_is_one(void **state)
 	positive = scaled_elu(TEST_TFLITE_SELECT, 0, 0.75f);
 	output_of(positive);
 	refuse(-ENOTSUP, "node 1 for tensor 5 \"t\" (GREATER): expected a comparison as part of an "
-			 "ELU only");
+			 "ELU only, found one by itself");
 }
 
 /* ---- shapes ------------------------------------------------------------------------------- */

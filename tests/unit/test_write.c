@@ -151,7 +151,8 @@ static void what_cannot_be_written_so_is_refused_and_leaves_nothing(void **state
 	refuse(model, "none", &opts, -EINVAL, "struct mlsched_write_opts: expected ");
 	opts = (struct mlsched_write_opts){ .size = sizeof(opts),
 					    .form = MLSCHED_SAVEDMODEL_FROZEN };
-	refuse(model, "none.onnx", &opts, -EINVAL, "the form is of a SavedModel, but ");
+	refuse(model, "none.onnx", &opts, -EINVAL,
+	       "none.onnx: expected a SavedModel for the form frozen, found that it is to be: ");
 	for (size_t i = 0; mlsched_format_at(i, &format) == 0; i++) {
 		snprintf(name, sizeof(name), "none%s", format.suffix);
 		if (!format.can_write)

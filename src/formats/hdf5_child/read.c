@@ -271,7 +271,8 @@ int mls_h5_look(struct mls_h5 *h5, const char *path, enum mls_h5_kind *kind)
 		memcpy(way, path, end);
 		way[end] = '\0';
 		if (++depth > MLS_H5_MAX_DEPTH)
-			return bad(h5, -EINVAL, "%s: expected at most %d groups inside each other",
+			return bad(h5, -EINVAL,
+				   "%s: expected at most %d groups inside each other, found more",
 				   way, MLS_H5_MAX_DEPTH);
 		ret = look_at_link(h5, way, &exists);
 		if (ret || !exists)
@@ -484,7 +485,10 @@ static int check_strings(struct mls_h5 *h5, const struct attribute *a)
 	/* Addresses of 8 bytes that count from the beginning of the file. */
 	if (h5->blob->size < 64 || (data[8] < 2 ? data[13] != 8 || number_at(data + 24) :
 						  data[9] != 8 || number_at(data + 12)))
-		return bad(h5, -ENOTSUP, "expected addresses of 8 bytes from the first one on");
+		return bad(h5, -ENOTSUP,
+			   "%s: expected addresses of 8 bytes that count from the file's first "
+			   "one, found others",
+			   a->place);
 	for (size_t at = 9; at + n <= h5->blob->size; at++) {
 		if (data[at] != (uint8_t)name[0] || memcmp(data + at, name, n) != 0)
 			continue;
@@ -502,7 +506,9 @@ static int check_strings(struct mls_h5 *h5, const struct attribute *a)
 		}
 	}
 	return n_found ? 0 :
-			 bad(h5, -ENOTSUP, "%s: expected an attribute that is stored as it is",
+			 bad(h5, -ENOTSUP,
+			     "%s: expected an attribute that is stored as it is, found none in the "
+			     "file's bytes",
 			     a->place);
 }
 
@@ -675,15 +681,22 @@ static int read_chunk(struct reading *r, const mls_hsize *offset, unsigned int f
 	if (api->H5Dread_chunk(r->id, MLS_H5_DEFAULT, offset, &skipped, spare) < 0)
 		return failed(r->h5, r->path, "a chunk");
 	if (skipped)
-		return bad(r->h5, -ENOTSUP, "%s: expected the same filters on all chunks", r->path);
+		return bad(r->h5, -ENOTSUP,
+			   "%s: expected the same filters on all chunks, found that one at "
+			   "[%llu, %llu] goes without (mask %u)",
+			   r->path, offset[0], offset[1], skipped);
 	if (filters & 2) {
 		if (!api->uncompress)
-			return bad(r->h5, -ENOTSUP, "%s: reading gzip needs a libhdf5 with zlib",
+			return bad(r->h5, -ENOTSUP,
+				   "%s: expected a libhdf5 with zlib for its gzip, found one "
+				   "without",
 				   r->path);
 		/* Into a buffer of this size and no larger, which libhdf5 itself would not say. */
 		if (api->uncompress(chunk, &n, spare, (unsigned long)stored) != 0 || n != bytes)
-			return bad(r->h5, -EINVAL, "%s: expected a chunk that unfolds to %zu bytes",
-				   r->path, bytes);
+			return bad(r->h5, -EINVAL,
+				   "%s: expected a chunk that unfolds to %zu bytes, found one of "
+				   "%llu bytes that does not",
+				   r->path, bytes, stored);
 		memcpy(spare, chunk, bytes);
 	} else if (stored != bytes) {
 		return bad(r->h5, -EINVAL, "%s: expected a chunk of %zu bytes, found %llu", r->path,
