@@ -84,6 +84,17 @@ int mls_op_placeholder(struct mls_walk *w, const struct mls_here *here, int argu
 	return mls_row_of(w, &input, step, value);
 }
 
+/* Nothing converts by itself: a row of floats and a tensor of integers have no sum and no product. */
+static int row_floats(struct mls_walk *w, const struct mls_here *here,
+		      const struct mls_value *tensor)
+{
+	if (mls_is_float(tensor->dtype))
+		return 0;
+	return mls_walk_refuse(w, here->scope, here->node, -EINVAL,
+			       "expected float numbers for a computed row, found %s",
+			       mls_dtype_name(tensor->dtype));
+}
+
 /* One number for all columns, or one for each. */
 static int row_vector(struct mls_walk *w, const struct mls_here *here, const struct mls_value *row,
 		      const struct mls_value *tensor)
@@ -109,8 +120,10 @@ int mls_row_binary(struct mls_walk *w, const struct mls_here *here, enum mls_ste
 		   struct mls_value **value)
 {
 	struct mls_step *step;
-	int ret = row_vector(w, here, row, tensor);
+	int ret = row_floats(w, here, tensor);
 
+	if (!ret)
+		ret = row_vector(w, here, row, tensor);
 	if (ret)
 		return ret;
 	step = mls_row_step(w, here, kind, row->step);
@@ -346,17 +359,20 @@ int mls_row_matmul(struct mls_walk *w, const struct mls_here *here, struct mls_v
 {
 	struct mls_step *step;
 	char text[128];
+	int ret;
 
 	if (!mls_is_row(row) || !mls_is_tensor(weights))
 		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
 				       "expected x W with weights on the right, found %s",
 				       mls_is_row(weights) ? "W x" : "a product of weights");
+	ret = row_floats(w, here, weights);
+	if (ret)
+		return ret;
 	if (transposed.row || row->flat)
 		return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
 				       "expected rows [?, n], found them transposed");
 	if (transposed.weights) {
-		int ret = mls_fold_transpose(w, here, weights, &weights);
-
+		ret = mls_fold_transpose(w, here, weights, &weights);
 		if (ret)
 			return ret;
 	}

@@ -315,6 +315,24 @@ static void input_and_weights(void)
 
 /* ---- what is read ---------------------------------------------------------------------------- */
 
+static void integers_are_no_weights_and_no_bias(void **state)
+{
+	(void)state;
+	input_and_weights();
+	integers("i", 2, 1, 2);
+	node("p", "MatMul", "x W");
+	node("y", "BiasAdd", "p i");
+	refuse(-EINVAL, HEAD "node y (BiasAdd): expected float numbers for a computed row, found "
+			     "int32");
+	set_up(state);
+	input_of(shape(2, -1, 2, 0));
+	integers("i", 2, 1, 2);
+	main_nodes.list[1]->attr[0]->value->tensor->shape = shape(2, 2, 1, 0);
+	node("y", "MatMul", "x i");
+	refuse(-EINVAL, HEAD "node y (MatMul): expected float numbers for a computed row, found "
+			     "int32");
+}
+
 static void bias_stands_on_either_side(void **state)
 {
 	(void)state;
@@ -956,6 +974,7 @@ static void partitioned_variable_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		with_graph(integers_are_no_weights_and_no_bias),
 		with_graph(bias_stands_on_either_side),
 		with_graph(transposed_weights_are_turned),
 		with_graph(missing_bias_and_activation_are_fine),

@@ -301,6 +301,27 @@ static void refuse(int code, const char *message)
 
 /* ---- dense layers --------------------------------------------------------------------- */
 
+static void integers_are_no_weights_and_no_bias(void **state)
+{
+	(void)state;
+	start_three(13);
+	integers("i", 2, 1, 2);
+	node("Gemm", "x w i", "y");
+	refuse(-EINVAL, "node y (Gemm): expected float numbers for a computed row, found int64");
+	start_three(13);
+	integers("i", 2, 1, 2);
+	tensors[graph.n_initializer - 1]->n_dims = 2;
+	tensors[graph.n_initializer - 1]->dims[1] = 1;
+	graph.input[0]->type->tensor_type->shape->dim[1]->dim_value = 2;
+	node("MatMul", "x i", "y");
+	refuse(-EINVAL, "node y (MatMul): expected float numbers for a computed row, found int64");
+	start_three(13);
+	integers("i", 2, 1, 2);
+	node("MatMul", "x w", "h");
+	node("Mul", "h i", "y");
+	refuse(-EINVAL, "node y (Mul): expected float numbers for a computed row, found int64");
+}
+
 static void gemm_has_factors_and_transposed_weights(void **state)
 {
 	static const float turned[6] = { 1, 0.5f, -1, -2, 3, 0.25f };
@@ -980,6 +1001,7 @@ static int free_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(integers_are_no_weights_and_no_bias),
 		cmocka_unit_test(gemm_has_factors_and_transposed_weights),
 		cmocka_unit_test(matmul_and_add_are_a_layer),
 		cmocka_unit_test(normalization_in_front_is_kept),
