@@ -33,6 +33,7 @@ static const struct mls_fb_field tensor_shape = { "a tensor's shape", 0, 4 };
 static const struct mls_fb_field tensor_type = { "a tensor's type", 1, 1 };
 static const struct mls_fb_field tensor_buffer = { "a tensor's buffer", 2, 4 };
 static const struct mls_fb_field tensor_name = { "a tensor's name", 3, 1 };
+static const struct mls_fb_field tensor_variable = { "whether a tensor is a variable", 5, 1 };
 static const struct mls_fb_field tensor_sparsity = { "a tensor's sparsity", 6, 4 };
 static const struct mls_fb_field tensor_signature = { "a tensor's open shape", 7, 4 };
 static const struct mls_fb_field tensor_external = { "a tensor's external buffer", 10, 4 };
@@ -231,6 +232,48 @@ static int check_inside(const struct lowering *l, const struct mls_fb_table *t, 
 	return 0;
 }
 
+/* The first buffer stands for "none": what it held would be the numbers of every computed tensor. */
+static int check_no_buffer(const struct lowering *l)
+{
+	struct mls_fb_table buffer;
+	struct mls_fb_vector numbers;
+	int64_t offset;
+
+	if (l->buffers.n == 0)
+		return 0;
+	if (!mls_fb_element(&l->buffers, 0, &model_buffers, &buffer) ||
+	    !mls_fb_vector(&buffer, &buffer_data, &numbers) ||
+	    !mls_fb_int(&buffer, &buffer_offset, 0, &offset))
+		return damaged(l);
+	if (offset)
+		return mls_error(l->err, -EINVAL,
+				 "Invalid LiteRT format: %s: buffer 0: expected no numbers, found "
+				 "some at byte %" PRId64,
+				 l->path, offset);
+	if (numbers.n)
+		return mls_error(l->err, -EINVAL,
+				 "Invalid LiteRT format: %s: buffer 0: expected no numbers, found "
+				 "%" PRIu32 " bytes of them",
+				 l->path, numbers.n);
+	return 0;
+}
+
+/* A variable begins as zeros: LiteRT takes none that is given numbers. */
+static int check_variable(const struct lowering *l, const struct mls_fb_table *t, const char *place,
+			  const struct mls_fb_vector *numbers)
+{
+	int64_t variable;
+
+	if (!mls_fb_int(t, &tensor_variable, 0, &variable))
+		return damaged(l);
+	if (variable && numbers->n)
+		return mls_error(l->err, -EINVAL,
+				 "Invalid LiteRT format: %s: %s: expected a variable without "
+				 "numbers in its buffer, found %" PRIu32 " bytes of them",
+				 l->path, place, numbers->n);
+	return 0;
+}
+
 /* The numbers of a tensor; none for one that is computed. */
 static int find_numbers(const struct lowering *l, const struct mls_fb_table *t, const char *place,
 			struct mls_fb_vector *numbers)
@@ -306,6 +349,8 @@ static int lower_tensor(struct lowering *l, uint32_t index)
 	ret = check_inside(l, &t, known->place);
 	if (!ret)
 		ret = find_numbers(l, &t, known->place, &numbers);
+	if (!ret)
+		ret = check_variable(l, &t, known->place, &numbers);
 	if (ret || numbers.n == 0)
 		return ret;
 	return lower_constant(l, index, &t, type, &numbers);
@@ -577,7 +622,7 @@ static int open_graph(struct lowering *l, const struct mls_fb_table *model)
 	    !mls_fb_vector(&graph, &graph_outputs, &l->outputs) ||
 	    !mls_fb_vector(&graph, &graph_operators, &l->operators))
 		return damaged(l);
-	return 0;
+	return check_no_buffer(l);
 }
 
 /* Its stored tensors, then its input, then its operators. */

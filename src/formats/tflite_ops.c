@@ -105,6 +105,29 @@ static int fused(struct mls_walk *w, const struct mls_here *here, struct mls_val
 	return mls_row_activate(w, here, ours, NULL, 0, *value, value);
 }
 
+/*
+ * A stored input of an operator of float numbers: LiteRT computes with no
+ * integers there, and with float16 only behind a DEQUANTIZE.
+ */
+static int stored_float(struct mls_walk *w, const struct mls_here *here, uint32_t n)
+{
+	struct mls_value *v;
+	int ret = mls_op_optional_input(w, here, n, &v);
+
+	if (ret || !v || !mls_is_tensor(v) || v->dtype == MLS_DT_FLOAT)
+		return ret;
+	return mls_walk_refuse(w, here->scope, here->node, -ENOTSUP,
+			       "expected float32 numbers as input %u, found %s", n,
+			       mls_dtype_name(v->dtype));
+}
+
+static int stored_floats(struct mls_walk *w, const struct mls_here *here)
+{
+	int ret = stored_float(w, here, 0);
+
+	return ret ? ret : stored_float(w, here, 1);
+}
+
 /* x W^T + b: each unit's weights stand together. */
 static int op_fully_connected(struct mls_walk *w, const struct mls_here *here, int argument,
 			      struct mls_value **value)
@@ -121,7 +144,11 @@ static int op_fully_connected(struct mls_walk *w, const struct mls_here *here, i
 				       (long long)format);
 	ret = mls_op_two_inputs(w, here, &row, &weights);
 	if (!ret)
+		ret = stored_floats(w, here);
+	if (!ret)
 		ret = mls_row_matmul(w, here, row, weights, transposed, value);
+	if (!ret)
+		ret = stored_float(w, here, 2);
 	if (!ret)
 		ret = mls_op_optional_input(w, here, 2, &bias);
 	if (!ret && bias)
@@ -132,9 +159,44 @@ static int op_fully_connected(struct mls_walk *w, const struct mls_here *here, i
 static int op_arithmetic(struct mls_walk *w, const struct mls_here *here, int argument,
 			 struct mls_value **value)
 {
-	int ret = mls_op_binary(w, here, argument, value);
+	int ret = stored_floats(w, here);
 
+	if (!ret)
+		ret = mls_op_binary(w, here, argument, value);
 	return ret ? ret : fused(w, here, value);
+}
+
+static int op_greater(struct mls_walk *w, const struct mls_here *here, int argument,
+		      struct mls_value **value)
+{
+	int ret = stored_floats(w, here);
+
+	return ret ? ret : mls_op_greater(w, here, argument, value);
+}
+
+static int op_maximum(struct mls_walk *w, const struct mls_here *here, int argument,
+		      struct mls_value **value)
+{
+	int ret = stored_floats(w, here);
+
+	return ret ? ret : mls_op_variadic(w, here, argument, value);
+}
+
+static int op_prelu(struct mls_walk *w, const struct mls_here *here, int argument,
+		    struct mls_value **value)
+{
+	int ret = stored_floats(w, here);
+
+	return ret ? ret : mls_op_prelu(w, here, argument, value);
+}
+
+/* Of stored numbers; NEG would be of integers, too, but what takes them here takes none. */
+static int op_unary(struct mls_walk *w, const struct mls_here *here, int argument,
+		    struct mls_value **value)
+{
+	int ret = stored_float(w, here, 0);
+
+	return ret ? ret : mls_op_unary(w, here, argument, value);
 }
 
 static int op_activation(struct mls_walk *w, const struct mls_here *here, int argument,
@@ -198,22 +260,22 @@ static const struct mls_operation operations[] = {
 	{ "DIV", op_arithmetic, MLS_DIV },
 	{ "ELU", op_activation, MLSCHED_ELU },
 	{ "FULLY_CONNECTED", op_fully_connected, 0 },
-	{ "GREATER", mls_op_greater, 0 },
+	{ "GREATER", op_greater, 0 },
 	{ "LEAKY_RELU", op_activation, MLSCHED_LEAKY_RELU },
 	{ "LOGISTIC", op_activation, MLSCHED_SIGMOID },
-	{ "MAXIMUM", mls_op_variadic, MLS_MAX },
+	{ "MAXIMUM", op_maximum, MLS_MAX },
 	{ "MUL", op_arithmetic, MLS_MUL },
-	{ "NEG", mls_op_unary, MLS_NEG },
-	{ "PRELU", mls_op_prelu, 0 },
+	{ "NEG", op_unary, MLS_NEG },
+	{ "PRELU", op_prelu, 0 },
 	{ "QUANTIZE", op_quantize, 0 },
 	{ "RELU", op_activation, MLSCHED_RELU },
 	{ "RELU6", op_activation, MLSCHED_RELU6 },
 	{ "RESHAPE", op_reshape, 0 },
-	{ "RSQRT", mls_op_unary, MLS_RSQRT },
+	{ "RSQRT", op_unary, MLS_RSQRT },
 	{ "SELECT", mls_op_select, 0 },
 	{ "SELECT_V2", mls_op_select, 0 },
 	{ "SOFTMAX", op_softmax, MLSCHED_SOFTMAX },
-	{ "SQRT", mls_op_unary, MLS_SQRT },
+	{ "SQRT", op_unary, MLS_SQRT },
 	{ "SUB", op_arithmetic, MLS_SUB },
 	{ "TANH", op_activation, MLSCHED_TANH },
 };

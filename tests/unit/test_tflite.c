@@ -914,6 +914,117 @@ static void numbers_that_are_not_in_the_tables_are_refused(void **state)
 	refuse(-EINVAL, "tensor 1 \"t\": expected one of the file's 3 buffers, found buffer -1");
 }
 
+/* LiteRT computes with no integers among float numbers, and with float16 only behind a DEQUANTIZE. */
+static void numbers_that_are_no_float32_are_refused_by_each_operator(void **state)
+{
+	static const struct {
+		int8_t type;
+		const char *name;
+	} types[] = {
+		{ TEST_TFLITE_INT32, "int32" },
+		{ TEST_TFLITE_INT64, "int64" },
+		{ TEST_TFLITE_FLOAT16, "float16" },
+	};
+	static const struct {
+		int32_t code;
+		const char *name;
+	} operators[] = {
+		{ TEST_TFLITE_ADD, "ADD" },         { TEST_TFLITE_SUB, "SUB" },
+		{ TEST_TFLITE_MUL, "MUL" },         { TEST_TFLITE_DIV, "DIV" },
+		{ TEST_TFLITE_PRELU, "PRELU" },     { TEST_TFLITE_MAXIMUM, "MAXIMUM" },
+		{ TEST_TFLITE_GREATER, "GREATER" },
+	};
+	static const int64_t raw[6] = { 0 };
+	char message[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		const enum test_tflite_type type = (enum test_tflite_type)types[i].type;
+		size_t size = type == TEST_TFLITE_FLOAT16 ? 2 : type == TEST_TFLITE_INT32 ? 4 : 8;
+		int32_t stored;
+
+		/* Weights, then a bias. */
+		start_three();
+		stored = test_tflite_stored(&m, type, 2, (const int32_t[]){ 2, 3 }, raw, 6 * size);
+		operator(TEST_TFLITE_FULLY_CONNECTED, IN(X, stored, B));
+		snprintf(message, sizeof(message),
+			 "node 0 for tensor 4 \"t\" (FULLY_CONNECTED): expected float32 numbers "
+			 "as input 1, found %s",
+			 types[i].name);
+		refuse(-ENOTSUP, message);
+		start_three();
+		stored = test_tflite_stored(&m, type, 1, (const int32_t[]){ 2 }, raw, 2 * size);
+		operator(TEST_TFLITE_FULLY_CONNECTED, IN(X, W, stored));
+		snprintf(message, sizeof(message),
+			 "node 0 for tensor 4 \"t\" (FULLY_CONNECTED): expected float32 numbers "
+			 "as input 2, found %s",
+			 types[i].name);
+		refuse(-ENOTSUP, message);
+		for (size_t k = 0; k < ARRAY_SIZE(operators); k++) {
+			/* Behind a layer, and with what is stored. */
+			dense();
+			stored = test_tflite_stored(&m, type, 0, NULL, raw, size);
+			operator(operators[k].code, IN(last(), stored));
+			snprintf(
+				message, sizeof(message),
+				"node 1 for tensor 5 \"t\" (%s): expected float32 numbers as input "
+				"1, found %s",
+				operators[k].name, types[i].name);
+			refuse(-ENOTSUP, message);
+		}
+		/* Also where it would have become float numbers, had it been computed. */
+		start_three();
+		stored = test_tflite_stored(&m, type, 1, (const int32_t[]){ 2 }, raw, 2 * size);
+		operator(TEST_TFLITE_ADD, IN(stored, B));
+		operator(TEST_TFLITE_FULLY_CONNECTED, IN(X, W, last()));
+		snprintf(message, sizeof(message),
+			 "node 0 for tensor 4 \"t\" (ADD): expected float32 numbers as input 0, "
+			 "found %s",
+			 types[i].name);
+		refuse(-ENOTSUP, message);
+		start_three();
+		stored = test_tflite_stored(&m, type, 1, (const int32_t[]){ 2 }, raw, 2 * size);
+		operator(TEST_TFLITE_SQRT, IN(stored));
+		operator(TEST_TFLITE_FULLY_CONNECTED, IN(X, W, last()));
+		snprintf(message, sizeof(message),
+			 "node 0 for tensor 4 \"t\" (SQRT): expected float32 numbers as input 0, "
+			 "found %s",
+			 types[i].name);
+		refuse(-ENOTSUP, message);
+	}
+}
+
+/* It begins as zeros, and LiteRT refuses one that is given numbers. */
+static void variable_with_numbers_is_refused(void **state)
+{
+	(void)state;
+	dense();
+	m.tensors[W].variable = true;
+	refuse(-EINVAL, "tensor 1 \"t\": expected a variable without numbers in its buffer, found "
+			"24 bytes of them");
+	/* One without them that nothing needs is nobody's business. */
+	dense();
+	m.tensors[test_tflite_computed(&m, 1, 2)].variable = true;
+	gives(Y0, Y1);
+}
+
+/* "No buffer" is buffer 0; what it held would be the numbers of every tensor that is computed. */
+static void first_buffer_that_is_not_empty_is_refused(void **state)
+{
+	(void)state;
+	dense();
+	m.buffers[0] = (struct test_tflite_buffer){ .data = bias, .size = sizeof(bias) };
+	refuse(-EINVAL, "buffer 0: expected no numbers, found 8 bytes of them");
+	/* Weights that are the first buffer of the file, as a writer without the rule would have it. */
+	dense();
+	m.buffers[0] = m.buffers[m.tensors[W].buffer];
+	m.tensors[W].buffer = 0;
+	refuse(-EINVAL, "buffer 0: expected no numbers, found 24 bytes of them");
+	dense();
+	m.buffers[0].behind = 4096;
+	refuse(-EINVAL, "buffer 0: expected no numbers, found some at byte 4096");
+}
+
 static void numbers_that_are_none_are_refused(void **state)
 {
 	static float bad[6] = { 1, 0.5f, -1, -2, 3, NAN };
@@ -1479,6 +1590,9 @@ int main(void)
 		cmocka_unit_test(custom_operators_are_refused_by_name),
 		cmocka_unit_test(quantised_numbers_are_refused),
 		cmocka_unit_test(numbers_that_are_not_in_the_tables_are_refused),
+		cmocka_unit_test(numbers_that_are_no_float32_are_refused_by_each_operator),
+		cmocka_unit_test(variable_with_numbers_is_refused),
+		cmocka_unit_test(first_buffer_that_is_not_empty_is_refused),
 		cmocka_unit_test(numbers_that_are_none_are_refused),
 		cmocka_unit_test(shapes_that_do_not_fit_their_numbers_are_refused),
 		cmocka_unit_test(graph_that_is_no_chain_is_refused),
