@@ -99,7 +99,7 @@ LIB_SRC   := $(filter-out $(FOREIGN) $(STORE_SRC),$(wildcard core/*.c src/util/*
 HOST_SRC  := $(wildcard src/host/*.c) $(STORE_SRC) $(SIM_SRC)
 CLI_SRC   := $(wildcard src/cli/*.c)
 # A program of its own that is part of the library: src/formats/hdf5_process.c says why.
-H5_SRC    := $(wildcard src/formats/hdf5_child/*.c) src/formats/arena.c src/formats/files.c src/util/error.c
+H5_SRC    := $(wildcard src/formats/hdf5_child/*.c) src/formats/arena.c src/formats/files.c src/util/error.c src/util/read.c
 BENCH_SRC := $(filter-out $(FOREIGN),$(wildcard bench/*.c))
 
 LIB_OBJ   := $(LIB_SRC:%.c=$(O)/obj/%.o) $(PROTO_C:$(O)/gen/%.c=$(O)/obj/gen/%.o)

@@ -12,6 +12,7 @@
 
 #include "src/formats/files.h"
 #include "src/util/error.h"
+#include "src/util/read.h"
 
 int mls_no_memory(const struct mls_arena *arena, const char *path, struct mlsched_error *err)
 {
@@ -89,7 +90,7 @@ void mls_file_close(struct mls_file *file)
 int mls_file_read(const struct mls_file *file, uint64_t offset, void *to, size_t size,
 		  struct mlsched_error *err)
 {
-	size_t done = 0;
+	ssize_t n;
 
 	if (offset > file->size || size > file->size - offset)
 		return mls_error(err, -EINVAL,
@@ -101,21 +102,15 @@ int mls_file_read(const struct mls_file *file, uint64_t offset, void *to, size_t
 			memcpy(to, file->data + offset, size);
 		return 0;
 	}
-	while (done < size) {
-		ssize_t n = pread(file->fd, (char *)to + done, size - done, (off_t)(offset + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return mls_error(err, -errno, "Cannot read model: %s: %s", file->path,
-					 strerror(errno));
-		if (n == 0)
-			return mls_error(err, -EIO,
-					 "Cannot read model: %s: expected %" PRIu64
-					 " bytes, found %" PRIu64 ": it shrank while it was read",
-					 file->path, file->size, offset + done);
-		done += (size_t)n;
-	}
+	n = mls_read_at(file->fd, to, size, offset);
+	if (n < 0)
+		return mls_error(err, (int)n, "Cannot read model: %s: %s", file->path,
+				 strerror((int)-n));
+	if ((size_t)n < size)
+		return mls_error(err, -EIO,
+				 "Cannot read model: %s: expected %" PRIu64 " bytes, found %" PRIu64
+				 ": it shrank while it was read",
+				 file->path, file->size, offset + (uint64_t)n);
 	return 0;
 }
 

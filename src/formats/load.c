@@ -16,6 +16,7 @@
 #include "src/formats/onnx.h"
 #include "src/formats/tflite.h"
 #include "src/util/error.h"
+#include "src/util/read.h"
 
 /* Length of the UTF-8 sequence at @p, 0 when it is none. */
 static size_t utf8_length(const unsigned char *p)
@@ -116,17 +117,13 @@ static int look_at(const char *path, struct mlsched_error *err, struct mls_look 
 	look->is_directory = S_ISDIR(st.st_mode);
 	if (!S_ISREG(st.st_mode))
 		return 0;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	n = fd < 0 ? -1 : pread(fd, look->head, sizeof(look->head), 0);
-	if (n < 0) {
-		int ret =
-			mls_error(err, -errno, "Cannot read model: %s: %s", path, strerror(errno));
-
-		if (fd >= 0)
-			close(fd);
-		return ret;
-	}
-	close(fd);
+	/* O_NONBLOCK: what was a regular file may be a FIFO by now. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	n = fd < 0 ? -errno : mls_read_at(fd, look->head, sizeof(look->head), 0);
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		return mls_error(err, (int)n, "Cannot read model: %s: %s", path, strerror((int)-n));
 	look->n_head = (size_t)n;
 	return 0;
 }

@@ -337,6 +337,88 @@ struct test_tflite_operator *test_tflite_operator(struct test_tflite *m, int32_t
 	return op;
 }
 
+/* The schema's BuiltinOptions. */
+enum { OPTIONS_FULLY_CONNECTED = 8, OPTIONS_RESHAPE = 17, OPTIONS_MUL = 21 };
+
+/* [2][3]: the weights of a unit stand together. */
+static const float weights[6] = { 1, 0.5f, -1, -2, 3, 0.25f };
+static const float bias[2] = { 0.5f, -1 };
+
+enum { INPUT, WEIGHTS, BIAS };
+
+static void start_three(struct test_tflite *m)
+{
+	struct test_tflite_tensor *x;
+
+	test_tflite_start(m);
+	x = &m->tensors[test_tflite_computed(m, 1, 3)];
+	x->n_signature = 2;
+	x->signature[0] = -1;
+	x->signature[1] = 3;
+	m->n_inputs = 1;
+	m->inputs[0] = INPUT;
+	test_tflite_stored(m, TEST_TFLITE_FLOAT32, 2, (const int32_t[]){ 2, 3 }, weights,
+			   sizeof(weights));
+	test_tflite_stored(m, TEST_TFLITE_FLOAT32, 1, (const int32_t[]){ 2 }, bias, sizeof(bias));
+}
+
+/* What it makes is the model's output, until the next one. */
+static struct test_tflite_operator *next(struct test_tflite *m, int32_t code, int32_t columns,
+					 const int32_t *inputs)
+{
+	m->n_outputs = 1;
+	m->outputs[0] = test_tflite_computed(m, 1, columns);
+	return test_tflite_operator(m, code, inputs, m->outputs[0]);
+}
+
+static struct test_tflite_option *option(struct test_tflite_operator *op, uint8_t type)
+{
+	op->options_type = type;
+	return &op->options[op->n_options++];
+}
+
+#define FROM(...) ((const int32_t[]){ __VA_ARGS__, -2 })
+
+void test_tflite_dense(struct test_tflite *m)
+{
+	start_three(m);
+	next(m, TEST_TFLITE_FULLY_CONNECTED, 2, FROM(INPUT, WEIGHTS, BIAS));
+}
+
+void test_tflite_everything(struct test_tflite *m)
+{
+	static const uint16_t halves[] = { 0x3c00, 0x3800, 0xbc00, 0xc000, 0x4200, 0x3400 };
+	static const float mean[] = { 2, -3, 4 }, zero = 0, alpha = 0.5f;
+	int32_t half, elu, positive, layer, number;
+	struct test_tflite_option *o;
+
+	start_three(m);
+	m->tensors[INPUT].ranges = true;
+	half = test_tflite_stored(m, TEST_TFLITE_FLOAT16, 2, (const int32_t[]){ 2, 3 }, halves,
+				  sizeof(halves));
+	next(m, TEST_TFLITE_DEQUANTIZE, 3, FROM(half));
+	half = m->outputs[0];
+	number = test_tflite_stored(m, TEST_TFLITE_FLOAT32, 2, (const int32_t[]){ 1, 3 }, mean,
+				    sizeof(mean));
+	next(m, TEST_TFLITE_SUB, 3, FROM(INPUT, number));
+	o = option(next(m, TEST_TFLITE_RESHAPE, 3, FROM(m->outputs[0])), OPTIONS_RESHAPE);
+	o->kind = TEST_TFLITE_INTS;
+	o->n_ints = 2;
+	o->ints[0] = -1;
+	o->ints[1] = 3;
+	option(next(m, TEST_TFLITE_FULLY_CONNECTED, 2, FROM(m->outputs[0], half, BIAS)),
+	       OPTIONS_FULLY_CONNECTED);
+	layer = m->outputs[0];
+	number = test_tflite_stored(m, TEST_TFLITE_FLOAT32, 0, NULL, &zero, sizeof(zero));
+	next(m, TEST_TFLITE_GREATER, 2, FROM(layer, number));
+	positive = m->outputs[0];
+	next(m, TEST_TFLITE_ELU, 2, FROM(layer));
+	elu = m->outputs[0];
+	number = test_tflite_stored(m, TEST_TFLITE_FLOAT32, 0, NULL, &alpha, sizeof(alpha));
+	option(next(m, TEST_TFLITE_MUL, 2, FROM(elu, number)), OPTIONS_MUL);
+	next(m, TEST_TFLITE_SELECT_V2, 2, FROM(positive, elu, m->outputs[0]));
+}
+
 /* ---- finding --------------------------------------------------------------------------- */
 
 uint32_t test_fb_u32(const uint8_t *bytes, size_t at)

@@ -145,6 +145,15 @@ int32_t test_tflite_stored(struct test_tflite *m, enum test_tflite_type type, in
 struct test_tflite_operator *test_tflite_operator(struct test_tflite *m, int32_t code,
 						  const int32_t *inputs, int32_t output);
 
+/** test_tflite_dense() - a model of one dense layer: [?, 3] by a [2, 3] matrix, and a bias */
+void test_tflite_dense(struct test_tflite *m);
+
+/**
+ * test_tflite_everything() - a model that has a bit of everything: normalisation
+ * in front, a reshape, weights of float16, fused activations, a scaled ELU
+ */
+void test_tflite_everything(struct test_tflite *m);
+
 /** test_tflite_pack() - the file; to be freed */
 uint8_t *test_tflite_pack(const struct test_tflite *m, size_t *size);
 

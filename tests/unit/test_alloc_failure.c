@@ -3,7 +3,9 @@
  * Failures on purpose, one after the other: the n-th allocation, then the
  * n-th system call of loading and of saving a model fails, for every n.
  * Nothing crashes, nothing leaks, the error says what it was, and on the disk
- * is the old model or the new one.
+ * is the old model or the new one.  Reads and writes that come in pieces, or that
+ * signals interrupt, change nothing, and a file that ends earlier than it said
+ * is an error.
  *
  * The linker puts the __wrap_ functions below in front of the real ones
  * (tests/tests.mk); jansson, a shared library, is given ours as allocator.
@@ -35,6 +37,7 @@
 
 #include "src/formats/format.h"
 #include "src/formats/onnx.h"
+#include "tests/lib/tflite.h"
 
 #define MODELS "tests/golden/savedmodel/models/"
 
@@ -118,13 +121,76 @@ void __wrap_free(void *block)
 
 WRAP(int, stat, (const char *path, struct stat *st), (path, st))
 WRAP(int, fstat, (int fd, struct stat *st), (fd, st))
-WRAP(ssize_t, pread, (int fd, void *to, size_t size, off_t offset), (fd, to, size, offset))
-WRAP(ssize_t, write, (int fd, const void *from, size_t size), (fd, from, size))
 WRAP(int, fsync, (int fd), (fd))
 WRAP(int, flock, (int fd, int how), (fd, how))
-WRAP(ssize_t, send, (int fd, const void *from, size_t size, int flags), (fd, from, size, flags))
-WRAP(ssize_t, recv, (int fd, void *to, size_t size, int flags), (fd, to, size, flags))
 WRAP(int, poll, (struct pollfd * fds, nfds_t n, int timeout), (fds, n, timeout))
+
+/*
+ * How bytes come and go: at most so many at a time, every second call
+ * interrupted by a signal, and from one read of a file, or of a socket, on
+ * nothing any more (counted down; -1: never).
+ */
+static struct {
+	size_t most;
+	bool interrupted;
+	long n, n_short;
+	long file_ends, socket_ends;
+} transfers = { .most = SIZE_MAX, .file_ends = -1, .socket_ends = -1 };
+
+static void transfer_all_at_once(void)
+{
+	transfers.most = SIZE_MAX;
+	transfers.interrupted = false;
+	transfers.file_ends = transfers.socket_ends = -1;
+}
+
+/* True when the call is to fail, with errno; otherwise with how much it is to transfer. */
+static bool is_interrupted(size_t *size)
+{
+	if (fails(&calls_left)) {
+		errno = EIO;
+		return true;
+	}
+	if (transfers.interrupted && transfers.n++ % 2 == 0) {
+		errno = EINTR;
+		return true;
+	}
+	transfers.n_short += *size > transfers.most;
+	*size = *size < transfers.most ? *size : transfers.most;
+	return false;
+}
+
+/* Once at its end, it stays there. */
+static bool ended(long *left)
+{
+	if (*left > 0)
+		(*left)--;
+	else if (*left == 0)
+		return true;
+	return false;
+}
+
+static long never = -1;
+
+#define WRAP_TRANSFER(name, parameters, arguments, left) \
+	ssize_t __real_##name parameters;                \
+	ssize_t __wrap_##name parameters;                \
+	ssize_t __wrap_##name parameters                 \
+	{                                                \
+		if (is_interrupted(&size))               \
+			return -1;                       \
+		if (ended(left))                         \
+			return 0;                        \
+		return __real_##name arguments;          \
+	}
+
+WRAP_TRANSFER(pread, (int fd, void *to, size_t size, off_t offset), (fd, to, size, offset),
+	      &transfers.file_ends)
+WRAP_TRANSFER(recv, (int fd, void *to, size_t size, int flags), (fd, to, size, flags),
+	      &transfers.socket_ends)
+WRAP_TRANSFER(send, (int fd, const void *from, size_t size, int flags), (fd, from, size, flags),
+	      &never)
+WRAP_TRANSFER(write, (int fd, const void *from, size_t size), (fd, from, size), &never)
 WRAP(int, renameat, (int a, const char *from, int b, const char *to), (a, from, b, to))
 
 static bool fail_mkdir;
@@ -250,9 +316,9 @@ static void jansson_free(void *block)
 
 /* ---- loading --------------------------------------------------------------------------- */
 
-static char scratch[64];
+static char scratch[64], hand_made[80];
 static char target[128];
-static char onnx_target[128], keras_target[128];
+static char onnx_target[128], keras_target[128], dense_file[128], everything_file[128];
 
 static struct mlsched_model *old_model, *new_model;
 
@@ -327,6 +393,8 @@ static const char *const kinds[] = {
 	"tests/golden/onnx/models/onnx-tf2onnx-norm/model.onnx",
 	"tests/golden/tflite/models/tf212-small/model.tflite",
 	"tests/golden/tflite/models/tf221-float16/model.tflite",
+	dense_file,
+	everything_file,
 	"tests/golden/keras/models/tf215-keras2-norm-h5/model.h5",
 	"tests/golden/keras/models/keras3-nested/model.keras",
 	"tests/golden/keras/models/keras3-shards/model.keras",
@@ -353,6 +421,113 @@ static void every_failing_system_call_of_load_is_reported_and_leaks_nothing(void
 		assert_true(fail_every(kinds[i], &calls_left, -EIO) >= 8);
 	/* What is saved from here on stands alone. */
 	assert_int_equal(unlink(onnx_target), 0);
+}
+
+/* ---- reads that come short ----------------------------------------------------------------- */
+
+static void load_is_the_same(const char *path, uint32_t checksum)
+{
+	long blocks = live_blocks, files = open_files;
+	struct mlsched_model *model;
+	struct mlsched_error err = { 0 };
+
+	if (mlsched_model_load(path, &err, &model) != 0)
+		fail_msg("%zu bytes at a time: %s", transfers.most, err.message);
+	assert_int_equal(mlsched_model_checksum(model), checksum);
+	mlsched_model_free(model);
+	assert_int_equal(live_blocks, blocks);
+	assert_int_equal(open_files, files);
+}
+
+static void model_is_the_same_when_reads_come_in_pieces_or_are_interrupted(void **state)
+{
+	static const size_t pieces[] = { 1, 13, 4095, SIZE_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		uint32_t checksum = checksum_at(kinds[i]);
+
+		for (size_t k = 0; k < ARRAY_SIZE(pieces); k++) {
+			transfers.n = transfers.n_short = 0;
+			transfers.most = pieces[k];
+			transfers.interrupted = k % 2 != 0;
+			load_is_the_same(kinds[i], checksum);
+			/* The calls that are cut are those that read. */
+			assert_true(transfers.n_short > 0 || pieces[k] > 13);
+			assert_true(transfers.n > 0 || !transfers.interrupted);
+			transfer_all_at_once();
+		}
+	}
+}
+
+/* Ends the n-th read; false when there was no n-th. */
+static bool end_load(const char *path, uint32_t checksum, long *left, long n, bool *shrank)
+{
+	struct mlsched_model *untouched = (struct mlsched_model *)scratch, *model = untouched;
+	long blocks = live_blocks, files = open_files;
+	struct mlsched_error err = { 0 };
+	bool reached;
+	int ret;
+
+	*left = n;
+	ret = mlsched_model_load(path, &err, &model);
+	reached = *left == 0;
+	transfer_all_at_once();
+	if (ret == 0) {
+		/* What ended was to end: the file has fewer bytes than are looked at. */
+		assert_int_equal(mlsched_model_checksum(model), checksum);
+		mlsched_model_free(model);
+	} else {
+		assert_int_equal(err.code, ret);
+		assert_ptr_equal(model, untouched);
+		assert_true(ret == -EIO || ret == -EINVAL);
+		assert_non_null(strstr(err.message, path));
+		*shrank = *shrank || (ret == -EIO && strstr(err.message, "it shrank while it was"));
+	}
+	assert_int_equal(live_blocks, blocks);
+	assert_int_equal(open_files, files);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	return reached;
+}
+
+static void file_that_shrinks_while_it_is_read_is_an_error(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		uint32_t checksum = checksum_at(kinds[i]);
+		bool shrank = false;
+
+		/* Before a whole piece, and in the middle of one. */
+		for (int k = 0; k < 2; k++) {
+			for (long n = 0;; n += step(n)) {
+				transfers.most = k ? 100 : SIZE_MAX;
+				if (!end_load(kinds[i], checksum, &transfers.file_ends, n, &shrank))
+					break;
+			}
+		}
+		if (!shrank)
+			fail_msg("%s: no file shrank", kinds[i]);
+	}
+}
+
+/* Of the process that has libhdf5: as if it were gone. */
+static void socket_that_ends_in_an_answer_is_an_error(void **state)
+{
+	int n_socket = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		uint32_t checksum = checksum_at(kinds[i]);
+		bool shrank = false;
+		long n = 0;
+
+		while (end_load(kinds[i], checksum, &transfers.socket_ends, n, &shrank))
+			n += step(n);
+		assert_false(shrank);
+		n_socket += n > 0;
+	}
+	/* The .h5, the two .keras that have one inside, and the weights. */
+	assert_true(n_socket >= 3);
 }
 
 /* Files as large as they get, and meta data that unfolds as far as JSON does. */
@@ -493,6 +668,30 @@ static void every_failing_system_call_of_save_leaves_old_or_new(void **state)
 	fail_every_call_of_save(20, 2);
 }
 
+/* What is written in pieces is what is written at once. */
+static void save_in_pieces(void)
+{
+	restore_old_model();
+	for (int k = 0; k < 4; k++) {
+		transfers.most = k < 2 ? 1 : 1000;
+		transfers.interrupted = k % 2;
+		transfers.n_short = 0;
+		assert_int_equal(save_model(k % 2 ? old_model : new_model, saved,
+					    MLSCHED_SAVEDMODEL_VARIABLES, NULL),
+				 0);
+		assert_true(transfers.n_short > 0 || k >= 2);
+		transfer_all_at_once();
+		assert_int_equal(checksum_at(saved),
+				 mlsched_model_checksum(k % 2 ? old_model : new_model));
+	}
+}
+
+static void model_is_the_same_when_writes_come_in_pieces_or_are_interrupted(void **state)
+{
+	(void)state;
+	save_in_pieces();
+}
+
 static void save_as_file(const char *path,
 			 int (*save)(const struct mlsched_model *model, const char *path,
 				     enum mlsched_savedmodel_form form, struct mlsched_error *err))
@@ -514,6 +713,7 @@ static void every_failure_of_saving_a_file_leaves_old_or_new(void **state)
 	save_as_file(onnx_target, mls_onnx_save);
 	every_failing_allocation_of_save_keeps_the_old_model(state);
 	fail_every_call_of_save(8, 2);
+	save_in_pieces();
 	save_as_directory();
 }
 
@@ -523,6 +723,7 @@ static void every_failure_of_saving_a_keras_model_leaves_old_or_new(void **state
 	save_as_file(keras_target, mls_keras_save);
 	every_failing_allocation_of_save_keeps_the_old_model(state);
 	fail_every_call_of_save(20, 2);
+	save_in_pieces();
 	save_as_directory();
 }
 
@@ -587,6 +788,21 @@ static struct mlsched_model *make_model(float first)
 	return model;
 }
 
+static void put_tflite(const char *path, void describe(struct test_tflite *m))
+{
+	static struct test_tflite m;
+	FILE *stream = fopen(path, "we");
+	uint8_t *bytes;
+	size_t size;
+
+	describe(&m);
+	bytes = test_tflite_pack(&m, &size);
+	assert_non_null(stream);
+	assert_int_equal(fwrite(bytes, 1, size, stream), size);
+	assert_int_equal(fclose(stream), 0);
+	free(bytes);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -598,6 +814,13 @@ static int set_up(void **state)
 	snprintf(target, sizeof(target), "%s/model", scratch);
 	snprintf(onnx_target, sizeof(onnx_target), "%s/model.onnx", scratch);
 	snprintf(keras_target, sizeof(keras_target), "%s/model.keras", scratch);
+	/* In a directory of their own: what is saved is alone in its own. */
+	snprintf(hand_made, sizeof(hand_made), "%s-tflite", scratch);
+	assert_int_equal(mkdir(hand_made, 0700), 0);
+	snprintf(dense_file, sizeof(dense_file), "%s/dense.tflite", hand_made);
+	snprintf(everything_file, sizeof(everything_file), "%s/everything.tflite", hand_made);
+	put_tflite(dense_file, test_tflite_dense);
+	put_tflite(everything_file, test_tflite_everything);
 	old_model = make_model(1);
 	new_model = make_model(2);
 	/* min <= max is checked when the file is read: 1..3 and 1..4 are in order. */
@@ -607,12 +830,12 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	char command[128];
+	char command[256];
 
 	(void)state;
 	mlsched_model_free(old_model);
 	mlsched_model_free(new_model);
-	snprintf(command, sizeof(command), "rm -rf '%s'", scratch);
+	snprintf(command, sizeof(command), "rm -rf '%s' '%s'", scratch, hand_made);
 	return system(command);
 }
 
@@ -622,9 +845,13 @@ int main(void)
 		cmocka_unit_test(every_failing_allocation_of_load_is_reported_and_leaks_nothing),
 		cmocka_unit_test(
 			load_of_onnx_allocates_no_more_than_eight_times_the_file_and_a_mebibyte),
+		cmocka_unit_test(model_is_the_same_when_reads_come_in_pieces_or_are_interrupted),
+		cmocka_unit_test(file_that_shrinks_while_it_is_read_is_an_error),
+		cmocka_unit_test(socket_that_ends_in_an_answer_is_an_error),
 		cmocka_unit_test(every_failing_system_call_of_load_is_reported_and_leaks_nothing),
 		cmocka_unit_test(every_failing_allocation_of_save_keeps_the_old_model),
 		cmocka_unit_test(every_failing_system_call_of_save_leaves_old_or_new),
+		cmocka_unit_test(model_is_the_same_when_writes_come_in_pieces_or_are_interrupted),
 		cmocka_unit_test(every_failure_of_saving_a_file_leaves_old_or_new),
 		cmocka_unit_test(every_failure_of_saving_a_keras_model_leaves_old_or_new),
 		cmocka_unit_test(file_system_without_exchange_keeps_old_or_new_when_calls_fail),

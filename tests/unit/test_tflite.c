@@ -1254,30 +1254,9 @@ static void depth_is_bounded(void **state)
 
 /* ---- damage ------------------------------------------------------------------------------- */
 
-/* A file that has a bit of everything. */
 static uint8_t *everything(size_t *size)
 {
-	static const uint16_t halves[] = { 0x3c00, 0x3800, 0xbc00, 0xc000, 0x4200, 0x3400 };
-	int32_t half, elu, positive, layer;
-
-	start_three();
-	m.tensors[X].ranges = true;
-	half = test_tflite_stored(&m, TEST_TFLITE_FLOAT16, 2, (const int32_t[]){ 2, 3 }, halves,
-				  sizeof(halves));
-	operator(TEST_TFLITE_DEQUANTIZE, IN(half));
-	half = last();
-	operator(TEST_TFLITE_SUB, IN(X, numbers(2, 1, 3, row)));
-	with_ints(operator(TEST_TFLITE_RESHAPE, IN(last())), OPTIONS_RESHAPE, 0, 2, IN(-1, 3));
-	with_byte(operator(TEST_TFLITE_FULLY_CONNECTED, IN(last(), half, B)),
-		  OPTIONS_FULLY_CONNECTED, 0, MLS_TFLITE_NONE);
-	layer = last();
-	operator(TEST_TFLITE_GREATER, IN(layer, number(0)));
-	positive = last();
-	operator(TEST_TFLITE_ELU, IN(layer));
-	elu = last();
-	with_byte(operator(TEST_TFLITE_MUL, IN(elu, number(0.5f))), OPTIONS_MUL, 0,
-		  MLS_TFLITE_NONE);
-	operator(TEST_TFLITE_SELECT_V2, IN(positive, elu, last()));
+	test_tflite_everything(&m);
 	return test_tflite_pack(&m, size);
 }
 

@@ -47,6 +47,8 @@ static void receive(void *to, size_t size)
 	for (size_t done = 0; done < size;) {
 		ssize_t n = read(MLS_H5_SOCKET, (char *)to + done, size - done);
 
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
 			_exit(END_ASKED_NO_MORE);
 		done += (size_t)n;
@@ -58,6 +60,8 @@ static void put(const void *from, size_t size)
 	for (size_t done = 0; done < size;) {
 		ssize_t n = write(MLS_H5_SOCKET, (const char *)from + done, size - done);
 
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
 			_exit(END_ASKED_NO_MORE);
 		done += (size_t)n;
