@@ -66,16 +66,36 @@ static int put(struct reader *r, int c)
 	return 0;
 }
 
+/* The next byte, or EOF: that is the end, or an error of the stream. */
+static int next_byte(struct reader *r)
+{
+	int c = getc_unlocked(r->stream);
+
+	/* What a signal interrupted has read nothing. */
+	while (c == EOF && ferror_unlocked(r->stream) && errno == EINTR) {
+		clearerr_unlocked(r->stream);
+		c = getc_unlocked(r->stream);
+	}
+	return c;
+}
+
+static int broken(const struct reader *r)
+{
+	return mls_error(r->err, -errno, "%s: %s", r->name, strerror(errno));
+}
+
 /* The rest of a quoted field; a doubled quote stands for one.  @next: what follows, or EOF. */
 static int read_quoted(struct reader *r, int *next)
 {
 	for (;;) {
-		int c = getc_unlocked(r->stream), ret;
+		int c = next_byte(r), ret;
 
+		if (c == EOF && ferror_unlocked(r->stream))
+			return broken(r);
 		if (c == EOF)
 			return complain(r, "a quoted field that does not end");
 		if (c == '"') {
-			c = getc_unlocked(r->stream);
+			c = next_byte(r);
 			if (c != '"') {
 				*next = c;
 				return 0;
@@ -90,7 +110,7 @@ static int read_quoted(struct reader *r, int *next)
 /* One field into r->text, and what stood behind it. */
 static int read_field(struct reader *r, enum field_end *end)
 {
-	int c = getc_unlocked(r->stream), ret;
+	int c = next_byte(r), ret;
 	bool quoted = c == '"';
 
 	r->line = r->next_line;
@@ -102,7 +122,7 @@ static int read_field(struct reader *r, enum field_end *end)
 	}
 	while (c != ',' && c != '\n' && c != EOF) {
 		if (c == '\r') {
-			c = getc_unlocked(r->stream);
+			c = next_byte(r);
 			if (c == '\n' || c == EOF)
 				break;
 			return complain(r, "a carriage return within a row");
@@ -113,11 +133,11 @@ static int read_field(struct reader *r, enum field_end *end)
 		ret = put(r, c);
 		if (ret)
 			return ret;
-		c = getc_unlocked(r->stream);
+		c = next_byte(r);
 	}
 	r->text[r->length] = '\0';
 	if (c == EOF && ferror_unlocked(r->stream))
-		return mls_error(r->err, -errno, "%s: %s", r->name, strerror(errno));
+		return broken(r);
 	if (c == '\n')
 		r->next_line++;
 	*end = c == ',' ? END_COMMA : c == '\n' ? END_LINE : END_FILE;
@@ -208,16 +228,18 @@ static int check_columns(const struct reader *r, const struct plan *plan,
 /* The mark that some spreadsheets put in front of UTF-8. */
 static int skip_byte_order_mark(struct reader *r)
 {
-	int c = getc_unlocked(r->stream);
+	int c = next_byte(r);
 
 	if (c != 0xef) {
 		if (c != EOF)
 			ungetc(c, r->stream);
 		return 0;
 	}
-	if (getc_unlocked(r->stream) != 0xbb || getc_unlocked(r->stream) != 0xbf)
-		return mls_error(r->err, -EINVAL, "%s:1: not a CSV file in ASCII or UTF-8",
-				 r->name);
+	if ((c = next_byte(r)) != 0xbb || (c = next_byte(r)) != 0xbf)
+		return c == EOF && ferror_unlocked(r->stream) ?
+			       broken(r) :
+			       mls_error(r->err, -EINVAL, "%s:1: not a CSV file in ASCII or UTF-8",
+					 r->name);
 	return 0;
 }
 

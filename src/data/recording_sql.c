@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "src/data/recording_sql.h"
 #include "src/util/error.h"
+#include "src/util/read.h"
 
 /* Of SQLite's file format: https://sqlite.org/fileformat.html, section 1.3. */
 #define HEADER_SIZE        100
@@ -128,18 +130,21 @@ static int check_header(const char *path, const unsigned char *h, ssize_t n,
 int mls_recording_check_header(const char *path, struct mlsched_error *err)
 {
 	unsigned char header[HEADER_SIZE];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* O_NONBLOCK: a FIFO is refused, not waited for. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
 	ssize_t n;
 
 	if (fd < 0)
 		return mls_error(err, -errno, "%s: %s", path, strerror(errno));
-	n = pread(fd, header, sizeof(header), 0);
-	if (n < 0) {
-		int code = -errno;
-
-		close(fd);
-		return mls_error(err, code, "%s: %s", path, strerror(-code));
-	}
+	n = fstat(fd, &st) == 0 ? 0 : -errno;
+	if (!n && S_ISREG(st.st_mode))
+		n = mls_read_at(fd, header, sizeof(header), 0);
 	close(fd);
+	if (n < 0)
+		return mls_error(err, (int)n, "%s: %s", path, strerror((int)-n));
+	if (!S_ISREG(st.st_mode))
+		return mls_error(err, -EINVAL, "%s: expected a regular file, found %s", path,
+				 S_ISDIR(st.st_mode) ? "a directory" : "a device");
 	return n ? check_header(path, header, n, err) : 0;
 }

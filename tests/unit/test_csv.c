@@ -184,6 +184,146 @@ static void binary_files_are_refused(void **state)
 	free(longest);
 }
 
+/* ---- streams that come in pieces ---------------------------------------------------------- */
+
+/*
+ * A stream of @size bytes: at most @most of them at a time; before each piece a
+ * signal, if @interrupted; behind @good of them no more, by @error or (0) as if
+ * it had been cut.
+ */
+struct source {
+	const char *text;
+	size_t size, most, good, at;
+	bool interrupted, next_is_whole;
+	int error;
+	int n_reads;
+};
+
+static ssize_t take_piece(void *cookie, char *to, size_t size)
+{
+	struct source *s = cookie;
+	size_t n = s->good - s->at;
+
+	s->n_reads++;
+	s->next_is_whole = !s->next_is_whole;
+	if (s->interrupted && s->next_is_whole) {
+		errno = EINTR;
+		return -1;
+	}
+	if (n == 0 && s->error) {
+		errno = s->error;
+		return -1;
+	}
+	n = n < size ? n : size;
+	n = n < s->most ? n : s->most;
+	memcpy(to, s->text + s->at, n);
+	s->at += n;
+	return (ssize_t)n;
+}
+
+static int read_source(struct source *s, struct mls_dataset *data, struct mlsched_error *err)
+{
+	FILE *stream = fopencookie(s, "r", (cookie_io_functions_t){ .read = take_piece });
+	int ret;
+
+	assert_non_null(stream);
+	*data = (struct mls_dataset){ 0 };
+	*err = (struct mlsched_error){ 0 };
+	ret = mls_csv_read(stream, "rows.csv", mlsched_schema_find("seed10"), "migrate", data, NULL,
+			   err);
+	fclose(stream);
+	return ret;
+}
+
+static const char quoted_rows[] =
+	"\xef\xbb\xbf\"cpu\",cpu_idle,cpu_not_idle,src_dom_load,dst_dom_load,note,migrate\r\n"
+	"1,2,3,0.5,0.25,\"a \"\"b\"\",\nc\",0\r\n"
+	"4,5,6,0.75,0.125,,\"1\"\n";
+
+static void rows_are_the_same_when_reads_come_in_pieces_or_are_interrupted(void **state)
+{
+	static const size_t pieces[] = { 1, 2, 7, 4096 };
+	const size_t size = strlen(quoted_rows);
+	struct mls_dataset whole;
+	uint64_t checksum;
+
+	(void)state;
+	accept(quoted_rows, &whole, NULL);
+	assert_int_equal(whole.n_rows, 2);
+	checksum = mls_dataset_checksum(&whole);
+	mls_dataset_clear(&whole);
+	for (size_t i = 0; i < 8; i++) {
+		struct source s = {
+			.text = quoted_rows,
+			.size = size,
+			.good = size,
+			.most = pieces[i / 2],
+			.interrupted = i % 2 != 0,
+		};
+		struct mls_dataset data;
+		struct mlsched_error err;
+
+		if (read_source(&s, &data, &err) != 0)
+			fail_msg("%zu bytes at a time: %s", s.most, err.message);
+		assert_int_equal(data.n_rows, 2);
+		assert_int_equal(mls_dataset_checksum(&data), checksum);
+		assert_true(s.n_reads > 2 || (!s.interrupted && s.most == 4096));
+		mls_dataset_clear(&data);
+	}
+}
+
+/* Wherever it is, also within quotation marks and within the mark of UTF-8. */
+static void stream_that_breaks_anywhere_is_an_error_and_no_data(void **state)
+{
+	const size_t size = strlen(quoted_rows);
+
+	(void)state;
+	for (size_t good = 0; good <= size; good++) {
+		struct source s = {
+			.text = quoted_rows, .size = size, .good = good, .most = 5, .error = EIO
+		};
+		struct mls_dataset data;
+		struct mlsched_error err;
+
+		assert_int_equal(read_source(&s, &data, &err), -EIO);
+		assert_string_equal(err.message, "rows.csv: Input/output error");
+		assert_null(data.inputs);
+	}
+}
+
+/* A file has no length in it: what is cut between two rows is a file of fewer rows. */
+static void file_that_is_cut_anywhere_is_refused_or_has_the_rows_before(void **state)
+{
+	const size_t size = strlen(quoted_rows);
+	struct mls_dataset whole;
+	int n_one = 0, n_two = 0;
+
+	(void)state;
+	accept(quoted_rows, &whole, NULL);
+	for (size_t good = 0; good <= size; good++) {
+		struct source s = { .text = quoted_rows, .size = size, .good = good, .most = 64 };
+		struct mls_dataset data;
+		struct mlsched_error err;
+
+		if (read_source(&s, &data, &err) != 0) {
+			assert_int_equal(err.code, -EINVAL);
+			assert_int_equal(strncmp(err.message, "rows.csv:", 9), 0);
+			assert_null(data.inputs);
+			continue;
+		}
+		n_one += data.n_rows == 1;
+		n_two += data.n_rows == 2;
+		assert_memory_equal(data.inputs, whole.inputs,
+				    data.n_rows * data.n_inputs * sizeof(float));
+		assert_memory_equal(data.labels, whole.labels, data.n_rows * sizeof(float));
+		mls_dataset_clear(&data);
+	}
+	/* Behind the label, its line end of two bytes; the other one is quoted. */
+	assert_int_equal(n_one, 3);
+	assert_int_equal(n_two, 2);
+	mls_dataset_clear(&whole);
+}
+
 static void what_is_written_is_read_back_bit_for_bit(void **state)
 {
 	struct mls_dataset written = { 0 }, read = { 0 };
@@ -212,6 +352,9 @@ int main(void)
 		cmocka_unit_test(rows_that_do_not_fit_the_header_are_refused),
 		cmocka_unit_test(broken_quotes_are_refused),
 		cmocka_unit_test(binary_files_are_refused),
+		cmocka_unit_test(rows_are_the_same_when_reads_come_in_pieces_or_are_interrupted),
+		cmocka_unit_test(stream_that_breaks_anywhere_is_an_error_and_no_data),
+		cmocka_unit_test(file_that_is_cut_anywhere_is_refused_or_has_the_rows_before),
 		cmocka_unit_test(what_is_written_is_read_back_bit_for_bit),
 	};
 

@@ -456,6 +456,172 @@ static void a_file_that_cannot_be_written_is_told_and_counted(void **state)
 	assert_int_equal(count_rows(&last), 0);
 }
 
+/* A recording with a few hundred rows, in the file itself. */
+static void make_recording(uint32_t rows)
+{
+	struct mls_recording *r;
+
+	remove_files();
+	r = begin(false);
+	for (uint32_t i = 1; i <= rows; i++) {
+		struct mls_recorded row = numbered(i);
+
+		assert_int_equal(mls_recording_add(r, &row, i, NULL), 0);
+	}
+	assert_int_equal(mls_recording_end(r, 1, NULL), 0);
+	mls_recording_close(r);
+}
+
+/* ---- reads that come short ------------------------------------------------------------------------ */
+
+/*
+ * How reads come: at most so many bytes at a time, every second one interrupted
+ * by a signal, and nothing from the n-th on (-1: never).
+ */
+static struct {
+	size_t most;
+	bool interrupted;
+	long n, n_short, ends_at;
+} reads = { .most = SIZE_MAX, .ends_at = -1 };
+
+static void read_all_at_once(void)
+{
+	reads.most = SIZE_MAX;
+	reads.interrupted = false;
+	reads.n = reads.n_short = 0;
+	reads.ends_at = -1;
+}
+
+ssize_t __real_pread(int fd, void *to, size_t size, off_t offset);
+ssize_t __wrap_pread(int fd, void *to, size_t size, off_t offset);
+ssize_t __wrap_pread(int fd, void *to, size_t size, off_t offset)
+{
+	long n = reads.n++;
+
+	if (reads.interrupted && n % 2 == 0) {
+		errno = EINTR;
+		return -1;
+	}
+	if (reads.ends_at >= 0 && n >= reads.ends_at)
+		return 0;
+	reads.n_short += size > reads.most;
+	return __real_pread(fd, to, size < reads.most ? size : reads.most, offset);
+}
+
+/* SQLite's build may know it by another name, or read() where it has sought to. */
+static ssize_t short_read(int fd, void *to, size_t size)
+{
+	off_t at = lseek(fd, 0, SEEK_CUR);
+	ssize_t n = __wrap_pread(fd, to, size, at);
+
+	if (n > 0)
+		lseek(fd, n, SEEK_CUR);
+	return n;
+}
+
+/* As SQLite's tests do it: its system calls are in a table that may be changed. */
+static void set_reads_of_sqlite(bool ours)
+{
+	static const struct {
+		const char *name;
+		sqlite3_syscall_ptr call;
+	} calls[] = {
+		{ "pread", (sqlite3_syscall_ptr)__wrap_pread },
+		{ "pread64", (sqlite3_syscall_ptr)__wrap_pread },
+		{ "read", (sqlite3_syscall_ptr)short_read },
+	};
+	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (vfs->xGetSystemCall(vfs, calls[i].name))
+			assert_int_equal(vfs->xSetSystemCall(vfs, calls[i].name,
+							     ours ? calls[i].call : NULL),
+					 SQLITE_OK);
+	}
+}
+
+/* Reads a recording that make_recording() made: @rows of them, each as it was written; or an error. */
+static int read_numbered(uint32_t rows, struct mlsched_error *err)
+{
+	struct mls_recording_reader *reader;
+	struct mls_recorded row;
+	uint32_t n = 0;
+	int ret = mls_recording_open(path, err, &reader);
+
+	if (ret)
+		return ret;
+	while ((ret = mls_recording_next(reader, &row, err)) == 1) {
+		struct mls_recorded written = numbered(++n);
+
+		same_row(&written, &row);
+	}
+	if (ret == 0)
+		ret = mls_recording_check(reader, err);
+	if (ret == 0)
+		assert_int_equal(n, rows);
+	mls_recording_reader_close(reader);
+	return ret;
+}
+
+static void rows_are_the_same_when_reads_come_in_pieces_or_are_interrupted(void **state)
+{
+	static const size_t pieces[] = { 1, 13, 1000, SIZE_MAX };
+
+	(void)state;
+	make_recording(300);
+	set_reads_of_sqlite(true);
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		struct mlsched_error err;
+
+		read_all_at_once();
+		reads.most = pieces[i];
+		reads.interrupted = i % 2 != 0;
+		if (read_numbered(300, &err) != 0)
+			fail_msg("%zu bytes at a time: %s", pieces[i], err.message);
+		/* The header, and then SQLite's pages. */
+		assert_true(reads.n > 10);
+		assert_true(reads.n_short > 10 || pieces[i] == SIZE_MAX);
+	}
+	read_all_at_once();
+	set_reads_of_sqlite(false);
+}
+
+static void a_file_that_shrinks_while_it_is_read_is_an_error(void **state)
+{
+	long n_reads, n_refused;
+	int ret;
+
+	(void)state;
+	make_recording(300);
+	set_reads_of_sqlite(true);
+	for (int k = 0; k < 2; k++) {
+		const size_t most = k ? 1000 : SIZE_MAX;
+		struct mlsched_error err = { 0 };
+
+		read_all_at_once();
+		reads.most = most;
+		assert_int_equal(read_numbered(300, &err), 0);
+		n_reads = reads.n;
+		assert_true(n_reads > 10);
+		n_refused = 0;
+		for (long n = 0; n < n_reads; n++) {
+			read_all_at_once();
+			reads.most = most;
+			reads.ends_at = n;
+			ret = read_numbered(300, &err);
+			/* SQLite asks now and then whether others have changed the file, too. */
+			if (ret == 0)
+				continue;
+			n_refused++;
+			assert_int_equal(err.code, ret);
+			assert_non_null(strstr(err.message, path));
+		}
+		assert_true(n_refused > n_reads * 3 / 4);
+	}
+	read_all_at_once();
+	set_reads_of_sqlite(false);
+}
+
 /* ---- bad files ---------------------------------------------------------------------------------------- */
 
 static void refuses(int code, const char *words)
@@ -482,22 +648,6 @@ static void put_at(long offset, const void *data, size_t n)
 
 	assert_int_equal(pwrite(fd, data, n, offset), n);
 	close(fd);
-}
-
-/* A recording with a few hundred rows, in the file itself. */
-static void make_recording(uint32_t rows)
-{
-	struct mls_recording *r;
-
-	remove_files();
-	r = begin(false);
-	for (uint32_t i = 1; i <= rows; i++) {
-		struct mls_recorded row = numbered(i);
-
-		assert_int_equal(mls_recording_add(r, &row, i, NULL), 0);
-	}
-	assert_int_equal(mls_recording_end(r, 1, NULL), 0);
-	mls_recording_close(r);
 }
 
 static void execute(const char *sql)
@@ -540,6 +690,22 @@ static void what_is_no_recording_is_refused_with_place_and_contents(void **state
 	make_recording(1);
 	execute("UPDATE sessions SET n_features = 33");
 	refuses(-EBADMSG, "sessions, row 1, n_features: expected 1 to 32, found 33");
+}
+
+static void what_is_no_file_is_refused_without_waiting(void **state)
+{
+	struct mls_recording *r;
+	struct mlsched_error err;
+
+	(void)state;
+	/* Nobody will ever write to it. */
+	assert_int_equal(mkfifo(path, 0600), 0);
+	refuses(-EINVAL, "expected a regular file, found a device");
+	assert_int_equal(mls_recording_create(path, true, &err, &r), -EINVAL);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	refuses(-EINVAL, "expected a regular file, found a directory");
+	assert_int_equal(rmdir(path), 0);
 }
 
 /* Each is one row in the middle, whole for SQLite and wrong for us. */
@@ -723,8 +889,12 @@ int main(void)
 		cmocka_unit_test_setup(who_is_killed_at_any_moment_loses_one_transaction, no_file),
 		cmocka_unit_test_setup(a_full_queue_drops_and_counts, no_file),
 		cmocka_unit_test_setup(a_file_that_cannot_be_written_is_told_and_counted, no_file),
+		cmocka_unit_test_setup(
+			rows_are_the_same_when_reads_come_in_pieces_or_are_interrupted, no_file),
+		cmocka_unit_test_setup(a_file_that_shrinks_while_it_is_read_is_an_error, no_file),
 		cmocka_unit_test_setup(what_is_no_recording_is_refused_with_place_and_contents,
 				       no_file),
+		cmocka_unit_test_setup(what_is_no_file_is_refused_without_waiting, no_file),
 		cmocka_unit_test_setup(rows_that_cannot_be_are_refused_by_number, no_file),
 		cmocka_unit_test_setup(a_file_that_is_cut_off_anywhere_is_refused, no_file),
 		cmocka_unit_test_setup(damage_anywhere_is_refused_or_read_and_nothing_else,
