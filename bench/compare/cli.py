@@ -189,7 +189,7 @@ def command_run(args):
                 place = pathlib.Path(directory) / str(len(programs))
                 place.mkdir()
                 programs[s.program] = schedulers.stripped(s.program, place)
-                matters[s.program] = schedulers.schedules_in(s.program, place) if s.ours else programs[s.program]
+                matters[s.program] = (schedulers.schedules_in if s.ours else schedulers.named_in)(s.program, place)
             for load in set(load_of.values()):
                 inputs[s.name, load] = schedulers.digest_of(
                     load.inputs + MACHINE + ([matters[s.program]] if s.program else []) + list(s.models))

@@ -101,6 +101,14 @@ def median(numbers):
     return statistics.median(numbers) if numbers else None
 
 
+def mean_change(cells, name, field="makespan_ms"):
+    """Against EEVDF over all pairs of runs of all cells: (mean, its standard error, pairs); None below two pairs."""
+    every = [change for cell in cells.values() for change in changes(cell.get(name, {}), cell.get(BASE, {}), field)]
+    if len(every) < 2:
+        return None
+    return statistics.fmean(every), statistics.stdev(every) / len(every) ** 0.5, len(every)
+
+
 def longest_ms(loads):
     return max(max(values(loads, f"{what}_max_us")) for what in ("wakeup", "wait")) / 1e3
 

@@ -2,8 +2,9 @@
 """docs/comparison.md from a file of results.  Whatever is said of the numbers is computed from them."""
 
 import collections
+import statistics
 
-from compare import numbers, plot, tables
+from compare import fair, numbers, plot, tables
 from compare.numbers import BASE, TOPOLOGIES
 
 INTRODUCTION = """# Comparison of schedulers
@@ -66,6 +67,15 @@ COMPILE_AGAIN = """```
 bench/vm-compare run --profiles compile --topologies {topologies} --schedulers {names} -o {file}
 ```"""
 
+TO_WIN = """## What there is to win
+How much longer each run takes than on a perfectly fair machine, on which every thread that can run has the same share of
+the CPUs at each moment, and on which moves, switches, wake-ups and new programs cost nothing and caches do not cool
+(`bench/compare/fair.py`, the same work drawn from the same seeds; the sleepers of *mixed*, up to 5 % of the CPUs, left
+out). No scheduler that is fair, and does not know how much each thread still has to do, can be expected to win more
+against EEVDF than the first line says; most of that is what all kernel code takes here, and what it takes nobody can win.
+The mean of the seeds:
+"""
+
 READING = """## All against EEVDF
 EEVDF's line holds its own values, the others their difference to it: the median over the seeds of the differences
 between runs of the same seed.
@@ -78,8 +88,8 @@ bench/vm-compare run -o {file}                  # what is missing; {hours}
 {others}bench/vm-compare table {file}                   # the tables (--json for programs)
 bench/vm-compare page {file}                    # this page and its plot
 ```
-A run is identified by kernel, topology, load, seed, command line and a hash of the programs and models in the guest
-(stripped). What the numbers depend on besides: QEMU's version, busybox, the C library of the host that goes into the
+A run is identified by kernel, topology, load, seed, command line and a hash of what is in the guest: the load, our BPF
+programs and models, the crate and version of others. What the numbers depend on besides: QEMU's version, busybox, the C library of the host that goes into the
 guest. Our schedulers run again when `mlsched` changed, the others' results stay.
 """
 
@@ -126,8 +136,10 @@ def verdict(cells, titles):
             lines.append(f"- **{title}**, on {' '.join(best)} alone: makespan {found[best]:+.1f} %, "
                          f"moves {moves[0]:.2f} times EEVDF's.")
             continue
+        mean, error, pairs = numbers.mean_change(cells, name)
         lines.append(f"- **{title}**: makespan {found[best]:+.1f} % ({' '.join(best)}) to {found[worst]:+.1f} % "
-                     f"({' '.join(worst)}), moves {min(moves):.2f} to {max(moves):.2f} times EEVDF's, over {len(found)} "
+                     f"({' '.join(worst)}), in the mean {mean:+.1f} ± {error:.1f} % (standard error, {pairs} pairs of "
+                     f"runs); moves {min(moves):.2f} to {max(moves):.2f} times EEVDF's, over {len(found)} "
                      "cells.")
     return lines
 
@@ -149,6 +161,28 @@ def unfinished(runs, cells, titles):
         lines.append(f"**Not complete: {there} of {whole} runs of these schedulers are there.** A median of fewer than "
                      f"{most} seeds is what those seeds gave, not a finding.")
     return lines
+
+
+def above_fair(cells, titles):
+    """How far each scheduler is from a fair machine without costs, in percent; None where no load is known.
+
+    A load with other options does other work, and is left out.
+    """
+    drawn = {(profile, seed, load["cpus"]): load["work_ms"]
+             for (_, profile), cell in cells.items() for loads in cell.values() for seed, load in loads.items()}
+    bounds = {of: fair.makespan_ms(*of) for of, work in drawn.items()
+              if (known := fair.work_ms(*of)) is not None and abs(known - work) < 0.01}
+    if not bounds:
+        return None
+    rows = []
+    for name, title in titles.items():
+        row = []
+        for (_, profile), cell in cells.items():
+            found = [numbers.percent(load["makespan_ms"], bounds[profile, seed, load["cpus"]])
+                     for seed, load in cell.get(name, {}).items() if (profile, seed, load["cpus"]) in bounds]
+            row.append(f"{statistics.fmean(found):+.1f} %" if found else "")
+        rows.append([title] + row)
+    return tables.table([""] + [f"{topology} {profile}" for topology, profile in cells], rows)
 
 
 def again(file, cells, titles):
@@ -212,6 +246,9 @@ def page(runs, file, built=Built()):
     ours = [p for n in titles if n == "heuristic" and (p := tables.criteria_part(cells, titles, n))]
     if ours:
         parts.append("## What our base must keep to\n" + ours[0])
+    bound = above_fair(cells, titles)
+    if bound:
+        parts += [TO_WIN.strip(), bound]
     parts += [READING.strip(), "Makespan:", tables.makespan_matrix(cells, titles), "Moves between CPUs:",
               tables.ratio_matrix(cells, titles, "moves"), "99th percentile of the wait for a CPU:",
               tables.ratio_matrix(cells, titles, "wait_p99_us", 1e3, " ms"),

@@ -18,7 +18,7 @@ class Scheduler:
     title:    what the tables call it
     program:  path of its program on the host, or None for the kernel's own
     command:  in the guest, or None
-    ours:     of the program only its BPF objects matter
+    ours:     of the program only its BPF objects matter; of others the crate's version
     models:   {path on the host: path in the guest}
     tie:      of the load (a control under the kernel's own scheduler)
     """
@@ -52,6 +52,17 @@ def schedules_in(program, directory):
         raise ValueError(f"{program}: expected BPF programs in it, found none")
     file = pathlib.Path(directory) / "schedules"
     file.write_bytes(b"".join(objects))
+    return file
+
+
+def named_in(program, directory):
+    """A file with the crate and version that a published scheduler was built from (DIR/NAME-VERSION/bin/NAME).
+
+    With the crate's own lock file that is all its source.  Two builds of it differ in their bits, for
+    paths of the build are in them, and not in what they do.
+    """
+    file = pathlib.Path(directory) / "crate"
+    file.write_text(pathlib.Path(program).parent.parent.name + "\n", encoding="utf-8")
     return file
 
 

@@ -15,7 +15,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests/lib")]
 
 import tap  # noqa: E402
-from compare import cli, numbers, page, plot, results, schedulers, tables  # noqa: E402
+from compare import cli, fair, numbers, page, plot, results, schedulers, tables  # noqa: E402
 
 DURATIONS = {f"{what}_{q}_us": us for what in ("wakeup", "wait")
              for q, us in (("p50", 1000), ("p99", 10000), ("p999", 12000), ("max", 20000))}
@@ -169,6 +169,51 @@ def of_our_program_its_bpf_objects_matter():
             assert "expected BPF programs" in str(e)
 
 
+def of_a_published_scheduler_crate_and_version_matter():
+    with tempfile.TemporaryDirectory() as directory:
+        def matters(name, bits):
+            program = pathlib.Path(directory, name, "bin", "scx_a")
+            program.parent.mkdir(parents=True, exist_ok=True)
+            program.write_bytes(bits)
+            return schedulers.named_in(program, directory).read_text()
+
+        assert matters("scx_a-1.0", b"built here") == matters("scx_a-1.0", b"built there")
+        assert matters("scx_a-1.0", b"x") != matters("scx_a-1.1", b"x")
+
+
+def a_mean_has_its_error():
+    runs = [run_of("eevdf", 1, 1000), run_of("eevdf", 2, 1000), run_of("other", 1, 1010), run_of("other", 2, 1030),
+            run_of("other", 3, 5000)]
+    mean, error, pairs = numbers.mean_change(numbers.cells_of(runs), "other")
+    assert (round(mean, 6), round(error, 6), pairs) == (2.0, 1.0, 2), (mean, error, pairs)
+    assert numbers.mean_change(numbers.cells_of(runs[:1] + runs[2:3]), "other") is None
+
+
+def a_fair_machine_shares_its_cpus():
+    ms = fair.MS
+    # Three threads of 2, 4 and 6 ms on two CPUs: 2/3 each for 3 ms, then a CPU each.
+    three = [[(2 * ms, 0)], [(4 * ms, 0)], [(6 * ms, 0)]]
+    assert abs(fair.run_threads(2, three, 3) / ms - 7) < 1e-9, fair.run_threads(2, three, 3)
+    # One after the other, and a sleep in which nobody else can run.
+    assert abs(fair.run_threads(2, three, 1) / ms - 12) < 1e-9
+    assert abs(fair.run_threads(1, [[(ms, 3 * ms), (ms, 0)]], 1) / ms - 5) < 1e-9
+    # In a sleep somebody else has the CPU to himself: 2 of his 4 ms beside the first, 2 meanwhile.
+    assert abs(fair.run_threads(1, [[(2 * ms, 2 * ms), (ms, 0)], [(4 * ms, 0)]], 2) / ms - 7) < 1e-9
+
+
+def a_fair_machine_does_the_work_that_the_guests_did():
+    runs = results.newest(results.read(ROOT / "bench/results/vm-compare.jsonl"))
+    known = [run for run in runs if run["scheduler"] == "eevdf" and not run["options"]]
+    assert len({run["profile"] for run in known}) == 4
+    for run in known:
+        load = run["load"]
+        work = fair.work_ms(run["profile"], run["seed"], load["cpus"])
+        assert abs(work - load["work_ms"]) < 0.001, (run["topology"], run["profile"], run["seed"], work, load["work_ms"])
+        # Nobody does more than all CPUs can; and a fair machine without costs is not far below what there is.
+        bound = fair.makespan_ms(run["profile"], run["seed"], load["cpus"])
+        assert work / load["cpus"] <= bound <= load["makespan_ms"] * 1.02, (run["topology"], run["profile"], bound)
+
+
 def schedulers_take_turns():
     args = cli.parser().parse_args(["run", "-o", "x", "--reps", "3", "--topologies", "1x2x2", "--profiles", "make,mixed"])
     chosen = [schedulers.Scheduler(name, name) for name in "abc"]
@@ -257,8 +302,8 @@ TESTS = [differences_are_between_the_same_seeds, each_criterion_fails_just_beyon
          no_moves_under_eevdf_are_no_division_by_zero, simulated_runs_are_drawn_like_others, a_failed_run_is_shown_and_not_counted,
          a_line_that_was_cut_off_is_run_again_and_one_in_the_middle_is_an_error, a_cut_off_line_does_not_spoil_the_next,
          only_the_newest_build_is_shown, another_program_is_another_run, the_hash_follows_contents_and_names_only,
-         of_our_program_its_bpf_objects_matter,
-         schedulers_take_turns, peers_are_found_by_where_they_are_built, mistakes_are_said_in_plain_words,
+         of_our_program_its_bpf_objects_matter, of_a_published_scheduler_crate_and_version_matter, a_mean_has_its_error,
+         a_fair_machine_shares_its_cpus, a_fair_machine_does_the_work_that_the_guests_did, schedulers_take_turns, peers_are_found_by_where_they_are_built, mistakes_are_said_in_plain_words,
          tables_and_json_come_from_the_command, a_topology_on_which_some_were_not_measured_is_shown_as_that,
          a_topology_that_was_asked_for_is_planned_and_those_of_always_are_the_default, the_published_page_is_made_of_the_published_results]
 
