@@ -15,6 +15,8 @@
 #include "src/util/error.h"
 
 #define BUSY_MS 5000
+/* Bytes of a text, of a blob, or of a row: none of ours has more than some hundred. */
+#define LENGTH_MOST (1 << 20)
 /* Sessions of one file. */
 #define SESSIONS 100000
 
@@ -140,6 +142,33 @@ static int read_sessions(struct mls_recording_reader *r, struct mlsched_error *e
 	return ret;
 }
 
+/*
+ * A view may have no end, and a virtual table is somebody's code: whoever asks for rows
+ * gets what lies in the file, or nothing.
+ */
+static int check_tables(struct mls_recording_reader *r, struct mlsched_error *err)
+{
+	sqlite3_stmt *s;
+	int ret = mls_sql_prepare(r->db, r->path,
+				  "SELECT name,type FROM sqlite_master WHERE lower(name) IN "
+				  "('sessions','features','cpus','models','counters','decisions') "
+				  "AND (type<>'table' OR rootpage=0)",
+				  &s, err);
+
+	if (ret)
+		return ret;
+	ret = step(r, s, "its tables", err);
+	if (ret == 1)
+		ret = mls_error(err, -EINVAL,
+				"%s: %.20s: expected a table of a recording, found a %s", r->path,
+				sqlite3_column_text(s, 0),
+				sqlite3_stricmp((const char *)sqlite3_column_text(s, 1), "view") ?
+					"virtual one" :
+					"view");
+	sqlite3_finalize(s);
+	return ret;
+}
+
 static int open_file(struct mls_recording_reader *r, struct mlsched_error *err)
 {
 	int ret = mls_recording_check_header(r->path, err), result;
@@ -162,6 +191,11 @@ static int open_file(struct mls_recording_reader *r, struct mlsched_error *err)
 	if (result)
 		return mls_sql_error(r->db, result, r->path, "cannot open it", err);
 	sqlite3_busy_timeout(r->db, BUSY_MS);
+	/* Nor what it computes: a column may be an expression. */
+	sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, LENGTH_MOST);
+	ret = check_tables(r, err);
+	if (ret)
+		return ret;
 	ret = mls_sql_prepare(r->db, r->path,
 			      "SELECT id," MLS_RECORDING_COLUMNS " FROM decisions ORDER BY id",
 			      &r->decisions, err);

@@ -68,7 +68,7 @@ int mls_sql_error(sqlite3 *db, int result, const char *path, const char *what,
 		{ SQLITE_READONLY, -EROFS },  { SQLITE_FULL, -ENOSPC },
 		{ SQLITE_CANTOPEN, -EACCES }, { SQLITE_CORRUPT, -EBADMSG },
 		{ SQLITE_NOTADB, -EBADMSG },  { SQLITE_SCHEMA, -EINVAL },
-		{ SQLITE_ERROR, -EINVAL },
+		{ SQLITE_ERROR, -EINVAL },    { SQLITE_TOOBIG, -EBADMSG },
 	};
 	int code = -EIO;
 

@@ -692,6 +692,27 @@ static void what_is_no_recording_is_refused_with_place_and_contents(void **state
 	refuses(-EBADMSG, "sessions, row 1, n_features: expected 1 to 32, found 33");
 }
 
+/* Whoever sends a recording may have made it: what it computes might have no end. */
+static void what_is_computed_and_not_stored_is_refused(void **state)
+{
+	struct mls_recording_reader *reader;
+	struct mlsched_error err = { 0 };
+	uint64_t value;
+
+	(void)state;
+	make_recording(1);
+	execute("DROP VIEW readable; DROP TABLE models; CREATE VIEW Models AS WITH RECURSIVE n(i) "
+		"AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS session FROM n");
+	refuses(-EINVAL, "Models: expected a table of a recording, found a view");
+	make_recording(1);
+	execute("DROP TABLE counters; CREATE TABLE counters(session, time, name, value AS "
+		"(hex(zeroblob(100000000)))); INSERT INTO counters VALUES(1, 2, 'n')");
+	assert_int_equal(mls_recording_open(path, &err, &reader), 0);
+	assert_int_equal(mls_recording_value(reader, 1, "n", &value, &err), -EBADMSG);
+	assert_non_null(strstr(err.message, "too big"));
+	mls_recording_reader_close(reader);
+}
+
 static void what_is_no_file_is_refused_without_waiting(void **state)
 {
 	struct mls_recording *r;
@@ -894,6 +915,7 @@ int main(void)
 		cmocka_unit_test_setup(a_file_that_shrinks_while_it_is_read_is_an_error, no_file),
 		cmocka_unit_test_setup(what_is_no_recording_is_refused_with_place_and_contents,
 				       no_file),
+		cmocka_unit_test_setup(what_is_computed_and_not_stored_is_refused, no_file),
 		cmocka_unit_test_setup(what_is_no_file_is_refused_without_waiting, no_file),
 		cmocka_unit_test_setup(rows_that_cannot_be_are_refused_by_number, no_file),
 		cmocka_unit_test_setup(a_file_that_is_cut_off_anywhere_is_refused, no_file),
