@@ -29,6 +29,8 @@ files_of() {
 	case $1 in
 	unit | property | golden)
 		find "tests/$1" -name 'test_*.c' | sort | sed "s|^\(.*\)\.c$|$build/\1|" ;;
+	fuzz)
+		find tests/fuzz -name 'fuzz_*.c' | sort | sed "s|^\(.*\)\.c$|$build/\1|" ;;
 	esac
 	[ -d "tests/$1" ] && find "tests/$1" -name 'test_*.sh' -o -name 'test_*.py' | sort
 	[ -f "$1" ] && case $1 in

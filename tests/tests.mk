@@ -99,7 +99,7 @@ TEST_LDFLAGS_test_quantize_alloc := $(addprefix -Wl$(comma)--wrap=,malloc calloc
 tests-build: build $(TEST_BIN) $(FAKE_SCX) $(FAKE_H5) $(FAKE_TF) $(FAKE_ORT) $(ARM64_CHECK)
 
 # What `make test` runs, in this order.  TESTS="tests/cli/test_predict.sh" runs one.
-TESTS ?= unit property golden cli interop live
+TESTS ?= unit property golden fuzz cli interop live
 
 .PHONY: test
 test: ## build and run all tests (TESTS="unit cli" or single files)

@@ -4,15 +4,18 @@
 #define MLS_TESTS_FUZZ_H
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <mlsched/model.h>
 
 #include "src/formats/lower.h"
 
 /* What must hold for every model that the reader lets pass. */
-static void use(const struct mlsched_model *model)
+static inline void use(const struct mlsched_model *model)
 {
 	float row[MLSCHED_MAX_WIDTH], out[MLSCHED_MAX_WIDTH];
 	struct mlsched_layer layer;
@@ -29,11 +32,50 @@ static void use(const struct mlsched_model *model)
 }
 
 /* A message for a person: one line, with the code that was returned. */
-static void check_message(int ret, const struct mlsched_error *err)
+static inline void check_message(int ret, const struct mlsched_error *err)
 {
 	if (ret >= 0 || err->code != ret || !err->message[0] ||
 	    !memchr(err->message, 0, sizeof(err->message)))
 		abort();
+}
+
+/* What must be true, and a person who looks for the place. */
+#define must(condition)                                                                          \
+	do {                                                                                     \
+		if (!(condition)) {                                                              \
+			fprintf(stderr, "%s:%d: expected %s\n", __FILE__, __LINE__, #condition); \
+			abort();                                                                 \
+		}                                                                                \
+	} while (0)
+
+/* What goes to a terminal: no bytes that command it. */
+static inline void check_text(const char *text)
+{
+	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+		must(*c >= ' ' && *c != 0x7f);
+		/* The second half of the control characters, as UTF-8 has them. */
+		must(*c != 0xc2 || c[1] < 0x80 || c[1] >= 0xa0);
+	}
+}
+
+/*
+ * A file in memory with that content, for a reader that wants a path.
+ *
+ * Return: a descriptor to be closed.
+ */
+static inline int as_file(const uint8_t *data, size_t size, char path[32])
+{
+	int fd = memfd_create("fuzz", MFD_CLOEXEC);
+
+	must(fd >= 0);
+	for (size_t done = 0; done < size;) {
+		ssize_t n = write(fd, data + done, size - done);
+
+		must(n > 0);
+		done += (size_t)n;
+	}
+	snprintf(path, 32, "/proc/self/fd/%d", fd);
+	return fd;
 }
 
 /* The content of a model that is one file, to its reader. */
