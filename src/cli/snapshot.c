@@ -8,6 +8,7 @@
 
 #include "src/cli/snapshot.h"
 #include "src/cli/tuning.h"
+#include "src/formats/format.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
 
@@ -271,10 +272,7 @@ static void text_of(struct reader *r, const json_t *object, const char *name, ch
 		value = "";
 	}
 	snprintf(text, size, "%s", value);
-	for (char *c = text; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	}
+	mls_clean_text(text);
 }
 
 static int64_t length_of(struct reader *r, const json_t *object, const char *name)
@@ -317,8 +315,14 @@ static void read_waits(struct reader *r, const json_t *document, struct schedule
 		wrong(r, "buckets", "32 counts");
 		return;
 	}
-	for (size_t b = 0; b < SCHEDULER_BUCKETS; b++)
-		n->waits[b] = (unsigned long long)json_integer_value(json_array_get(buckets, b));
+	for (size_t b = 0; b < SCHEDULER_BUCKETS; b++) {
+		const json_t *value = json_array_get(buckets, b);
+
+		if (!json_is_integer(value) || json_integer_value(value) < 0)
+			wrong(r, "buckets", "32 counts");
+		else
+			n->waits[b] = (unsigned long long)json_integer_value(value);
+	}
 }
 
 static void read_counts(struct reader *r, const json_t *document, struct scheduler_counts *n)
