@@ -67,8 +67,8 @@ def choose(args, directory):
 
 
 def write_constants(build, directory):
-    for name, logit in (("refuse", "-5"), ("accept", "5")):
-        subprocess.run([build / "vm/constant_model", logit, pathlib.Path(directory) / name], check=True)
+    for name, (logit, *more) in schedulers.CONSTANTS.items():
+        subprocess.run([build / "vm/constant_model", logit, pathlib.Path(directory) / name, *more], check=True)
 
 
 def describe():
@@ -175,7 +175,7 @@ def loads_of(args, directory):
 def command_run(args):
     targets = ["vm/mls-workload"]
     asked = words(args.schedulers)
-    if {"refuse", "accept"} & set(asked):
+    if any(name in asked for of in schedulers.CONSTANTS for name in (of, f"mechanisms-{of}")):
         targets.append("vm/constant_model")
     make(args.build, *targets)
     with tempfile.TemporaryDirectory(prefix="vm-compare-") as directory:
@@ -265,7 +265,8 @@ def parser():
     run.set_defaults(function=command_run)
     run.add_argument("-o", "--output", required=True, metavar="FILE", help="of results, JSON lines; appended to")
     run.add_argument("--schedulers", default="eevdf,heuristic,refuse,accept,model,peers", metavar="LIST",
-                     help="eevdf eevdf-home eevdf-cache heuristic refuse accept model, a peer's name, peers (%(default)s)")
+                     help="eevdf eevdf-home eevdf-cache heuristic mechanisms refuse-llc mechanisms-refuse-llc refuse "
+                          "accept model, a peer's name, peers (%(default)s)")
     run.add_argument("--profiles", default=",".join(PROFILES), metavar="LIST",
                      help=f"{' '.join(PROFILES)}, and {loads.COMPILE}: a real one (%(default)s)")
     run.add_argument("--topologies", default=",".join(numbers.TOPOLOGIES), metavar="LIST",

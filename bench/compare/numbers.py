@@ -57,7 +57,7 @@ def titles_of(runs):
     titles = {run["scheduler"]: run["title"] for run in runs}
 
     def rank(name):
-        first = ("eevdf", "heuristic", "refuse", "accept", "model")
+        first = ("eevdf", "heuristic", "mechanisms", "refuse", "accept", "model")
         return [i for i, word in enumerate(first) if name.startswith(word)] or [len(first)], name
 
     return {name: titles[name] for name in sorted(titles, key=rank)}

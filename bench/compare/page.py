@@ -103,12 +103,15 @@ def schedulers_part(runs, titles):
         "refuse": "with a model that refuses every optional move (a control)",
         "accept": "with a model that accepts every one (a control: must decide as no model does)",
         "model": "with the default model (`models/default`), which was trained in the simulator",
+        "mechanisms": "our scheduler with no model and with all mechanisms (`--mechanisms all`)",
+        "refuse-llc": "with a model that refuses every optional move to another last-level cache (a control)",
+        "mechanisms-refuse-llc": "the same with all mechanisms (a control)",
         "rusty-1.0.8p": "the published crate with three names of kernel functions replaced, since 6.18 has no longer the "
                         "old ones", }
     for name, title in titles.items():
         text = meaning.get(name, "the published crate")
         builds = sorted({run["git"] for run in runs if run["scheduler"] == name})
-        ours = name.split("-")[0] in ("heuristic", "refuse", "accept", "model")
+        ours = name.split("-")[0] in ("heuristic", "mechanisms", "refuse", "accept", "model")
         lines.append(f"  - {title}: {text}{', at ' + ', '.join(builds) if ours else ''}")
     return "\n".join(lines)
 

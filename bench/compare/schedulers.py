@@ -9,6 +9,14 @@ import subprocess
 
 OURS = "mlsched run --json --backend scx --interval 1000"
 DUMMY = "/nonexistent"
+MECHANISMS = " --mechanisms all"
+# Models that decide by one thing or by nothing, as tests/live/constant_model.c takes them.
+CONSTANTS = {
+    "refuse": ["-5"],
+    "accept": ["5"],
+    # By the input of mig15 that is 1 within a last-level cache and 0 beyond.
+    "refuse-llc": ["-5", "15", "mig15", "2", "10"],
+}
 
 
 class Scheduler:
@@ -103,16 +111,23 @@ def peers(directory):
 
 
 def ours(program, model, constants, options="", tag=""):
-    """mlsched with no model, with the two constant ones, with the default one."""
+    """mlsched with no model, with the constant ones, with the default one; without and with all mechanisms."""
     suffix = f"-{tag}" if tag else ""
     command = f"{OURS} {options}".rstrip()
 
-    def with_model(name, title, path):
-        return Scheduler(name + suffix, title + suffix, program, f"{command} --model /model", {path: "/model"}, ours=True)
+    def without_model(name, title, more=""):
+        return Scheduler(name + suffix, title + suffix, program, f"{command} --mode collect --model {DUMMY}{more}",
+                         ours=True)
+
+    def with_model(name, title, path, more=""):
+        return Scheduler(name + suffix, title + suffix, program, f"{command} --model /model{more}", {path: "/model"},
+                         ours=True)
 
     return [
-        Scheduler("heuristic" + suffix, "mlsched, no model" + suffix, program,
-                  f"{command} --mode collect --model {DUMMY}", ours=True),
+        without_model("heuristic", "mlsched, no model"),
+        without_model("mechanisms", "mlsched, all mechanisms", MECHANISMS),
+        with_model("refuse-llc", "mlsched, LLC kept", constants / "refuse-llc"),
+        with_model("mechanisms-refuse-llc", "mlsched, all mechanisms, LLC kept", constants / "refuse-llc", MECHANISMS),
         with_model("refuse", "mlsched, always refuse", constants / "refuse"),
         with_model("accept", "mlsched, always accept", constants / "accept"),
         with_model("model", "mlsched, default model", model),
