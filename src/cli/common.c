@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "src/cli/cli.h"
+#include "src/formats/format.h"
 
 enum { OPTION_JSON = 0x100 };
 
@@ -86,6 +87,21 @@ double cli_real(struct argp_state *state, const char *option, const char *text, 
 	return value;
 }
 
+/* A message may quote bytes of a file, which are anybody's, or end in the middle of a character. */
+static void clean_lines(char *text)
+{
+	char *end;
+
+	for (char *line = text; line; line = end) {
+		end = strchr(line, '\n');
+		if (end)
+			*end = '\0';
+		mls_clean_text(line);
+		if (end)
+			*end++ = '\n';
+	}
+}
+
 int cli_fail(const struct cli_common *common, const char *format, ...)
 {
 	char message[2 * MLSCHED_ERROR_SIZE];
@@ -94,9 +110,7 @@ int cli_fail(const struct cli_common *common, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	/* It may quote bytes of a file, or end in the middle of a character. */
-	for (char *c = message; common->json && !is_utf8(message) && *c; c++)
-		*c = *c & 0x80 ? '?' : *c;
+	clean_lines(message);
 	if (common->json)
 		cli_json(json_pack("{s:s}", "error", message));
 	else
@@ -106,14 +120,20 @@ int cli_fail(const struct cli_common *common, const char *format, ...)
 
 void cli_note(const struct cli_common *common, const char *format, ...)
 {
+	char *message;
 	va_list args;
+	int length;
 
 	if (common->verbosity < 0)
 		return;
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	length = vasprintf(&message, format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	if (length < 0)
+		return;
+	clean_lines(message);
+	fprintf(stderr, "%s\n", message);
+	free(message);
 }
 
 static void print_json(json_t *document, size_t flags)

@@ -70,6 +70,10 @@ check "columns in another order, one unknown, the zeros missing" \
 same "give the same weights" "" "$(diff -r mixed/variables from-csv/variables)"
 same "the unknown column is mentioned" "mixed.csv: 1 column ignored: comm" \
 	"$(train mixed.csv --label answer -o mixed --epochs 1 2>&1 >/dev/null)"
+sed "3s/^[^,]*/$(printf '\033')[31m1/" small.csv >red.csv
+same "a field of a file cannot talk to the terminal" \
+	'mlsched train: red.csv:3:1: column "cpu": expected a finite number, got "?[31m1"' \
+	"$("$MLSCHED" train red.csv -o red 2>&1)"
 check "rows from standard input" sh -c "\"$MLSCHED\" train - -o piped -q --epochs 2 <small.csv"
 same "give the same weights, too" "" "$(diff -r piped/variables from-csv/variables)"
 check "a split by time" train small.csv -o time -q --epochs 1 --split time --validation 0.25
