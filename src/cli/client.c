@@ -19,6 +19,7 @@
 
 struct client {
 	int fd;
+	int attached; /* to the next request, or -1 */
 	char *text;
 	size_t n;
 	size_t room;
@@ -39,6 +40,7 @@ int client_open(const char *path, struct mlsched_error *err, struct client **cli
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return mls_error(err, -ENOMEM, "no memory for a connection");
+	c->attached = -1;
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (c->fd >= 0 && connect(c->fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
 		*client = c;
@@ -55,10 +57,40 @@ int client_open(const char *path, struct mlsched_error *err, struct client **cli
 			 ret == -EACCES ? ": only root and the scheduler's owner may" : "");
 }
 
+void client_attach(struct client *c, int fd)
+{
+	c->attached = fd;
+}
+
+/* As send(), with the descriptor that is attached: it goes with the first byte. */
+static ssize_t send_some(struct client *c, const char *text, size_t n)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { .space = { 0 } };
+	struct iovec bytes = { (char *)text, n };
+	struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1 };
+	ssize_t sent;
+
+	if (c->attached >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &c->attached, sizeof(int));
+	}
+	sent = sendmsg(c->fd, &message, MSG_NOSIGNAL);
+	if (sent > 0)
+		c->attached = -1;
+	return sent;
+}
+
 static int send_all(struct client *c, const char *text, size_t n, struct mlsched_error *err)
 {
 	while (n) {
-		ssize_t sent = send(c->fd, text, n, MSG_NOSIGNAL);
+		ssize_t sent = send_some(c, text, n);
 
 		if (sent < 0 && errno == EINTR)
 			continue;

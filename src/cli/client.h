@@ -18,6 +18,9 @@ struct client;
  */
 int client_open(const char *path, struct mlsched_error *err, struct client **client);
 
+/** client_attach() - send a descriptor along with the next request; it stays the caller's; -1: none */
+void client_attach(struct client *client, int fd);
+
 /**
  * client_ask() - one request, one answer
  * @request: freed

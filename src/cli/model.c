@@ -12,6 +12,7 @@
 #include "src/cli/client.h"
 #include "src/cli/run.h"
 #include "src/cli/swap_options.h"
+#include "src/host/sent.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
 
@@ -103,18 +104,24 @@ static const struct argp_child swap_children[] = {
 	{ 0 },
 };
 
-/* Connects, asks, and shows what went wrong; the answer is the caller's to free, if there is one. */
-static int ask(const struct model_options *o, json_t *request, double seconds, json_t **answer)
+/*
+ * Connects, asks, and shows what went wrong; the answer is the caller's to free, if there is
+ * one.  @sent goes along, unless it is -1.
+ */
+static int ask(const struct model_options *o, json_t *request, int sent, double seconds,
+	       json_t **answer)
 {
 	struct client *client = NULL;
 	struct mlsched_error err;
 	int ret = client_open(o->socket, &err, &client);
 
 	*answer = NULL;
-	if (ret)
+	if (ret) {
 		json_decref(request);
-	else
+	} else {
+		client_attach(client, sent);
 		ret = client_ask(client, request, seconds, answer, &err);
+	}
 	client_close(client);
 	/* An outcome is data, even where it is a bad one, and is shown as such. */
 	if (ret && !(o->common.json && *answer) && !json_object_get(*answer, "swap"))
@@ -152,8 +159,8 @@ static const struct argp swap_argp = {
 	.parser = parse,
 	.args_doc = "PATH",
 	.doc = "Changes to the model at PATH without stopping the scheduler.\v"
-	       "The scheduler reads, checks and quantises it, writes it into the idle slot, reads "
-	       "that back, asks it for a while beside the active one, switches, and watches waits "
+	       "It is read here, of whatever format it is, and sent; the scheduler checks and "
+	       "quantises it, writes it into the idle slot, reads that back, asks it for a while beside the active one, switches, and watches waits "
 	       "and refusals afterwards.  Limits that are not given are those of `mlsched run`.  "
 	       "Waits for the outcome; ended early, it leaves the swap to go on.  Status 3: "
 	       "refused on trial, 4: rolled back, 5: cancelled by a rollback.\n\n"
@@ -175,6 +182,29 @@ static int absolute(const char *path, char *to, size_t size)
 	else
 		return -errno;
 	return n < (int)size ? 0 : -ENAMETOOLONG;
+}
+
+/*
+ * The model in the form in which it is sent, read as the user who asks: of any format, at
+ * any place that this one may read.  -1: its meta data are too much for that, and the
+ * scheduler has to read it by itself.
+ */
+static int read_model(const struct model_options *o, const char *path, int *sent)
+{
+	struct mlsched_model *model;
+	struct mlsched_error err;
+	int ret = mlsched_model_load(path, &err, &model);
+
+	*sent = -1;
+	if (ret)
+		return cli_fail(&o->common, "%s", err.message);
+	ret = mls_sent_make(model, path, &err, sent);
+	mlsched_model_free(model);
+	if (ret == -EFBIG)
+		cli_note(&o->common, "%s; the scheduler is told to read it by itself", err.message);
+	else if (ret)
+		return cli_fail(&o->common, "%s", err.message);
+	return CLI_OK;
 }
 
 static int outcome_status(const json_t *swap)
@@ -233,7 +263,7 @@ static int model_swap(int argc, char **argv)
 	};
 	char path[MLS_SWAP_PATH];
 	const json_t *swap;
-	int ret, status;
+	int ret, status, sent;
 	json_t *answer;
 
 	if (cli_parse(&swap_argp, argc, argv, &o) != 0)
@@ -245,11 +275,15 @@ static int model_swap(int argc, char **argv)
 	ret = absolute(o.argument, path, sizeof(path));
 	if (ret)
 		return cli_fail(&o.common, "%s: %s", o.argument, strerror(-ret));
+	if (read_model(&o, path, &sent) != CLI_OK)
+		return CLI_FAILURE;
 	ret = ask(&o,
-		  json_pack("{s:s, s:s, s:b, s:b, s:I, s:o}", "request", "swap", "path", path,
-			    "now", o.now, "wait", !o.no_wait, "repeat", (json_int_t)o.repeat,
-			    "limits", swap_options_json(&o.swap)),
-		  o.no_wait ? ANSWER_SECONDS : 0, &answer);
+		  json_pack("{s:s, s:s, s:b, s:b, s:b, s:I, s:o}", "request", "swap", "path", path,
+			    "sent", sent >= 0, "now", o.now, "wait", !o.no_wait, "repeat",
+			    (json_int_t)o.repeat, "limits", swap_options_json(&o.swap)),
+		  sent, o.no_wait ? ANSWER_SECONDS : 0, &answer);
+	if (sent >= 0)
+		close(sent);
 	swap = json_object_get(answer, "swap");
 	status = swap ? outcome_status(swap) : ret ? CLI_FAILURE : CLI_OK;
 	if (answer && o.common.json)
@@ -283,7 +317,7 @@ static int model_rollback(int argc, char **argv)
 
 	if (cli_parse(&rollback_argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
-	ret = ask(&o, json_pack("{s:s}", "request", "rollback"), ANSWER_SECONDS, &answer);
+	ret = ask(&o, json_pack("{s:s}", "request", "rollback"), -1, ANSWER_SECONDS, &answer);
 	slot = json_object_get(answer, "active_slot");
 	if (answer && o.common.json)
 		cli_json(json_incref(answer));
@@ -383,7 +417,7 @@ static int model_status(int argc, char **argv)
 
 	if (cli_parse(&status_argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
-	ret = ask(&o, json_pack("{s:s}", "request", "status"), ANSWER_SECONDS, &answer);
+	ret = ask(&o, json_pack("{s:s}", "request", "status"), -1, ANSWER_SECONDS, &answer);
 	if (answer && o.common.json)
 		cli_json(json_incref(answer));
 	else if (!ret)
@@ -421,7 +455,7 @@ static int model_mode(int argc, char **argv)
 	request = json_pack("{s:s}", "request", "mode");
 	if (o.argument)
 		json_object_set_new(request, "mode", json_string(o.argument));
-	ret = ask(&o, request, ANSWER_SECONDS, &answer);
+	ret = ask(&o, request, -1, ANSWER_SECONDS, &answer);
 	if (answer && o.common.json)
 		cli_json(json_incref(answer));
 	else if (!ret && o.common.verbosity >= 0)

@@ -243,15 +243,18 @@ void run_control_settle(struct run_control *c)
 		struct mlsched_error err;
 
 		c->replaced = false;
-		run_control_swap(c, c->options->model, &c->options->control.swap.limits, 1, &err);
+		run_control_swap(c, c->options->model, -1, &c->options->control.swap.limits, 1,
+				 &err);
 	}
 }
 
-int run_control_swap(struct run_control *c, const char *path, const struct mls_swap_limits *limits,
-		     uint32_t repeat, struct mlsched_error *err)
+int run_control_swap(struct run_control *c, const char *path, int sent,
+		     const struct mls_swap_limits *limits, uint32_t repeat,
+		     struct mlsched_error *err)
 {
 	const struct mls_prepare_options prepare = {
 		.path = path,
+		.sent = sent,
 		.threshold = c->options->threshold,
 		.topology = mls_scx_topology(c->scx),
 		.engine = c->requests ? run_engine_name(c->view) : NULL,
@@ -259,8 +262,11 @@ int run_control_swap(struct run_control *c, const char *path, const struct mls_s
 	};
 	int ret = mls_swap_begin(c->swap, path, limits, repeat, mls_now_ns(), err);
 
-	if (ret)
+	if (ret) {
+		if (sent >= 0)
+			close(sent);
 		return ret;
+	}
 	ret = mls_prepare_start(&prepare, err, &c->prepare);
 	if (!ret) {
 		ret = add(c, mls_prepare_fd(c->prepare), RUN_CONTROL_PREPARED);
@@ -328,7 +334,7 @@ static void on_watch(struct run_control *c)
 	if (!ret)
 		return;
 	/* While another change is under way it waits for its turn. */
-	if (run_control_swap(c, c->options->model, &c->options->control.swap.limits, 1, &err) ==
+	if (run_control_swap(c, c->options->model, -1, &c->options->control.swap.limits, 1, &err) ==
 	    -EBUSY)
 		c->replaced = true;
 }
@@ -360,6 +366,7 @@ static int open_socket(struct run_control *c, struct mlsched_error *err)
 		.gone = on_gone,
 		.refuse = "{\"ok\":false,\"error\":\"the request is longer than 8192 bytes\"}\n",
 		.owner = true,
+		.descriptors = true,
 		.context = c,
 	};
 	const char *asked = c->options->control.socket;

@@ -53,8 +53,12 @@ struct run_control {
 	enum mls_swap_outcome reported_outcome;
 };
 
-/** run_control_swap() - begin to change the model */
-int run_control_swap(struct run_control *control, const char *path,
+/**
+ * run_control_swap() - begin to change the model
+ * @path: of it; what a client calls it where it is @sent
+ * @sent: a descriptor that mls_sent_check() is content with, closed here, or -1
+ */
+int run_control_swap(struct run_control *control, const char *path, int sent,
 		     const struct mls_swap_limits *limits, uint32_t repeat,
 		     struct mlsched_error *err);
 

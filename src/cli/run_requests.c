@@ -10,6 +10,7 @@
 #include "core/qnet_packed.h"
 #include "src/cli/run_control_state.h"
 #include "src/cli/tuning.h"
+#include "src/host/sent.h"
 #include "src/util/array.h"
 #include "src/util/clock.h"
 #include "src/util/error.h"
@@ -268,20 +269,49 @@ static int read_swap(const struct run_control *c, const json_t *request, const c
 	return 0;
 }
 
+/*
+ * The model that came with a request, as a descriptor of its file; -1: none did, or the
+ * engine computes the files at the path themselves.
+ */
+static int take_sent(const struct run_control *c, struct mls_client *client, const json_t *request,
+		     struct mlsched_error *err, int *sent)
+{
+	const json_t *is_sent = json_object_get(request, "sent");
+	int ret;
+
+	*sent = -1;
+	if (is_sent && !json_is_boolean(is_sent))
+		return mls_error(err, -EINVAL, "expected true or false as \"sent\"");
+	if (!json_is_true(is_sent) ||
+	    (c->requests && mls_engine_reads_path(run_engine_name(c->view))))
+		return 0;
+	*sent = mls_server_take(client);
+	if (*sent < 0)
+		return mls_error(err, -EINVAL,
+				 "expected one descriptor of a model with a request whose "
+				 "\"sent\" is true, found none or several");
+	ret = mls_sent_check(*sent, err);
+	if (ret)
+		close(*sent);
+	return ret;
+}
+
 static int do_swap(struct run_control *c, struct mls_client *client, const json_t *request,
 		   struct mlsched_error *err)
 {
 	struct mls_swap_limits limits;
 	json_int_t repeat;
 	const char *path;
-	int ret = read_swap(c, request, &path, &limits, &repeat, err);
+	int sent, ret = read_swap(c, request, &path, &limits, &repeat, err);
 	bool wait = !json_is_false(json_object_get(request, "wait"));
 
+	if (!ret)
+		ret = take_sent(c, client, request, err, &sent);
 	if (ret)
 		return ret;
 	if (mls_swap_phase(c->swap) == MLS_SWAP_IDLE && wait)
 		c->waiting = client;
-	ret = run_control_swap(c, path, &limits, (uint32_t)repeat, err);
+	ret = run_control_swap(c, path, sent, &limits, (uint32_t)repeat, err);
 	if (ret == -EBUSY)
 		return ret;
 	/* What failed at once has been answered, if somebody waited. */

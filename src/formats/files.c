@@ -163,3 +163,20 @@ int mls_file_slurp_path(const char *path, size_t max, size_t unfold, struct mls_
 				 strerror(ENOENT));
 	return ret ? ret : slurp(&file, max, unfold, arena, err, blob);
 }
+
+int mls_file_slurp_open(int fd, const char *path, size_t max, size_t unfold,
+			struct mls_arena *arena, struct mlsched_error *err, struct mls_blob *blob)
+{
+	struct mls_file file = { .path = path, .format = arena->format, .fd = fd };
+	struct stat st;
+
+	if (fstat(fd, &st) != 0) {
+		int ret =
+			mls_error(err, -errno, "Cannot read model: %s: %s", path, strerror(errno));
+
+		mls_file_close(&file);
+		return ret;
+	}
+	file.size = (uint64_t)st.st_size;
+	return slurp(&file, max, unfold, arena, err, blob);
+}

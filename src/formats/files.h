@@ -78,6 +78,13 @@ int mls_file_slurp(const struct mls_files *files, const char *name, size_t max,
 int mls_file_slurp_path(const char *path, size_t max, size_t unfold, struct mls_arena *arena,
 			struct mlsched_error *err, struct mls_blob *blob);
 
+/**
+ * mls_file_slurp_open() - the same of a regular file that is open, and is closed by it
+ * @path: what messages call it
+ */
+int mls_file_slurp_open(int fd, const char *path, size_t max, size_t unfold,
+			struct mls_arena *arena, struct mlsched_error *err, struct mls_blob *blob);
+
 /** mls_no_memory() - the error of an arena that is exhausted, for the file at @path */
 int mls_no_memory(const struct mls_arena *arena, const char *path, struct mlsched_error *err);
 

@@ -35,11 +35,7 @@
 
 #include "src/formats/hdf5_process.h"
 #include "src/util/error.h"
-
-/* Linux 6.3; before, every such file may be executed. */
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U
-#endif
+#include "src/util/memory_file.h"
 
 /* Milliseconds after which an answer is late enough to see whether anybody is there. */
 #define LOOK_MS 500
@@ -77,8 +73,9 @@ static int check_sandbox(const struct mls_h5_process *p)
 		return cannot_start(p, "the sandbox starts none", ENOTSUP);
 	return mls_error(p->err, -ENOTSUP,
 			 "Cannot read model: %s: a %s file is read in a process of its own, and "
-			 "the sandbox of a running scheduler starts none: `mlsched convert` makes "
-			 "a SavedModel or an ONNX file of it, which can be read here",
+			 "the sandbox of a running scheduler starts none: `mlsched model swap` "
+			 "reads it elsewhere and sends it, `mlsched convert` makes a SavedModel or "
+			 "an ONNX file of it, which can be read here",
 			 p->file->path, p->format);
 }
 
@@ -90,42 +87,6 @@ static int move_up(int fd)
 	if (up != fd)
 		close(fd);
 	return up;
-}
-
-static int fill(int fd, const uint8_t *data, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = write(fd, data + done, size - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		done += (size_t)n;
-	}
-	return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
-}
-
-/* A file in memory that nobody can change any more; -1 and errno. */
-static int make_file(const char *name, unsigned int flags, const uint8_t *data, size_t size)
-{
-	int fd = move_up(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | flags));
-	int error;
-
-	if (fd < 0 || fill(fd, data, size) == 0)
-		return fd;
-	error = errno;
-	close(fd);
-	errno = error;
-	return -1;
-}
-
-static int make_program(void)
-{
-	size_t size = (size_t)(mls_h5_program_end - mls_h5_program);
-	int fd = make_file("mlsched-hdf5", MFD_EXEC, mls_h5_program, size);
-
-	return fd < 0 && errno == EINVAL ? make_file("mlsched-hdf5", 0, mls_h5_program, size) : fd;
 }
 
 /* Signals of a terminal are for the caller; everything about them as it is in a new program. */
@@ -207,9 +168,10 @@ int mls_h5_process_start(const struct mls_blob *file, const char *format,
 	process->socket = sockets[0];
 	theirs = move_up(sockets[1]);
 	if (theirs >= 0 && file->size)
-		image = make_file("mlsched-model", 0, file->data, file->size);
+		image = move_up(mls_memory_file("mlsched-model", 0, file->data, file->size));
 	if (theirs >= 0 && (image >= 0 || !file->size))
-		program = make_program();
+		program = move_up(mls_memory_file("mlsched-hdf5", MFD_EXEC, mls_h5_program,
+						  (size_t)(mls_h5_program_end - mls_h5_program)));
 	if (program < 0) {
 		ret = cannot_start(process, "a file in memory", errno);
 	} else {

@@ -2,6 +2,7 @@
 /* Making the nodes of a graph in the form of TensorFlow's, of a file; see lower.h. */
 #include <string.h>
 
+#include "src/formats/format.h"
 #include "src/formats/lower.h"
 
 Mls__Node *mls_lower_node(struct mls_lowered *to, const char *name, const char *op, size_t n_attr)
@@ -82,8 +83,9 @@ Mls__AttrList *mls_lower_integers(struct mls_arena *arena, size_t n, int64_t *in
 /* The widest network takes 2 MiB of weights. */
 #define MAX_FILE ((size_t)64 << 20)
 
-int mls_lower_load(const char *path, const char *format, mls_lower_reader *read,
-		   struct mlsched_error *err, struct mlsched_model **model)
+/* @fd -1: what stands at @path. */
+static int load(int fd, const char *path, size_t max, const char *format, mls_lower_reader *read,
+		struct mlsched_error *err, struct mlsched_model **model)
 {
 	struct mls_arena arena = MLS_ARENA_INIT(MLS_LOWER_BASE);
 	struct mls_blob blob = { 0 };
@@ -91,9 +93,27 @@ int mls_lower_load(const char *path, const char *format, mls_lower_reader *read,
 
 	arena.format = format;
 	arena.fixed = true;
-	ret = mls_file_slurp_path(path, MAX_FILE, MLS_LOWER_UNFOLD, &arena, err, &blob);
+	ret = fd < 0 ? mls_file_slurp_path(path, max, MLS_LOWER_UNFOLD, &arena, err, &blob) :
+		       mls_file_slurp_open(fd, path, max, MLS_LOWER_UNFOLD, &arena, err, &blob);
 	if (!ret)
 		ret = read(&blob, &arena, err, model);
 	mls_arena_free(&arena);
+	return ret;
+}
+
+int mls_lower_load(const char *path, const char *format, mls_lower_reader *read,
+		   struct mlsched_error *err, struct mlsched_model **model)
+{
+	return load(-1, path, MAX_FILE, format, read, err, model);
+}
+
+int mls_lower_load_open(int fd, const char *path, size_t max, const char *format,
+			mls_lower_reader *read, struct mlsched_error *err,
+			struct mlsched_model **model)
+{
+	int ret = load(fd, path, max, format, read, err, model);
+
+	if (ret && err)
+		mls_clean_text(err->message);
 	return ret;
 }

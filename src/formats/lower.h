@@ -54,4 +54,13 @@ typedef int mls_lower_reader(const struct mls_blob *blob, struct mls_arena *aren
 int mls_lower_load(const char *path, const char *format, mls_lower_reader *read,
 		   struct mlsched_error *err, struct mlsched_model **model);
 
+/**
+ * mls_lower_load_open() - the same of a regular file that is open, and is closed by it
+ * @path: what messages call it
+ * @max:  bytes of it
+ */
+int mls_lower_load_open(int fd, const char *path, size_t max, const char *format,
+			mls_lower_reader *read, struct mlsched_error *err,
+			struct mlsched_model **model);
+
 #endif /* MLS_FORMATS_LOWER_H */

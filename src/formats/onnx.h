@@ -75,6 +75,19 @@ bool mls_onnx_detect(const struct mls_look *look);
 /** mls_onnx_load() - mlsched_model_load() for ONNX files */
 int mls_onnx_load(const char *path, struct mlsched_error *err, struct mlsched_model **model);
 
+/* More than the file of any model needs. */
+#define MLS_ONNX_WRITE_MEMORY ((size_t)64 << 20)
+
+/**
+ * mls_onnx_pack() - the bytes of such a file
+ * @arena: keeps them
+ * @blob:  its path is for messages; receives the bytes
+ *
+ * Return: 0; -EFBIG when the meta data unfold to more than is read again; -ENOMEM.
+ */
+int mls_onnx_pack(const struct mlsched_model *model, struct mls_arena *arena,
+		  struct mlsched_error *err, struct mls_blob *blob);
+
 /** mls_onnx_save() - write one, atomically; @form is not for ONNX */
 int mls_onnx_save(const struct mlsched_model *model, const char *path,
 		  enum mlsched_savedmodel_form form, struct mlsched_error *err);

@@ -288,23 +288,30 @@ static int check_metadata(const char *metadata, const char *path, struct mlsched
 			 path, MLS_ONNX_METADATA_MEMORY, weight);
 }
 
+int mls_onnx_pack(const struct mlsched_model *model, struct mls_arena *arena,
+		  struct mlsched_error *err, struct mls_blob *blob)
+{
+	char *metadata = NULL;
+	int ret = mls_metadata_text(model, err, &metadata);
+
+	if (!ret)
+		ret = check_metadata(metadata, blob->path, err);
+	if (!ret && make_file(arena, model, metadata, blob) != 0)
+		ret = mls_error(err, -ENOMEM, "Cannot write model: %s: no memory", blob->path);
+	free(metadata);
+	return ret;
+}
+
 int mls_onnx_save(const struct mlsched_model *model, const char *path,
 		  enum mlsched_savedmodel_form form, struct mlsched_error *err)
 {
-	struct mls_arena arena = MLS_ARENA_INIT((size_t)64 << 20);
+	struct mls_arena arena = MLS_ARENA_INIT(MLS_ONNX_WRITE_MEMORY);
 	struct mls_blob blob = { .path = path };
-	char *metadata = NULL;
-	int ret;
+	int ret = mls_onnx_pack(model, &arena, err, &blob);
 
 	(void)form;
-	ret = mls_metadata_text(model, err, &metadata);
-	if (!ret)
-		ret = check_metadata(metadata, path, err);
-	if (!ret && make_file(&arena, model, metadata, &blob) != 0)
-		ret = mls_error(err, -ENOMEM, "Cannot write model: %s: no memory", path);
 	if (!ret)
 		ret = mls_replace_file(path, &blob, err);
-	free(metadata);
 	mls_arena_free(&arena);
 	return ret;
 }

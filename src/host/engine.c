@@ -69,6 +69,11 @@ int mls_engine_open(const char *name, const struct mlsched_model *model, const c
 			 name);
 }
 
+bool mls_engine_reads_path(const char *name)
+{
+	return strcmp(name, "tensorflow") == 0;
+}
+
 int mls_engine_predict(struct mls_engine *e, const float *rows, size_t n_rows, float *out,
 		       struct mlsched_error *err)
 {

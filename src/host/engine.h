@@ -82,6 +82,9 @@ int mls_engine_open_tensorflow(const struct mlsched_model *model, const char *pa
 int mls_engine_open(const char *name, const struct mlsched_model *model, const char *path,
 		    const char *library, struct mlsched_error *err, struct mls_engine **engine);
 
+/** mls_engine_reads_path() - whether the engine of this name reads the model's files by itself */
+bool mls_engine_reads_path(const char *name);
+
 /** mls_engine_predict() - [n_rows][inputs] to [n_rows][outputs]; one thread at a time */
 int mls_engine_predict(struct mls_engine *engine, const float *rows, size_t n_rows, float *out,
 		       struct mlsched_error *err);

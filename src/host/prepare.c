@@ -15,6 +15,7 @@
 #include "src/host/prepare.h"
 #include "src/host/requests.h"
 #include "src/host/scx.h"
+#include "src/host/sent.h"
 #include "src/host/shadow.h"
 #include "src/nn/qnet.h"
 #include "src/nn/qnet_pack.h"
@@ -22,11 +23,13 @@
 
 /**
  * struct mls_prepare - one model; freed by whoever of the two is done with it last
+ * @sent:  the model's file until it is read, or -1
  * @fd:    readable when the thread is done
  * @users: the thread and its caller
  */
 struct mls_prepare {
 	char *path;
+	int sent;
 	double threshold;
 	struct mls_topology topology;
 	const char *engine;
@@ -96,10 +99,19 @@ static int prepare_engine(struct mls_prepare *p, struct mlsched_model *model)
 	return 0;
 }
 
+static int load(struct mls_prepare *p, struct mlsched_model **model)
+{
+	int sent = p->sent;
+
+	p->sent = -1;
+	return sent < 0 ? mlsched_model_load(p->path, &p->err, model) :
+			  mls_sent_read(sent, p->path, &p->err, model);
+}
+
 static int prepare(struct mls_prepare *p)
 {
 	struct mlsched_model *model = NULL;
-	int ret = mlsched_model_load(p->path, &p->err, &model);
+	int ret = load(p, &model);
 
 	if (!ret && p->threshold > 0)
 		ret = mls_model_with_threshold(&model, p->threshold, &p->err);
@@ -123,6 +135,8 @@ static void leave(struct mls_prepare *p)
 		return;
 	if (p->fd >= 0)
 		close(p->fd);
+	if (p->sent >= 0)
+		close(p->sent);
 	free(p->prepared.slot);
 	mls_engine_close(p->prepared.engine);
 	free(p->path);
@@ -165,8 +179,12 @@ int mls_prepare_start(const struct mls_prepare_options *options, struct mlsched_
 	struct mls_prepare *p = calloc(1, sizeof(*p));
 	int ret;
 
-	if (!p)
+	if (!p) {
+		if (options->sent >= 0)
+			close(options->sent);
 		return mls_error(err, -ENOMEM, "no memory to prepare a model");
+	}
+	p->sent = options->sent;
 	p->users = 2;
 	p->threshold = options->threshold;
 	p->topology = *options->topology;

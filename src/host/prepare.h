@@ -18,7 +18,9 @@
 
 /**
  * struct mls_prepare_options - what is wanted
- * @path:      the model
+ * @path:      the model; only what messages call it where it is @sent
+ * @sent:      descriptor of the model's file (sent.h), closed by mls_prepare_start() or
+ *             by what that has begun, or -1: it is read from @path
  * @threshold: instead of the model's own; 0: the model's own
  * @topology:  says which values the inputs can take; copied
  * @engine:    name of one of user space, or NULL: the kernel's
@@ -29,6 +31,7 @@
  */
 struct mls_prepare_options {
 	const char *path;
+	int sent;
 	double threshold;
 	const struct mls_topology *topology;
 	const char *engine;

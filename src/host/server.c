@@ -29,6 +29,7 @@
  * @busy:   a message of its has not been answered
  * @ended:  it will send nothing more
  * @last:   close when everything is sent
+ * @sent_fd: a descriptor that came with the message that is not handled yet, or -1
  * @in:     [options.longest + 1], @n_in bytes are there
  * @out:    answers, of which @sent bytes of @n_out are gone
  */
@@ -39,6 +40,7 @@ struct mls_client {
 	bool busy;
 	bool ended;
 	bool last;
+	int sent_fd;
 	char *in;
 	size_t n_in;
 	char *out;
@@ -70,6 +72,7 @@ int mls_server_open(const struct mls_server_options *options, struct mlsched_err
 	for (int i = 0; i < MLS_SERVER_CLIENTS; i++) {
 		s->clients[i].server = s;
 		s->clients[i].fd = -1;
+		s->clients[i].sent_fd = -1;
 	}
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (s->epoll < 0) {
@@ -262,12 +265,20 @@ static void set_interest(struct mls_client *c)
 	epoll_ctl(c->server->epoll, EPOLL_CTL_MOD, c->fd, &event);
 }
 
+static void close_sent(struct mls_client *c)
+{
+	if (c->sent_fd >= 0)
+		close(c->sent_fd);
+	c->sent_fd = -1;
+}
+
 static void drop(struct mls_client *c)
 {
 	const struct mls_server_options *o = &c->server->options;
 	bool busy = c->busy;
 
 	close(c->fd);
+	close_sent(c);
 	free(c->in);
 	free(c->out);
 	c->fd = -1;
@@ -406,6 +417,7 @@ static void hand_out(struct mls_client *c)
 		c->busy = true;
 		o->handle(o->context, c, message, n);
 		free(message);
+		close_sent(c);
 		if (c->fd >= 0)
 			send_some(c);
 	}
@@ -417,10 +429,57 @@ static void hand_out(struct mls_client *c)
 		drop(c);
 }
 
+int mls_server_take(struct mls_client *c)
+{
+	int fd = c->sent_fd;
+
+	c->sent_fd = -1;
+	return fd;
+}
+
+/* One that comes alone is kept; of several nobody could say which is meant. */
+static void keep_descriptors(struct mls_client *c, struct msghdr *message)
+{
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(message); h; h = CMSG_NXTHDR(message, h)) {
+		size_t n = h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS ?
+				   (h->cmsg_len - CMSG_LEN(0)) / sizeof(int) :
+				   0;
+
+		for (size_t i = 0; i < n; i++) {
+			close_sent(c);
+			memcpy(&c->sent_fd, CMSG_DATA(h) + i * sizeof(int), sizeof(int));
+		}
+	}
+	if (message->msg_flags & MSG_CTRUNC)
+		close_sent(c);
+}
+
+/* As recv(). Where no descriptors are wanted the kernel throws them away. */
+static ssize_t receive_into(struct mls_client *c, void *to, size_t size)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec bytes = { to, size };
+	struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (c->server->options.descriptors) {
+		message.msg_control = &control;
+		/* Without the padding, in which there would be room for a second one. */
+		message.msg_controllen = CMSG_LEN(sizeof(int));
+	}
+	n = recvmsg(c->fd, &message, MSG_CMSG_CLOEXEC);
+	if (n >= 0 && message.msg_control)
+		keep_descriptors(c, &message);
+	return n;
+}
+
 static void receive(struct mls_client *c)
 {
 	const struct mls_server_options *o = &c->server->options;
-	ssize_t n = recv(c->fd, c->in + c->n_in, o->longest + 1 - c->n_in, 0);
+	ssize_t n = receive_into(c, c->in + c->n_in, o->longest + 1 - c->n_in);
 
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)

@@ -38,6 +38,8 @@ struct mls_client;
  * @refuse:  a message became longer than @longest: what to say before the
  *           connection is closed, a static string
  * @owner:   only root and we ourselves may connect to a Unix socket
+ * @descriptors: a message at a Unix socket may come with a descriptor, see
+ *           mls_server_take(); false: those that come are closed unseen
  * @context: for the functions
  */
 struct mls_server_options {
@@ -47,6 +49,7 @@ struct mls_server_options {
 	void (*gone)(void *context, struct mls_client *client);
 	const char *refuse;
 	bool owner;
+	bool descriptors;
 	void *context;
 };
 
@@ -84,6 +87,15 @@ void mls_server_poll(struct mls_server *server);
  * @last: close the connection behind it
  */
 void mls_server_answer(struct mls_client *client, const char *data, size_t n, bool last);
+
+/**
+ * mls_server_take() - the descriptor that came with a message, for @handle to ask
+ *
+ * One that nobody takes before @handle returns is closed, and so are several that
+ * come at once.
+ * Return: the descriptor, to be closed; -1: there was none.
+ */
+int mls_server_take(struct mls_client *client);
 
 /** mls_server_close() - and remove the socket's file; NULL is allowed */
 void mls_server_close(struct mls_server *server);

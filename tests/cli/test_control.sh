@@ -157,11 +157,10 @@ model mode active >/dev/null
 same "a model that refuses everything is refused on trial, with status 3" 3 "$(status_of model swap "$models/refuse" --trial 0.3)"
 same "and never decided" 0 "$(stats --json | value 'd["refused"]')"
 same "a broken model is refused with status 1" 1 "$(status_of model swap "$models/broken")"
+same "the scheduler does not even hear of it, unless it is told to read it by itself" "0 broken" "$(
+	model status --json | value 'sum(swap["outcome"] == "broken" for swap in d["history"])') $(
+	ask "{\"request\":\"swap\",\"path\":\"$models/broken\"}" | value 'd["swap"]["outcome"]')"
 same "a model that is not there is refused with status 1" 1 "$(status_of model swap "$models/nothing")"
-# This stand-in has no sandbox; with it a Keras model is refused, which tests/vm/test_sandbox.sh shows.
-keras=$PWD/tests/golden/keras/models/tf221-keras3-h5/model.h5
-same "without the sandbox a Keras model is taken" "0 $keras" \
-	"$(status_of model swap "$keras" --now --watch-after 0) $(model status --json | value 'd["slots"][d["active_slot"]]["path"]')"
 model swap "$models/accept" --now --watch-after 0 >/dev/null
 same "a model that disagrees too much is refused" 3 "$(status_of model swap "$models/refuse" --trial 0.3 --max-refusals 100)"
 same "within the limits it is activated" 0 "$(status_of model swap $default --trial 0.3 --max-disagreement 100 --watch-after 0.3)"
@@ -308,6 +307,170 @@ for engine in kernel native; do
 		"$(status_of model swap "$models/future" "${now[@]}") $(offers)"
 	end
 done
+
+# A model of any format is read by the client, outside of the sandbox, and sent.  What the scheduler then has is what it has
+# of the same model where it may read everything by itself.
+tuned own '["fork-in-place", "ask-again"]' '[100, 300.5, 500]'
+python3 - "$models/own/assets/mlsched.json" <<'END'
+import json, sys
+d = json.load(open(sys.argv[1]))
+d["threshold"], d["provenance"] = 0.625, {"data": "mine", "rows": 7}
+json.dump(d, open(sys.argv[1], "w"))
+END
+elsewhere=$tap_tmp/elsewhere
+mkdir "$elsewhere"
+check "models of every format that is written lie elsewhere" sh -c '
+	for to in saved own.onnx own.h5 own.keras; do "$0" convert -q "$1/own" "$2/$to" || exit; done
+	for to in default.onnx default.h5 default.keras; do "$0" convert -q models/default "$2/$to" || exit; done' \
+	"$MLSCHED" "$models" "$elsewhere"
+cp tests/golden/keras/models/tf221-keras3-h5/model.h5 "$models/inside.h5"
+golden=$PWD/tests/golden
+sent=("$elsewhere"/{saved,own.onnx,own.h5,own.keras}
+	"$golden"/keras/models/{tf215-keras2-h5/model.h5,tf215-keras2-keras/model.keras,tf215-keras2-norm-h5/model.h5}
+	"$golden"/keras/models/{tf221-keras3-keras/model.keras,tf221-keras3-norm-keras/model.keras,tf221-keras3-weights-h5/model.weights.h5}
+	"$golden"/onnx/models/onnx-torch215/model.onnx "$golden"/tflite/models/tf221-tflite/model.tflite
+	"$golden"/savedmodel/models/tf221-keras3-norm-savedmodel/model "$models/inside.h5")
+active() { model status --json | value 'json.dumps(d["slots"][d["active_slot"]], sort_keys=True)'; }
+by_path() { # FILE: the request that names a path and sends nothing
+	ask "{\"request\":\"swap\",\"path\":\"$1\",\"now\":true,\"limits\":{\"watch\":0}}"
+}
+for engine in native kernel; do
+	computed=()
+	# An engine of user space keeps to the inputs that it has.
+	if [ $engine = kernel ]; then
+		sent+=("$elsewhere"/default.{onnx,h5,keras} "$PWD/models/default")
+	else
+		computed=(--engine native)
+	fi
+	begin --model "$models/accept" "${computed[@]}"
+	known=()
+	for file in "${sent[@]}"; do
+		by_path "$file" >"$tap_tmp/answer"
+		known+=("$(value 'd["ok"]' <"$tap_tmp/answer") $(active)")
+	done
+	end
+	begin -v --sandbox --model "$models/accept" "${computed[@]}"
+	for i in "${!sent[@]}"; do
+		file=${sent[i]}
+		same "engine $engine: sent into the sandbox: ${file#"$golden/"}" "0 ${known[i]#True }" "$(status_of model swap "$file" "${now[@]}") $(active)"
+	done
+	same "engine $engine: each of them stood there under its own name" "${#sent[@]}" \
+		"$(printf '%s\n' "${known[@]}" | grep -c "^True .*\"path\": \"/")"
+	if grep -q "system calls: filtered" "$tap_tmp/fake.stderr"; then
+		same "engine $engine: what is only named is read inside, where a Keras file cannot be: it says what to do" True \
+			"$(by_path "$models/inside.h5" | value 'not d["ok"] and "the sandbox of a running scheduler starts none: `mlsched model swap` reads it elsewhere and sends it" in d["error"]')"
+	else
+		skip "engine $engine: a Keras file that is only named" "nothing filters system calls here"
+	fi
+	if grep -q "Landlock [1-9]" "$tap_tmp/fake.stderr"; then
+		same "engine $engine: and nothing is read elsewhere" True "$(by_path "$elsewhere/own.onnx" | value 'not d["ok"] and "Permission denied" in d["error"]')"
+	else
+		skip "engine $engine: a model elsewhere that is only named" "nothing guards files here"
+	fi
+	end
+done
+
+# Meta data that are too long to be sent: the scheduler reads the directory by itself, as far as it may.
+cp -r "$models/own" "$models/long"
+python3 - "$models/long/assets/mlsched.json" <<'END'
+import json, sys
+d = json.load(open(sys.argv[1]))
+d["provenance"] = {"losses": list(range(30000))}
+json.dump(d, open(sys.argv[1], "w"))
+END
+begin --sandbox --model "$models/accept"
+long() { model swap "$models/long" "${now[@]}" 2>"$tap_tmp/long" && grep -q "is the provenance that long?; the scheduler is told to read it by itself" "$tap_tmp/long"; }
+check "a model with more meta data than is sent is read by the scheduler" long
+same "and decides" "$models/long" "$(model status --json | value 'd["slots"][d["active_slot"]]["path"]')"
+
+# Nothing that is sent is believed.
+cat >"$tap_tmp/hostile.py" <<'END'
+import fcntl, json, os, random, socket, sys
+
+path, pid, model = sys.argv[1], sys.argv[2], open(sys.argv[3], "rb").read()
+SEALS = 2 | 4 | 8  # shrink, grow, write
+N = 60
+
+
+def files():
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def memory(content, seals=SEALS):
+    fd = os.memfd_create("x", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.write(fd, content)
+    fcntl.fcntl(fd, 1033, seals)
+    return fd
+
+
+def ask(fds, request={}):
+    request = {"request": "swap", "path": "/sent", "sent": True, "now": True, "limits": {"watch": 0}} | request
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)  # waits for a place in the queue, which it would not with a time limit
+        s.settimeout(60)
+        socket.send_fds(s, [json.dumps(request).encode() + b"\n"], fds)
+        for fd in set(fds):
+            os.close(fd)
+        return json.loads(s.makefile().readline())
+
+
+def refused(why, fds, **request):
+    answer = ask(fds, request)
+    assert not answer["ok"] and why in answer["error"], answer
+
+
+before = ask([], {"request": "status"})["active_slot"]
+open_files = files()
+refused("found none or several", [])
+fd = memory(model)
+refused("found none or several", [fd, fd])
+refused('expected true or false as "sent"', [memory(model)], sent=1)
+refused("absolute path", [memory(model)], path="sent")
+refused("something else", [os.open("/dev/zero", os.O_RDONLY)])
+refused("something else", [os.open(sys.argv[3], os.O_RDONLY)])
+refused("something else", [os.open("/", os.O_RDONLY)])
+refused("something else", [os.pipe()[0]])
+refused("can still be changed", [memory(model, 0)])
+refused("can still be changed", [memory(model, 8)])
+refused("found 0", [memory(b"")])
+refused("found 4194305", [memory(bytes((4 << 20) + 1))])
+refused("Invalid ONNX format: /sent, as it was sent:", [memory(b"nonsense")])
+refused("Invalid ONNX format", [memory(bytes(4 << 20))])
+refused("Invalid ONNX format", [memory(model[:-1])])
+seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
+print("SEED", seed)
+random.seed(seed)
+taken = 0
+for i in range(N):
+    damaged = bytearray(model)
+    for _ in range(random.randint(1, 8)):
+        damaged[random.randrange(len(damaged))] = random.randrange(256)
+    answer = ask([memory(damaged)])
+    assert answer["ok"] or answer["error"], answer
+    taken += answer["ok"]
+print(taken, "of", N, "were models all the same")
+# What comes with other requests, or is not said to come, is nobody's.
+assert ask([memory(model)], {"request": "status"})["ok"]
+assert not ask([memory(model)], {"sent": False, "path": "/nowhere"})["ok"]
+answer = ask([memory(model)])
+assert answer["ok"] and answer["swap"]["path"] == "/sent", answer
+# Half a request with a descriptor, and gone.
+for i in range(40):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        socket.send_fds(s, [b'{"request":'], [0])
+# It sees one after the other that they are gone, between its answers.
+for i in range(1000):
+    assert ask([], {"request": "status"})["ok"]
+    if files() <= open_files + 1:
+        break
+else:
+    sys.exit(f"open: {open_files} before, now {os.listdir(f'/proc/{pid}/fd')}")
+END
+check "no descriptor, several, none of a sealed file in memory, damaged models: each is refused, and nothing stays open" \
+	timeout 300 python3 "$tap_tmp/hostile.py" "$tap_tmp/run/s" "$job" "$elsewhere/own.onnx"
+same "after that it serves as before" "0 $models/accept" "$(status_of model swap "$models/accept" "${now[@]}") $(model status --json | value 'd["slots"][d["active_slot"]]["path"]')"
+end
 
 # The same by an engine of user space, whose models lie in the daemon.
 begin --model "$models/accept" --engine native

@@ -7,7 +7,8 @@
  *
  *	fake_scx OPTION...      those of mlsched run's control, --model PATH, and
  *	                        --engine NAME: one of user space, which is asked as
- *	                        the daemon asks it, but answers at once
+ *	                        the daemon asks it, but answers at once, and
+ *	                        --sandbox: what `mlsched run` gives up is given up
  *
  * FAKE_SLOW_SLOT=N: tasks wait long while slot N decides.  FAKE_PUT_ERROR=1:
  * what is read back is not what was written.  Ends with SIGTERM.
@@ -312,6 +313,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 't':
 		o->tensorflow_library = arg;
 		return 0;
+	case 's':
+		o->no_sandbox = false;
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -371,6 +375,7 @@ int main(int argc, char **argv)
 		{ "model", 'm', "PATH", 0, NULL, 0 },
 		{ "engine", 'e', "NAME", 0, NULL, 0 },
 		{ "tensorflow-library", 't', "PATH", 0, NULL, 0 },
+		{ "sandbox", 's', NULL, 0, NULL, 0 },
 		{ 0 },
 	};
 	static const struct argp_child children[] = {
@@ -380,7 +385,12 @@ int main(int argc, char **argv)
 	};
 	static const struct argp argp = { options, parse, NULL, NULL, children, NULL, NULL };
 	static struct mls_scx scx = { .active = -1, .candidate = -1, .mode = MLS_POLICY_ACTIVE };
-	struct run_options o = { .common.command = argv[0], .control = RUN_CONTROL_OPTIONS };
+	struct run_options o = {
+		.common.command = argv[0],
+		.backend = "scx",
+		.no_sandbox = true,
+		.control = RUN_CONTROL_OPTIONS,
+	};
 	struct run_view view = { .common = &o.common };
 	struct run_control *control = NULL;
 	struct mlsched_error err;
@@ -403,6 +413,9 @@ int main(int argc, char **argv)
 		ret = run_control_start(control, &scx, scx.requests, mls_now_ns(), &err);
 	if (ret)
 		return cli_fail(&o.common, "%s", err.message);
+	o.engine = o.engine ? o.engine : "kernel";
+	if (run_sandbox(&o) != CLI_OK)
+		return CLI_FAILURE;
 	cli_json(run_control_json(control));
 	ret = serve(control, signalfd(-1, &set, SFD_CLOEXEC));
 	run_control_close(control);

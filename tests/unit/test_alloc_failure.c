@@ -37,6 +37,7 @@
 
 #include "src/formats/format.h"
 #include "src/formats/onnx.h"
+#include "src/host/sent.h"
 #include "tests/lib/tflite.h"
 
 #define MODELS "tests/golden/savedmodel/models/"
@@ -575,6 +576,55 @@ static void load_of_onnx_allocates_no_more_than_eight_times_the_file_and_a_mebib
 	assert_int_equal(mls_onnx_save(old_model, onnx_target, 0, NULL), 0);
 }
 
+/* ---- sending ------------------------------------------------------------------------------ */
+
+/* Fails the n-th of what @left counts while a model is sent; false when there was no n-th. */
+static bool fail_sent(long *left, long n, int code)
+{
+	long blocks = live_blocks, files = open_files;
+	struct mlsched_model *model = NULL;
+	struct mlsched_error err = { 0 };
+	bool reached;
+	int ret, fd;
+
+	*left = n;
+	ret = mls_sent_make(new_model, "/new", &err, &fd);
+	if (!ret) {
+		ret = mls_sent_check(fd, &err);
+		if (ret)
+			close(fd);
+		else
+			ret = mls_sent_read(fd, "/new", &err, &model);
+	}
+	reached = *left < 0;
+	*left = -1;
+	if (ret == 0) {
+		assert_int_equal(mlsched_model_checksum(model), mlsched_model_checksum(new_model));
+		mlsched_model_free(model);
+	} else {
+		assert_int_equal(err.code, ret);
+		if (ret != code)
+			fail_msg("failure %ld: expected %d, found %d: %s", n, code, ret,
+				 err.message);
+	}
+	assert_int_equal(live_blocks, blocks);
+	assert_int_equal(open_files, files);
+	return reached;
+}
+
+static void every_failure_of_sending_a_model_is_reported_and_leaks_nothing(void **state)
+{
+	long n = 0, calls = 0;
+
+	(void)state;
+	while (fail_sent(&allocations_left, n, -ENOMEM))
+		n++;
+	while (fail_sent(&calls_left, calls, -EIO))
+		calls++;
+	/* A file in memory, its content, two looks at its size, reading and closing it. */
+	assert_true(n >= 4 && calls >= 6);
+}
+
 /* ---- saving ------------------------------------------------------------------------------ */
 
 /* What is saved as what: a directory, or a file. */
@@ -849,6 +899,7 @@ int main(void)
 		cmocka_unit_test(file_that_shrinks_while_it_is_read_is_an_error),
 		cmocka_unit_test(socket_that_ends_in_an_answer_is_an_error),
 		cmocka_unit_test(every_failing_system_call_of_load_is_reported_and_leaks_nothing),
+		cmocka_unit_test(every_failure_of_sending_a_model_is_reported_and_leaks_nothing),
 		cmocka_unit_test(every_failing_allocation_of_save_keeps_the_old_model),
 		cmocka_unit_test(every_failing_system_call_of_save_leaves_old_or_new),
 		cmocka_unit_test(model_is_the_same_when_writes_come_in_pieces_or_are_interrupted),

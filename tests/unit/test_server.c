@@ -38,6 +38,7 @@
  * @handled:  messages
  * @last:     the last one, of @n_last bytes
  * @gone:     clients that left before they were answered
+ * @takes:    what comes with a message is taken, to @taken: -1, or a descriptor
  */
 struct state {
 	char directory[64];
@@ -49,6 +50,8 @@ struct state {
 	size_t n_last;
 	struct mls_client *waiting;
 	int gone;
+	bool takes;
+	int taken;
 };
 
 static size_t line_length(const char *data, size_t n)
@@ -78,6 +81,8 @@ static void handle(void *context, struct mls_client *client, const char *message
 	memcpy(s->last, message, n + 1);
 	s->n_last = n;
 	assert_int_equal(message[n], '\0');
+	if (s->takes)
+		s->taken = mls_server_take(client);
 	if (s->answers)
 		answer(client, message, n);
 	else
@@ -93,7 +98,7 @@ static void gone(void *context, struct mls_client *client)
 		s->waiting = NULL;
 }
 
-static void open_server(struct state *s, struct mls_server **server)
+static void open_server(struct state *s, bool descriptors, struct mls_server **server)
 {
 	const struct mls_server_options options = {
 		.longest = LONGEST,
@@ -102,6 +107,7 @@ static void open_server(struct state *s, struct mls_server **server)
 		.gone = gone,
 		.refuse = REFUSED,
 		.owner = true,
+		.descriptors = descriptors,
 		.context = s,
 	};
 	struct mlsched_error err;
@@ -119,7 +125,7 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(s->directory));
 	assert_int_equal(chmod(s->directory, 0755), 0);
 	snprintf(s->path, sizeof(s->path), "%s/s", s->directory);
-	open_server(s, &s->server);
+	open_server(s, true, &s->server);
 	assert_int_equal(mls_server_listen_unix(s->server, s->path, 0600, &err), 0);
 	*state = s;
 	return 0;
@@ -203,6 +209,162 @@ static const char *heard(int fd)
 	}
 	text[n] = '\0';
 	return text;
+}
+
+/* ---- descriptors ------------------------------------------------------------------------ */
+
+/* A message with the same descriptor @n times. */
+static void say_with(struct state *s, int fd, const char *text, int sent, int n)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(3 * sizeof(int))];
+	} control = { .space = { 0 } };
+	struct iovec bytes = { (char *)text, strlen(text) };
+	struct msghdr message = {
+		.msg_iov = &bytes,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_SPACE((size_t)n * sizeof(int)),
+	};
+
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
+	for (int i = 0; i < n; i++)
+		memcpy(CMSG_DATA(&control.header) + (size_t)i * sizeof(int), &sent, sizeof(int));
+	assert_int_equal(sendmsg(fd, &message, MSG_NOSIGNAL), bytes.iov_len);
+	serve(s);
+}
+
+/* The reading end of a pipe in which nobody has written. */
+static int make_pipe(int *writes)
+{
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	*writes = ends[1];
+	return ends[0];
+}
+
+/* Nobody has the reading end any more. */
+static bool is_closed(int writes)
+{
+	struct pollfd fd = { .fd = writes };
+
+	return poll(&fd, 1, 0) == 1 && fd.revents & POLLERR;
+}
+
+static void a_descriptor_comes_with_its_message(void **state)
+{
+	struct state *s = *state;
+	int fd = new_client(s), writes, reads = make_pipe(&writes);
+	char byte;
+
+	s->takes = true;
+	/* In two pieces: it is there when the message is whole. */
+	say_with(s, fd, "wi", reads, 1);
+	assert_int_equal(s->handled, 0);
+	say_text(s, fd, "th\n");
+	assert_string_equal(heard(fd), "<with>\n");
+	assert_true(s->taken >= 0 && s->taken != reads);
+	assert_int_equal(fcntl(s->taken, F_GETFD), FD_CLOEXEC);
+	close(reads);
+	assert_int_equal(write(writes, "x", 1), 1);
+	assert_int_equal(read(s->taken, &byte, 1), 1);
+	close(s->taken);
+	assert_true(is_closed(writes));
+	/* The next one has none. */
+	say_text(s, fd, "without\n");
+	assert_int_equal(s->taken, -1);
+	close(writes);
+	close(fd);
+}
+
+static void a_descriptor_that_nobody_takes_is_closed(void **state)
+{
+	struct state *s = *state;
+	int fd = new_client(s), writes, reads = make_pipe(&writes);
+
+	say_with(s, fd, "unwanted\n", reads, 1);
+	close(reads);
+	assert_string_equal(heard(fd), "<unwanted>\n");
+	assert_true(is_closed(writes));
+	close(writes);
+	close(fd);
+}
+
+static void of_several_descriptors_none_is_taken(void **state)
+{
+	struct state *s = *state;
+	int fd = new_client(s), writes, reads = make_pipe(&writes);
+
+	s->takes = true;
+	for (int n = 2; n <= 3; n++) {
+		s->taken = 0;
+		say_with(s, fd, "many\n", reads, n);
+		assert_string_equal(heard(fd), "<many>\n");
+		assert_int_equal(s->taken, -1);
+	}
+	close(reads);
+	assert_true(is_closed(writes));
+	close(writes);
+	close(fd);
+}
+
+static void of_descriptors_with_pieces_the_last_one_counts(void **state)
+{
+	struct state *s = *state;
+	int fd = new_client(s), first, last, reads = make_pipe(&first);
+
+	s->takes = true;
+	say_with(s, fd, "pie", reads, 1);
+	close(reads);
+	assert_false(is_closed(first));
+	reads = make_pipe(&last);
+	say_with(s, fd, "ces\n", reads, 1);
+	close(reads);
+	assert_true(is_closed(first));
+	assert_false(is_closed(last));
+	close(s->taken);
+	close(first);
+	close(last);
+	close(fd);
+}
+
+static void a_client_that_leaves_takes_its_descriptor_along(void **state)
+{
+	struct state *s = *state;
+	int fd = new_client(s), writes, reads = make_pipe(&writes);
+
+	say_with(s, fd, "not who", reads, 1);
+	close(reads);
+	assert_false(is_closed(writes));
+	close(fd);
+	serve(s);
+	assert_true(is_closed(writes));
+	close(writes);
+}
+
+static void a_server_that_wants_no_descriptors_gets_none(void **state)
+{
+	struct state *s = *state;
+	struct mlsched_error err;
+	int fd, writes, reads;
+
+	mls_server_close(s->server);
+	open_server(s, false, &s->server);
+	assert_int_equal(mls_server_listen_unix(s->server, s->path, 0600, &err), 0);
+	fd = new_client(s);
+	reads = make_pipe(&writes);
+	s->takes = true;
+	say_with(s, fd, "hello\n", reads, 1);
+	close(reads);
+	assert_string_equal(heard(fd), "<hello>\n");
+	assert_int_equal(s->taken, -1);
+	assert_true(is_closed(writes));
+	close(writes);
+	close(fd);
 }
 
 /* ---- messages -------------------------------------------------------------------------- */
@@ -566,7 +728,7 @@ static void a_path_is_taken_from_nobody_who_listens(void **state)
 	char path[160];
 	int fd;
 
-	open_server(s, &other);
+	open_server(s, true, &other);
 	assert_int_equal(mls_server_listen_unix(other, s->path, 0600, &err), -EADDRINUSE);
 	assert_non_null(strstr(err.message, s->path));
 	mls_server_close(other);
@@ -577,7 +739,7 @@ static void a_path_is_taken_from_nobody_who_listens(void **state)
 	assert_string_equal(heard(fd), "<mine>\n");
 	close(fd);
 
-	open_server(s, &other);
+	open_server(s, true, &other);
 	snprintf(path, sizeof(path), "%s/file", s->directory);
 	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	close(fd);
@@ -608,14 +770,14 @@ static void a_socket_that_was_left_behind_is_replaced(void **state)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
-	open_server(s, &other);
+	open_server(s, true, &other);
 	assert_int_equal(mls_server_listen_unix(other, address.sun_path, 0600, &err), 0);
 	fd = connect_to(address.sun_path);
 	close(fd);
 	mls_server_close(other);
 	assert_int_equal(rmdir(directory), 0);
 
-	open_server(s, &other);
+	open_server(s, true, &other);
 	assert_int_equal(mls_server_listen_unix(other, address.sun_path, 0600, &err), 0);
 	assert_int_equal(stat(directory, &st), 0);
 	mls_server_close(other);
@@ -660,7 +822,7 @@ static void a_port_answers_too(void **state)
 	struct pollfd answered;
 	int fd;
 
-	open_server(s, &s->server);
+	open_server(s, true, &s->server);
 	assert_int_equal(mls_server_listen_tcp(s->server, "localhost", 0, &err), -EINVAL);
 	assert_int_equal(mls_server_listen_tcp(s->server, "127.0.0.1", 0, &err), 0);
 	address.sin_port = htons(mls_server_port(s->server));
@@ -684,6 +846,12 @@ static void a_port_answers_too(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_descriptor_comes_with_its_message),
+		TEST(a_descriptor_that_nobody_takes_is_closed),
+		TEST(of_several_descriptors_none_is_taken),
+		TEST(of_descriptors_with_pieces_the_last_one_counts),
+		TEST(a_client_that_leaves_takes_its_descriptor_along),
+		TEST(a_server_that_wants_no_descriptors_gets_none),
 		TEST(a_message_is_answered),
 		TEST(a_message_in_pieces_is_handled_when_it_is_whole),
 		TEST(messages_in_one_piece_are_answered_in_order),
