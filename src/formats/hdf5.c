@@ -265,6 +265,13 @@ int mls_h5_put_group(struct mls_h5 *h5, const char *path)
 	return put(h5, &frame, path, NULL, NULL, 0);
 }
 
+int mls_h5_put_link(struct mls_h5 *h5, const char *path, const char *to)
+{
+	struct mls_h5_frame frame = { .what = MLS_H5_ASK_PUT_LINK };
+
+	return put(h5, &frame, path, NULL, to, strlen(to) + 1);
+}
+
 int mls_h5_put_text(struct mls_h5 *h5, const char *object, const char *attribute, const char *text)
 {
 	struct mls_h5_frame frame = { .what = MLS_H5_ASK_PUT_TEXT };

@@ -107,6 +107,9 @@ int mls_h5_make(const struct mls_blob *file, struct mls_arena *arena, struct mls
 /** mls_h5_put_group() - the group above it is there already */
 int mls_h5_put_group(struct mls_h5 *h5, const char *path);
 
+/** mls_h5_put_link() - what is at @to is to be found at @path as well; the group above that is there */
+int mls_h5_put_link(struct mls_h5 *h5, const char *path, const char *to);
+
 /** mls_h5_put_text() - an attribute that is one string of any length; "" is the root */
 int mls_h5_put_text(struct mls_h5 *h5, const char *object, const char *attribute, const char *text);
 

@@ -26,6 +26,7 @@ enum mls_h5_question {
 	/* Of a file that is made, instead of those above: */
 	MLS_H5_ASK_MAKE, /* format, path */
 	MLS_H5_ASK_PUT_GROUP, /* path */
+	MLS_H5_ASK_PUT_LINK, /* path, the group or tensor that is to be found there, too */
 	MLS_H5_ASK_PUT_TEXT, /* object, attribute, text */
 	MLS_H5_ASK_PUT_TEXTS, /* object, attribute, texts; @values[0] of them */
 	MLS_H5_ASK_PUT_TENSOR, /* path, float32; @values: rank and dims */

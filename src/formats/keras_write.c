@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writing Keras models: .h5 as Keras 2 lays it out, which Keras 3 reads as well, and
- * .keras of Keras 3.  Either is a Sequential model of an input, a Normalization in
- * front if the model has one, and a Dense layer for each of ours; activations that Keras
- * 2 knows as layers only are layers behind it.  Weights are bit by bit what they are.
+ * Writing Keras models, .h5 and .keras, which Keras 2 and Keras 3 both read.  The .h5 is
+ * laid out as Keras 2 does it, which Keras 3 reads as well.  The .keras says nothing that
+ * only one of them understands: no InputLayer, whose argument has another name in either,
+ * but the shape for which the model is to be built; and the weights are found at the
+ * paths of Keras 3, which are those of Keras 2.13 to 2.15, and at those of Keras 2.12.
+ *
+ * Either is a Sequential model with a Normalization in front if the model has one, and a
+ * Dense layer for each of ours; activations that Keras 2 knows as layers only are layers
+ * behind it.  Weights are bit by bit what they are.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -19,11 +24,13 @@
 #include "src/formats/zip.h"
 #include "src/util/error.h"
 
-/* What the files say that they are of: the first of Keras 3, and the Keras 2 that TensorFlow 2.12 has. */
+/* What the files say that they are of: the Keras 2 that TensorFlow 2.12 has, and the first of Keras 3. */
 #define VERSION_H5    "2.12.0"
 #define VERSION_KERAS "3.0.0"
 #define MODEL_NAME    "mlsched"
 #define INPUT_NAME    "features"
+/* Where Keras 2.12 has the layers in a .keras. */
+#define OLD_LAYERS "_layer_checkpoint_dependencies"
 /* Keras divides by no less, whatever the variance. */
 #define MIN_DEVIATION 1e-7f
 /* The square of a larger one is none of float32. */
@@ -64,10 +71,10 @@ static int add_layer(struct writer *w, const char *class_name, json_t *config)
 	return json_array_append_new(w->layers, layer) == 0 ? 0 : no_memory(w);
 }
 
+/* Of a .h5, where every Keras takes it. */
 static int add_input(struct writer *w)
 {
-	json_t *config = json_pack("{s:[n, i], s:s, s:s}",
-				   w->archive ? "batch_shape" : "batch_input_shape",
+	json_t *config = json_pack("{s:[n, i], s:s, s:s}", "batch_input_shape",
 				   (int)mlsched_model_inputs(w->model), "dtype", "float32", "name",
 				   INPUT_NAME);
 
@@ -147,12 +154,10 @@ static int add_activation(struct writer *w, const char *dense, const struct mlsc
 					   "trainable", 1, "dtype", "float32", "max_value", 6.0,
 					   "negative_slope", 0.0, "threshold", 0.0));
 	case MLSCHED_LEAKY_RELU:
-		/* Keras 3 reads the old name in a .h5. */
+		/* Keras 3 takes the old name, too. */
 		return add_layer(w, "LeakyReLU",
 				 json_pack("{s:s, s:b, s:s, s:f}", "name", name, "trainable", 1,
-					   "dtype", "float32",
-					   w->archive ? "negative_slope" : "alpha",
-					   (double)layer->alpha));
+					   "dtype", "float32", "alpha", (double)layer->alpha));
 	case MLSCHED_ELU:
 		return add_layer(w, "ELU",
 				 json_pack("{s:s, s:b, s:s, s:f}", "name", name, "trainable", 1,
@@ -187,7 +192,7 @@ static int add_layers(struct writer *w)
 	w->layers = json_array();
 	if (!w->layers)
 		return no_memory(w);
-	ret = add_input(w);
+	ret = w->archive ? 0 : add_input(w);
 	if (!ret)
 		ret = add_normalization(w);
 	for (uint32_t i = 0; !ret && mlsched_model_layer(w->model, i, &layer) == 0; i++)
@@ -204,7 +209,9 @@ static int make_config(struct writer *w, const char **text)
 
 	if (w->archive && model &&
 	    (json_object_set_new(model, "module", json_string("keras")) != 0 ||
-	     json_object_set_new(model, "registered_name", json_null()) != 0)) {
+	     json_object_set_new(model, "registered_name", json_null()) != 0 ||
+	     json_object_set_new(json_object_get(model, "config"), "build_input_shape",
+				 json_pack("[n, i]", (int)mlsched_model_inputs(w->model))) != 0)) {
 		json_decref(model);
 		return no_memory(w);
 	}
@@ -290,12 +297,30 @@ static int put_all_named(struct writer *w)
 	return ret ? ret : mls_h5_put_texts(w->h5, "model_weights", "layer_names", &names);
 }
 
+/*
+ * Keras 2.12 finds a layer where it meets it first, in a list that has each of those with
+ * weights twice, counted on in between; and it wants the model's own variables, of which
+ * there are none.
+ */
+static int put_old_path(struct writer *w, uint32_t index, const char *group)
+{
+	char name[32];
+	const char *path =
+		mls_arena_printf(&w->arena, OLD_LAYERS "/%s", dense_name(2 * index, name));
+
+	return path && group ? mls_h5_put_link(w->h5, path, group) : no_memory(w);
+}
+
 /* model.weights.h5: layers/dense_1/vars/0 and 1. */
 static int put_all_counted(struct writer *w)
 {
 	struct mlsched_layer layer;
 	int ret = put_group(w, "layers");
 
+	if (!ret)
+		ret = put_group(w, OLD_LAYERS);
+	if (!ret)
+		ret = put_group(w, "vars");
 	for (uint32_t i = 0; !ret && mlsched_model_layer(w->model, i, &layer) == 0; i++) {
 		char name[32];
 		const char *group = mls_arena_printf(&w->arena, "layers/%s", dense_name(i, name));
@@ -310,6 +335,8 @@ static int put_all_counted(struct writer *w)
 		if (!ret && layer.bias)
 			ret = put_tensor(w, mls_arena_printf(&w->arena, "%s/1", variables),
 					 layer.n_out, 0, layer.bias);
+		if (!ret)
+			ret = put_old_path(w, i, group);
 	}
 	return ret;
 }

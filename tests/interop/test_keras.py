@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Keras files that mlsched writes, in the hands of Keras 2 (TensorFlow 2.12) and Keras 3 (2.21).
 
-1. Either loads our .h5, Keras 3 our .keras as well, and computes what mlsched does, for a batch
-   and for a single row.
+1. Either loads our .h5 and our .keras, and computes what mlsched does, for a batch and for a
+   single row.
 2. What Keras then saves itself, as .h5 and as .keras, is read back with the same weights, bit by
    bit: nothing was lost on the way there, nor on the way back.
 
@@ -98,9 +98,7 @@ def main() -> None:
     print(f"# SEED={seed}")
     with Scratch() as top:
         for environment in installed:
-            # The layout of .keras is that of Keras 3.
-            suffixes = ["h5"] if environment.name == "oldest" else ["h5", "keras"]
-            check(environment, write_all(top / environment.name, suffixes, seed))
+            check(environment, write_all(top / environment.name, ["h5", "keras"], seed))
     tap.finish()
 
 

@@ -129,6 +129,7 @@ struct mls_h5fd_image {
 	F(H5Fflush, int, (mls_hid, int scope))                                                     \
 	F(H5Fget_file_image, ssize_t, (mls_hid, void *, size_t))                                   \
 	F(H5Gcreate2, mls_hid, (mls_hid, const char *, mls_hid, mls_hid, mls_hid))                 \
+	F(H5Lcreate_hard, int, (mls_hid, const char *, mls_hid, const char *, mls_hid, mls_hid))   \
 	F(H5Tcopy, mls_hid, (mls_hid))                                                             \
 	F(H5Tset_size, int, (mls_hid, size_t))                                                     \
 	F(H5Tset_cset, int, (mls_hid, int))                                                        \

@@ -203,6 +203,9 @@ static void serve_writer(struct mls_h5_frame *frame, const char *payload)
 	case MLS_H5_ASK_PUT_GROUP:
 		ret = mls_h5_write_group(first);
 		break;
+	case MLS_H5_ASK_PUT_LINK:
+		ret = mls_h5_write_link(first, text_of(payload, frame->size, 1));
+		break;
 	case MLS_H5_ASK_PUT_TEXT:
 		ret = mls_h5_write_text(first, text_of(payload, frame->size, 1),
 					text_of(payload, frame->size, 2));

@@ -59,6 +59,13 @@ int mls_h5_write_group(const char *path)
 	return group < 0 || api->H5Oclose(group) < 0 ? failed(path) : 0;
 }
 
+int mls_h5_write_link(const char *path, const char *to)
+{
+	return api->H5Lcreate_hard(file, to, file, path, MLS_H5_DEFAULT, MLS_H5_DEFAULT) < 0 ?
+		       failed(path) :
+		       0;
+}
+
 /* Takes @type and @space over. */
 static int write_attribute(const char *object, const char *name, mls_hid type, mls_hid space,
 			   const void *value)

@@ -11,6 +11,9 @@ int mls_h5_write_begin(const struct mls_h5_api *library, const char *path,
 
 int mls_h5_write_group(const char *path);
 
+/** mls_h5_write_link() - what is at @to is at @path as well, once: the file grows by a name */
+int mls_h5_write_link(const char *path, const char *to);
+
 /** mls_h5_write_text() - an attribute; "" is the root */
 int mls_h5_write_text(const char *object, const char *name, const char *text);
 
