@@ -3,31 +3,32 @@
  * How a model does in fixed point: quantised by the ranges that it brings
  * along, whatever the agreement turns out to be.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "src/cli/fixed_point.h"
+#include "src/util/error.h"
 
-/* What there is to say; @why is empty where there is no reason to give. */
-struct outcome {
-	struct mlsched_quantize_report report;
-	bool quantized;
-	bool fits; /* into a slot of the kernel engine */
-	char why[MLSCHED_ERROR_SIZE];
-};
-
-static void find_out(const struct mlsched_model *model, struct outcome *o)
+void cli_fixed_point_find(const struct mlsched_model *model, struct cli_fixed_point *found)
 {
 	struct mlsched_quantize_opts opts = { .size = sizeof(opts), .min_agreement = 0 };
+	struct mlsched_quantize_report *r = &found->report;
 	struct mlsched_error err = { 0 };
 	struct mlsched_qmodel *q;
 
-	memset(o, 0, sizeof(*o));
-	if (mlsched_quantize(model, NULL, 0, &opts, &o->report, &err, &q) == 0) {
-		o->quantized = true;
-		o->fits = mlsched_qmodel_fits_kernel(q, &err) == 0;
+	memset(found, 0, sizeof(*found));
+	if (mlsched_quantize(model, NULL, 0, &opts, r, &err, &q) == 0) {
+		found->quantized = true;
+		found->kernel = mlsched_qmodel_fits_kernel(q, &err) == 0;
 		mlsched_qmodel_free(q);
 	}
-	memcpy(o->why, err.message, sizeof(o->why));
+	if (found->kernel && r->agreement < MLSCHED_MIN_AGREEMENT) {
+		found->kernel = false;
+		mls_error(&err, -ERANGE,
+			  "expected at least %g %% of verdicts as in float32, found %.2f %%",
+			  100 * MLSCHED_MIN_AGREEMENT, 100 * r->agreement);
+	}
+	memcpy(found->why, err.message, sizeof(found->why));
 }
 
 static const char *range_name(enum mlsched_range_source range)
@@ -35,25 +36,25 @@ static const char *range_name(enum mlsched_range_source range)
 	return range == MLSCHED_RANGE_META ? "calibration" : "schema";
 }
 
-void cli_fixed_point_print(const struct mlsched_model *model)
+void cli_fixed_point_print(const struct cli_fixed_point *found)
 {
-	const struct mlsched_quantize_report *r;
-	struct outcome o;
+	const struct mlsched_quantize_report *r = &found->report;
 
-	find_out(model, &o);
-	if (!o.quantized) {
-		printf("fixed point    no: %s\n", o.why);
+	if (!found->quantized) {
+		printf("fixed point    no: %s\n", found->why);
 		return;
 	}
-	r = &o.report;
 	printf("fixed point    %.2f %% of verdicts as in float32, on %zu rows drawn from its %s\n",
 	       100 * r->agreement, r->n_rows, range_name(r->range));
 	printf("               logit off by %.4f of its standard deviation (median; at most "
 	       "%.4f)\n",
 	       r->median_error, r->max_error);
 	if (r->disagreements)
-		printf("               wrong verdicts within %.4f of the threshold\n",
-		       r->worst_margin);
+		printf("               %zu verdict%s change%s, within %.4f of the threshold\n",
+		       r->disagreements, r->disagreements == 1 ? "" : "s",
+		       r->disagreements == 1 ? "s" : "", r->worst_margin);
+	else
+		printf("               no verdict changes\n");
 	printf("               weights of");
 	for (uint32_t l = 0; l <= r->n_hidden; l++)
 		printf("%s %u", l ? "," : "", r->weight_bits[l]);
@@ -63,19 +64,16 @@ void cli_fixed_point_print(const struct mlsched_model *model)
 		printf("               hidden layer %u: %u units, %.0f %% active\n", l, r->units[l],
 		       100 * r->active[l]);
 	printf("kernel engine  %s%s\n",
-	       o.fits ? "takes it" : "does not take it: ", o.fits ? "" : o.why);
+	       found->kernel ? "takes it" : "does not take it: ", found->why);
 }
 
-json_t *cli_fixed_point_json(const struct mlsched_model *model)
+json_t *cli_fixed_point_json(const struct cli_fixed_point *found)
 {
-	const struct mlsched_quantize_report *r;
+	const struct mlsched_quantize_report *r = &found->report;
 	json_t *hidden, *bits;
-	struct outcome o;
 
-	find_out(model, &o);
-	if (!o.quantized)
-		return json_pack("{s:s}", "unavailable", o.why);
-	r = &o.report;
+	if (!found->quantized)
+		return json_pack("{s:s}", "unavailable", found->why);
 	hidden = json_array();
 	bits = json_array();
 	for (uint32_t l = 0; l < r->n_hidden; l++)
@@ -83,11 +81,13 @@ json_t *cli_fixed_point_json(const struct mlsched_model *model)
 							"active", r->active[l]));
 	for (uint32_t l = 0; l <= r->n_hidden; l++)
 		json_array_append_new(bits, json_integer(r->weight_bits[l]));
-	return json_pack("{s:s, s:I, s:f, s:I, s:f, s:f, s:f, s:f, s:i, s:i, s:o, s:o, s:I, s:b}",
-			 "range", range_name(r->range), "rows", (json_int_t)r->n_rows, "agreement",
-			 r->agreement, "disagreements", (json_int_t)r->disagreements, "logit_std",
-			 r->logit_std, "median_error", r->median_error, "max_error", r->max_error,
-			 "worst_margin", r->worst_margin, "inputs", (int)r->n_inputs, "live_inputs",
-			 (int)r->n_live_inputs, "hidden", hidden, "weight_bits", bits, "bytes",
-			 (json_int_t)r->bytes, "kernel_engine", o.fits);
+	return json_pack(
+		"{s:s, s:I, s:f, s:I, s:f, s:f, s:f, s:f, s:i, s:i, s:o, s:o, s:I, s:b, s:o}",
+		"range", range_name(r->range), "rows", (json_int_t)r->n_rows, "agreement",
+		r->agreement, "disagreements", (json_int_t)r->disagreements, "logit_std",
+		r->logit_std, "median_error", r->median_error, "max_error", r->max_error,
+		"worst_margin", r->worst_margin, "inputs", (int)r->n_inputs, "live_inputs",
+		(int)r->n_live_inputs, "hidden", hidden, "weight_bits", bits, "bytes",
+		(json_int_t)r->bytes, "kernel_engine", found->kernel, "kernel_objection",
+		found->kernel ? json_null() : json_string(found->why));
 }

@@ -39,7 +39,8 @@ static const struct argp argp = {
 	.parser = parse,
 	.args_doc = "MODEL",
 	.doc = "Shows what MODEL is: format, producer, layers, feature schema, threshold, checksum, "
-	       "provenance.  With -v also every input.\v"
+	       "provenance; how it does in fixed point, whether mlsched run takes it, and what to do "
+	       "if not.  With -v also every input.\v"
 	       "EXAMPLES\n  mlsched inspect src/model_dir/model_path\n",
 	.children = children,
 };
@@ -57,6 +58,45 @@ static uint32_t all_parameters(const struct mlsched_model *model)
 	for (uint32_t i = 0; mlsched_model_layer(model, i, &layer) == 0; i++)
 		n += parameters_of(&layer);
 	return n;
+}
+
+/**
+ * struct takes - what the scheduler says to a model
+ * @objection: why `mlsched run` does not take it, or ""
+ * @advice:    what to do where it does not, or not with every engine; or ""
+ */
+struct takes {
+	struct cli_fixed_point fixed;
+	char objection[MLSCHED_ERROR_SIZE];
+	const char *advice;
+};
+
+static void find_takes(const struct mlsched_model *model, struct takes *t)
+{
+	struct mlsched_error err = { 0 };
+	bool fits = mlsched_model_fits_scheduler(model, &err) == 0;
+
+	cli_fixed_point_find(model, &t->fixed);
+	snprintf(t->objection, sizeof(t->objection), "%s", err.message);
+	if (fits && t->fixed.kernel)
+		t->advice = "";
+	else if (fits && t->fixed.quantized)
+		t->advice =
+			"mlsched run --engine native computes it outside of the kernel, without "
+			"loss; the kernel's engine takes it if more verdicts agree (weights and "
+			"inputs of smaller ranges, longer training), or fewer units";
+	else if (fits)
+		t->advice =
+			"mlsched run --engine native computes it outside of the kernel; the "
+			"kernel's engine takes relu, leaky_relu, relu6 and linear between layers";
+	else if (mlsched_model_inputs(model) == 15 && !mlsched_model_meta(model)->schema[0])
+		t->advice = "mlsched convert --schema mig15 MODEL OUT, if its inputs are those of "
+			    "mig15 (mlsched inspect -v models/default lists them)";
+	else
+		t->advice =
+			"a network with the inputs of seed10 or mig15 and one output, or two with "
+			"softmax: mlsched train makes one, docs/python.md does in Keras and "
+			"PyTorch";
 }
 
 /* ---- JSON ------------------------------------------------------------------- */
@@ -112,15 +152,22 @@ static json_t *json_mechanisms(const char *names)
 	return list;
 }
 
-/* Why `mlsched run` does not take it, or null. */
-static json_t *json_objection(const struct mlsched_model *model)
+static json_t *json_text(const char *text)
 {
-	struct mlsched_error err;
-
-	return mlsched_model_fits_scheduler(model, &err) ? json_string(err.message) : json_null();
+	return text[0] ? json_string(text) : json_null();
 }
 
-static void print_json(const struct inspect_options *o, const struct mlsched_model *model)
+/* Those of `mlsched run` that compute it. */
+static json_t *json_engines(const struct takes *t)
+{
+	if (t->objection[0])
+		return json_array();
+	return t->fixed.kernel ? json_pack("[s, s]", "kernel", "native") :
+				 json_pack("[s]", "native");
+}
+
+static void print_json(const struct inspect_options *o, const struct mlsched_model *model,
+		       const struct takes *t)
 {
 	const struct mlsched_meta *meta = mlsched_model_meta(model);
 	const struct mlsched_schema *schema = mlsched_schema_find(meta->schema);
@@ -133,7 +180,7 @@ static void print_json(const struct inspect_options *o, const struct mlsched_mod
 	snprintf(checksum, sizeof(checksum), "%08x", mlsched_model_checksum(model));
 	cli_json(json_pack(
 		"{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:s, s:f, s:f, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o, s:o}",
 		"model", o->model, "format", meta->format, "producer", meta->producer, "schema",
 		meta->schema, "schema_version",
 		schema ? json_integer(schema->version) : json_null(), "inputs", (int)n_in,
@@ -145,7 +192,8 @@ static void print_json(const struct inspect_options *o, const struct mlsched_mod
 		meta->n_calibration ?
 			json_pair("min", meta->input_min, "max", meta->input_max, n_in) :
 			json_null(),
-		"fixed_point", cli_fixed_point_json(model), "objection", json_objection(model),
+		"fixed_point", cli_fixed_point_json(&t->fixed), "objection",
+		json_text(t->objection), "engines", json_engines(t), "advice", json_text(t->advice),
 		"mechanisms", meta->tuned ? json_mechanisms(meta->mechanisms) : json_null(),
 		"offers_us",
 		meta->tuned ? json_pack("[f, f, f]", meta->offers_us[0], meta->offers_us[1],
@@ -238,27 +286,37 @@ static void print_inputs(const struct mlsched_model *model)
 	}
 }
 
+static void print_takes(const struct takes *t)
+{
+	cli_fixed_point_print(&t->fixed);
+	if (t->objection[0])
+		printf("mlsched run    does not take it: %s\n", t->objection);
+	else
+		printf("mlsched run    takes it%s\n",
+		       t->fixed.kernel ? "" : " with --engine native");
+	if (t->advice[0])
+		printf("what to do     %s\n", t->advice);
+}
+
 int cli_inspect(int argc, char **argv)
 {
 	struct inspect_options o = { .common.command = argv[0] };
 	struct mlsched_model *model;
 	struct mlsched_error err;
+	struct takes takes;
 
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
 	if (mlsched_model_load(o.model, &err, &model) != 0)
 		return cli_fail(&o.common, "%s", err.message);
+	find_takes(model, &takes);
 	if (o.common.json) {
-		print_json(&o, model);
+		print_json(&o, model, &takes);
 	} else {
 		print_head(&o, model);
 		print_layers(model);
 		putchar('\n');
-		cli_fixed_point_print(model);
-		if (mlsched_model_fits_scheduler(model, &err) == 0)
-			printf("mlsched run    takes it\n");
-		else
-			printf("mlsched run    does not take it: %s\n", err.message);
+		print_takes(&takes);
 		if (o.common.verbosity > 0)
 			print_inputs(model);
 	}

@@ -22,6 +22,22 @@
 static const struct mls_fb_field model_version = { "the schema's version", 0, 4 };
 static const struct mls_fb_field model_description = { "the model's description", 3, 1 };
 
+/*
+ * What TensorFlow's converter says of itself: a FlatBuffer within one of the buffers, as
+ * tensorflow/compiler/mlir/lite/schema/conversion_metadata.fbs has it.
+ */
+#define CONVERSION "CONVERSION_METADATA"
+/* Entries that are looked at; the converter writes two. */
+#define MAX_METADATA 64
+
+static const struct mls_fb_field model_buffers = { "the buffers", 4, 4 };
+static const struct mls_fb_field model_metadata = { "the model's metadata", 6, 4 };
+static const struct mls_fb_field buffer_data = { "a buffer's numbers", 0, 1 };
+static const struct mls_fb_field metadata_name = { "a metadata's name", 0, 1 };
+static const struct mls_fb_field metadata_buffer = { "a metadata's buffer", 1, 4 };
+static const struct mls_fb_field conversion_environment = { "the environment", 0, 4 };
+static const struct mls_fb_field environment_version = { "TensorFlow's version", 0, 1 };
+
 static bool ends_with(const char *text, const char *end)
 {
 	size_t n = strlen(text), size = strlen(end);
@@ -73,10 +89,56 @@ static int open_model(struct mls_fb *fb, const char *path, struct mlsched_error 
 	return 0;
 }
 
+static bool is_text(const struct mls_fb_vector *vector, const char *text)
+{
+	return vector->n == strlen(text) &&
+	       memcmp(vector->fb->data + vector->at, text, vector->n) == 0;
+}
+
+/* The buffer of metadata @entry; false when it is no such, or is damaged. */
+static bool conversion_buffer(const struct mls_fb_vector *buffers, const struct mls_fb_table *entry,
+			      struct mls_fb_vector *content)
+{
+	struct mls_fb_vector name;
+	struct mls_fb_table buffer;
+	int64_t index;
+
+	return mls_fb_vector(entry, &metadata_name, &name) && is_text(&name, CONVERSION) &&
+	       mls_fb_int(entry, &metadata_buffer, 0, &index) && index >= 0 && index < buffers->n &&
+	       mls_fb_element(buffers, (uint32_t)index, &model_buffers, &buffer) &&
+	       mls_fb_vector(&buffer, &buffer_data, content) && content->n;
+}
+
+/* "2.21.0"; "" where the file does not say, or not so that it can be read: nothing depends on it. */
+static void converter_version(const struct mls_fb_table *root, char *version, size_t size)
+{
+	struct mls_fb_vector metadata, buffers, content = { 0 }, text;
+	struct mls_fb_table entry, conversion, environment;
+	bool found = false;
+	struct mls_fb inner;
+
+	version[0] = '\0';
+	if (!mls_fb_vector(root, &model_metadata, &metadata) ||
+	    !mls_fb_vector(root, &model_buffers, &buffers))
+		return;
+	for (uint32_t i = 0; !found && i < metadata.n && i < MAX_METADATA; i++)
+		found = mls_fb_element(&metadata, i, &model_metadata, &entry) &&
+			conversion_buffer(&buffers, &entry, &content);
+	if (!found)
+		return;
+	inner = (struct mls_fb){ .data = content.fb->data + content.at, .size = content.n };
+	if (mls_fb_root(&inner, &conversion) &&
+	    mls_fb_table(&conversion, &conversion_environment, &found, &environment) && found &&
+	    mls_fb_vector(&environment, &environment_version, &text) && text.n)
+		snprintf(version, size, "%.*s", (int)(text.n < size ? text.n : size - 1),
+			 (const char *)inner.data + text.at);
+}
+
 static int fill_meta(const struct mls_fb_table *root, const char *path, struct mlsched_error *err,
 		     uint32_t n_inputs, struct mlsched_meta *meta)
 {
 	struct mls_fb_vector text;
+	char version[24];
 	int n;
 
 	snprintf(meta->format, sizeof(meta->format), "tflite");
@@ -84,8 +146,12 @@ static int fill_meta(const struct mls_fb_table *root, const char *path, struct m
 		snprintf(meta->schema, sizeof(meta->schema), "seed10");
 	if (!mls_fb_vector(root, &model_description, &text))
 		return mls_tflite_damaged(root->fb, path, err);
+	converter_version(root, version, sizeof(version));
 	n = text.n < sizeof(meta->producer) ? (int)text.n : (int)sizeof(meta->producer) - 1;
-	if (n > 0)
+	if (version[0])
+		snprintf(meta->producer, sizeof(meta->producer), "tensorflow %s%s%.*s", version,
+			 n ? ": " : "", n < 24 ? n : 24, (const char *)text.fb->data + text.at);
+	else if (n > 0)
 		snprintf(meta->producer, sizeof(meta->producer), "%.*s", n,
 			 (const char *)text.fb->data + text.at);
 	mls_clean_text(meta->producer);
