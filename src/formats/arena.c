@@ -12,9 +12,12 @@
 
 /* With a sanitizer every piece is a chunk of its own, so that it sees each overrun. */
 #ifdef MLS_SANITIZED
-#define CHUNK 0
+#define CHUNK       0
+#define BOOKKEEPING 0
 #else
-#define CHUNK ((size_t)32 << 10)
+#define CHUNK       ((size_t)32 << 10)
+/* Of a chunk: ours, and malloc()'s. */
+#define BOOKKEEPING (sizeof(struct mls_arena_chunk) + 16)
 #endif
 #define ALIGN 16
 
@@ -25,32 +28,50 @@ struct mls_arena_chunk {
 	_Alignas(ALIGN) char bytes[];
 };
 
+/* A large piece is a chunk of its own, behind the one that small ones are taken from. */
+static struct mls_arena_chunk *add_chunk(struct mls_arena *arena, size_t rounded)
+{
+	size_t left = arena->used < arena->limit ? arena->limit - arena->used : 0;
+	size_t want = rounded > CHUNK / 4 ? rounded : CHUNK;
+	struct mls_arena_chunk *chunk, **link;
+
+	/* Less than a whole chunk where that is all there may be. */
+	if (want > left || BOOKKEEPING > left - want)
+		want = rounded;
+	if (want > left || BOOKKEEPING > left - want) {
+		arena->over_limit = true;
+		return NULL;
+	}
+	chunk = malloc(sizeof(*chunk) + want);
+	if (!chunk) {
+		arena->failed = true;
+		return NULL;
+	}
+	link = want == rounded && arena->chunks ? &arena->chunks->next : &arena->chunks;
+	chunk->next = *link;
+	chunk->size = want;
+	chunk->used = 0;
+	*link = chunk;
+	arena->used += want + BOOKKEEPING;
+	return chunk;
+}
+
 void *mls_arena_alloc(struct mls_arena *arena, size_t size)
 {
 	struct mls_arena_chunk *chunk = arena->chunks;
 	size_t rounded = (size + ALIGN - 1) / ALIGN * ALIGN;
 	void *piece;
 
-	if (rounded < size || rounded > arena->limit - arena->used || arena->used > arena->limit) {
+	if (rounded < size) {
 		arena->over_limit = true;
 		return NULL;
 	}
-	if (!chunk || chunk->size - chunk->used < rounded) {
-		size_t want = rounded > CHUNK ? rounded : CHUNK;
-
-		chunk = malloc(sizeof(*chunk) + want);
-		if (!chunk) {
-			arena->failed = true;
-			return NULL;
-		}
-		chunk->next = arena->chunks;
-		chunk->size = want;
-		chunk->used = 0;
-		arena->chunks = chunk;
-	}
+	if (!chunk || chunk->size - chunk->used < rounded)
+		chunk = add_chunk(arena, rounded);
+	if (!chunk)
+		return NULL;
 	piece = chunk->bytes + chunk->used;
 	chunk->used += rounded;
-	arena->used += rounded;
 	return memset(piece, 0, rounded);
 }
 

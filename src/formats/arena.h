@@ -14,10 +14,10 @@ struct mls_arena_chunk;
 /**
  * struct mls_arena - start with MLS_ARENA_INIT(limit), end with mls_arena_free()
  * @format: of the model that is read, as messages call it: "Invalid ONNX format: ..."
- * @limit: most bytes that may be handed out; a reader raises it with the bytes
+ * @limit: most bytes that may be allocated; a reader raises it with the bytes
  *         that it has read
  * @fixed: @limit holds for all that is computed, too: see mls_arena_raise()
- * @used:  bytes handed out so far
+ * @used:  bytes allocated so far: what was handed out, and what is kept for more
  * @over_limit: an allocation failed because of @limit
  * @failed:     an allocation failed for want of memory
  */

@@ -385,7 +385,7 @@ static int open_shards(struct mls_checkpoint *c, struct mlsched_error *err)
  * Every tensor lies in its file, and all together are no more than the files:
  * so nobody makes us read the same bytes a million times.
  */
-static int check_places(const struct mls_checkpoint *c, struct mlsched_error *err)
+static int check_places(struct mls_checkpoint *c, struct mlsched_error *err)
 {
 	uint64_t all = 0;
 
@@ -397,6 +397,8 @@ static int check_places(const struct mls_checkpoint *c, struct mlsched_error *er
 				   MAX_DATA, c->shards[i].size);
 		all += c->shards[i].size;
 	}
+	/* What a tensor becomes counts as what a file does that is read as a whole. */
+	c->arena->limit += (size_t)all * MLS_UNFOLD;
 	for (uint32_t i = 0; i < c->n_tensors; i++) {
 		const struct mls_stored *t = &c->tensors[i];
 		const struct mls_file *file = &c->shards[t->shard];
@@ -486,6 +488,7 @@ int mls_checkpoint_floats(struct mls_checkpoint *checkpoint, struct mls_stored *
 {
 	const struct mls_file *file = &checkpoint->shards[tensor->shard];
 	char text[128];
+	size_t room;
 	void *raw;
 	int ret;
 
@@ -502,11 +505,13 @@ int mls_checkpoint_floats(struct mls_checkpoint *checkpoint, struct mls_stored *
 			   tensor->key,
 			   mls_shape_text(tensor->dims, tensor->rank, text, sizeof(text)));
 	/* The file is at least as large: check_places(). */
-	checkpoint->arena->limit += (size_t)tensor->size * 4 + 64;
-	raw = mls_arena_alloc(checkpoint->arena, (size_t)tensor->size);
-	*numbers = mls_arena_array(checkpoint->arena, (size_t)tensor->elements, sizeof(float));
-	if (!raw || !*numbers)
+	room = (size_t)tensor->elements * sizeof(float);
+	room = room > tensor->size ? room : (size_t)tensor->size;
+	*numbers = mls_arena_alloc(checkpoint->arena, room);
+	if (!*numbers)
 		return mls_no_memory(checkpoint->arena, checkpoint->path, err);
+	/* At the end, so that what becomes wider never gets ahead of what is still to be read. */
+	raw = (char *)*numbers + (room - tensor->size);
 	ret = mls_file_read(file, tensor->offset, raw, (size_t)tensor->size, err);
 	if (!ret)
 		ret = check_crc(checkpoint, tensor, mls_crc32c(0, raw, (size_t)tensor->size), err);
@@ -531,7 +536,6 @@ static int read_strings(struct mls_checkpoint *c, struct mls_stored *t, struct m
 			   "tensor %s: expected a short string, found %" PRIu64
 			   " strings in %" PRIu64 " bytes",
 			   t->key, t->elements, t->size);
-	c->arena->limit += (size_t)t->size * 24 + 64;
 	raw = mls_arena_alloc(c->arena, (size_t)t->size);
 	if (!raw)
 		return mls_no_memory(c->arena, c->path, err);
@@ -608,7 +612,6 @@ int mls_checkpoint_verify(struct mls_checkpoint *checkpoint, struct mlsched_erro
 		if (t->checked || t->sliced)
 			continue;
 		if (!buffer) {
-			checkpoint->arena->limit += buffer_size;
 			buffer = mls_arena_alloc(checkpoint->arena, buffer_size);
 			if (!buffer)
 				return mls_no_memory(checkpoint->arena, checkpoint->path, err);

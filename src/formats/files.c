@@ -129,7 +129,7 @@ static int slurp(struct mls_file *file, size_t max, size_t unfold, struct mls_ar
 				file->format, file->path, max, file->size);
 		goto out_close;
 	}
-	arena->limit += blob->size * unfold + 64;
+	arena->limit += blob->size * unfold;
 	data = mls_arena_alloc(arena, blob->size);
 	if (!data) {
 		ret = mls_no_memory(arena, file->path, err);
@@ -149,7 +149,7 @@ int mls_file_slurp(const struct mls_files *files, const char *name, size_t max,
 	int ret = mls_file_open(files, name, arena, err, &file);
 
 	/* What is in the file may be allocated, and what it unfolds to (messages, nodes). */
-	return ret ? ret : slurp(&file, max, 24, arena, err, blob);
+	return ret ? ret : slurp(&file, max, MLS_UNFOLD, arena, err, blob);
 }
 
 int mls_file_slurp_path(const char *path, size_t max, size_t unfold, struct mls_arena *arena,

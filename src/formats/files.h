@@ -58,8 +58,12 @@ int mls_file_read(const struct mls_file *file, uint64_t offset, void *to, size_t
 
 void mls_file_close(struct mls_file *file);
 
+/* Bytes that a model makes us allocate at most, itself included: for each of its files' bytes, and for any. */
+#define MLS_UNFOLD      8
+#define MLS_UNFOLD_BASE ((size_t)1 << 20)
+
 /**
- * mls_file_slurp() - read a whole file into @arena
+ * mls_file_slurp() - read a whole file into @arena, which MLS_UNFOLD times its size is added to
  * @max: largest size that makes sense; a larger file is refused unread
  *
  * Return: as mls_file_open(); -EFBIG.

@@ -42,11 +42,7 @@ Mls__Shape *mls_lower_shape(struct mls_arena *arena, size_t rank);
 /** mls_lower_integers() - @integers as an attribute has them; NULL without memory */
 Mls__AttrList *mls_lower_integers(struct mls_arena *arena, size_t n, int64_t *integers);
 
-/* Bytes that a file makes us allocate at most, the model included: for each of its own, and for any. */
-#define MLS_LOWER_UNFOLD 8
-#define MLS_LOWER_BASE   ((size_t)1 << 20)
-
-/* Makes a model of a file's content; the arena is limited so. */
+/* Makes a model of a file's content; the arena is limited by MLS_UNFOLD and MLS_UNFOLD_BASE. */
 typedef int mls_lower_reader(const struct mls_blob *blob, struct mls_arena *arena,
 			     struct mlsched_error *err, struct mlsched_model **model);
 

@@ -384,6 +384,21 @@ size_t mls_metadata_weight(const struct mls_blob *text)
 	return 2 * mls_json_weight(text, &depth) + 2 * text->size;
 }
 
+int mls_metadata_fits(const struct mls_blob *text, const struct mls_arena *arena,
+		      struct mlsched_error *err)
+{
+	size_t left = arena->used < arena->limit ? arena->limit - arena->used : 0;
+	size_t most = left < MLS_METADATA_MEMORY ? left : MLS_METADATA_MEMORY;
+	size_t weight = mls_metadata_weight(text);
+
+	if (weight <= most)
+		return 0;
+	return mls_error(err, -EFBIG,
+			 "Invalid %s format: %s: expected JSON that unfolds to less than %zu "
+			 "bytes, found %zu",
+			 arena->format, text->path, most, weight);
+}
+
 int mls_metadata_parse(const struct mls_blob *blob, struct mls_arena *arena,
 		       struct mlsched_error *err, struct mlsched_meta *meta)
 {
@@ -417,7 +432,8 @@ int mls_metadata_read(const struct mls_files *files, struct mls_arena *arena,
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
 	*path = blob.path;
-	return mls_metadata_parse(&blob, arena, err, meta);
+	ret = mls_metadata_fits(&blob, arena, err);
+	return ret ? ret : mls_metadata_parse(&blob, arena, err, meta);
 }
 
 int mls_metadata_check(const struct mlsched_meta *meta, const struct mls_arena *arena,
@@ -541,4 +557,17 @@ int mls_metadata_text(const struct mlsched_model *model, struct mlsched_error *e
 		return mls_error(err, ret, "no memory for the text of " MLS_METADATA_NAME);
 	*text = dump;
 	return 0;
+}
+
+int mls_metadata_readable(const char *text, const char *path, struct mlsched_error *err)
+{
+	const struct mls_blob blob = { path, (const uint8_t *)text, strlen(text) };
+	size_t weight = mls_metadata_weight(&blob);
+
+	if (weight <= MLS_METADATA_MEMORY)
+		return 0;
+	return mls_error(err, -EFBIG,
+			 "Cannot write model: %s: expected meta data that unfold to less than %zu "
+			 "bytes, found %zu: is the provenance that long?",
+			 path, MLS_METADATA_MEMORY, weight);
 }

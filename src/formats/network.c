@@ -281,10 +281,15 @@ int mls_network_fold(const struct mls_step *last, const char *path, struct mls_a
 	return 0;
 }
 
+/* Of a model besides weights and text: less than this. */
+#define SMALL_PARTS ((size_t)16 << 10)
+
 /* Is what a model of it allocates still below the limit? */
-static bool fits(const struct mls_network *network, const struct mls_arena *arena)
+static bool fits(const struct mls_network *network, const struct mlsched_meta *meta,
+		 const struct mls_arena *arena)
 {
-	size_t size = 0;
+	/* The object itself, normalisation and ranges; the text; and its layers. */
+	size_t size = SMALL_PARTS + (meta->provenance ? strlen(meta->provenance) : 0);
 
 	for (uint32_t i = 0; i < network->desc.n_layers; i++) {
 		size_t in = network->layers[i].n_in, out = network->layers[i].n_out;
@@ -292,7 +297,7 @@ static bool fits(const struct mls_network *network, const struct mls_arena *aren
 		/* As they are, and once more in blocks of 16 units. */
 		size += sizeof(float) * (in * out + out + (in + 1) * ((out + 15) / 16 * 16));
 	}
-	return size <= arena->limit - arena->used;
+	return arena->used <= arena->limit && size <= arena->limit - arena->used;
 }
 
 int mls_network_model(struct mls_network *network, const struct mlsched_meta *meta,
@@ -301,7 +306,7 @@ int mls_network_model(struct mls_network *network, const struct mlsched_meta *me
 {
 	int ret;
 
-	if (arena->fixed && !fits(network, arena)) {
+	if (arena->fixed && !fits(network, meta, arena)) {
 		arena->over_limit = true;
 		return mls_no_memory(arena, path, err);
 	}

@@ -97,7 +97,7 @@ static int read_metadata(const Mls__Onnx__Model *pb, const char *path, struct ml
 			 struct mlsched_error *err, struct mlsched_meta *meta, const char **place)
 {
 	struct mls_blob text = { 0 };
-	size_t weight;
+	int ret;
 
 	*place = NULL;
 	for (size_t i = 0; !text.data && i < pb->n_metadata_props; i++) {
@@ -111,13 +111,8 @@ static int read_metadata(const Mls__Onnx__Model *pb, const char *path, struct ml
 		mls_arena_printf(arena, "%s: metadata_props: " MLS_ONNX_METADATA, path);
 	if (!text.path)
 		return mls_no_memory(arena, path, err);
-	weight = mls_metadata_weight(&text);
-	if (weight > MLS_ONNX_METADATA_MEMORY || weight > arena->limit - arena->used)
-		return mls_error(err, -EFBIG,
-				 "Invalid ONNX format: %s: expected JSON that unfolds to less than "
-				 "%zu bytes, found %zu",
-				 text.path, MLS_ONNX_METADATA_MEMORY, weight);
-	return mls_metadata_parse(&text, arena, err, meta);
+	ret = mls_metadata_fits(&text, arena, err);
+	return ret ? ret : mls_metadata_parse(&text, arena, err, meta);
 }
 
 static void fill_meta(const Mls__Onnx__Model *pb, uint32_t n_inputs, bool has_metadata,

@@ -22,9 +22,6 @@
 /* Where our meta data is among a model's properties, as the text of assets/mlsched.json. */
 #define MLS_ONNX_METADATA "mlsched"
 
-/* What it may unfold to: less than the mebibyte that may be allocated for any file. */
-#define MLS_ONNX_METADATA_MEMORY ((size_t)900 << 10)
-
 /* How graph inputs and stored tensors are called among the operations; no operation has a blank. */
 #define MLS_ONNX_INPUT       "graph input"
 #define MLS_ONNX_INITIALIZER "graph initializer"

@@ -274,20 +274,6 @@ static int make_file(struct mls_arena *arena, const struct mlsched_model *model,
 	return 0;
 }
 
-/* What could not be read again is not written. */
-static int check_metadata(const char *metadata, const char *path, struct mlsched_error *err)
-{
-	const struct mls_blob text = { path, (const uint8_t *)metadata, strlen(metadata) };
-	size_t weight = mls_metadata_weight(&text);
-
-	if (weight <= MLS_ONNX_METADATA_MEMORY)
-		return 0;
-	return mls_error(err, -EFBIG,
-			 "Cannot write model: %s: expected meta data that unfold to less than %zu "
-			 "bytes, found %zu: is the provenance that long?",
-			 path, MLS_ONNX_METADATA_MEMORY, weight);
-}
-
 int mls_onnx_pack(const struct mlsched_model *model, struct mls_arena *arena,
 		  struct mlsched_error *err, struct mls_blob *blob)
 {
@@ -295,7 +281,7 @@ int mls_onnx_pack(const struct mlsched_model *model, struct mls_arena *arena,
 	int ret = mls_metadata_text(model, err, &metadata);
 
 	if (!ret)
-		ret = check_metadata(metadata, blob->path, err);
+		ret = mls_metadata_readable(metadata, blob->path, err);
 	if (!ret && make_file(arena, model, metadata, blob) != 0)
 		ret = mls_error(err, -ENOMEM, "Cannot write model: %s: no memory", blob->path);
 	free(metadata);

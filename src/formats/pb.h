@@ -50,7 +50,12 @@ size_t mls_dtype_size(int32_t dtype);
 /** mls_is_float() - float32, float64, float16 or bfloat16 */
 bool mls_is_float(int32_t dtype);
 
-/** mls_to_float() - convert [n] little-endian numbers of any numeric type, unaligned */
+/**
+ * mls_to_float() - convert [n] little-endian numbers of any numeric type, unaligned
+ *
+ * @from may lie in what @to has room for: at its end where the numbers become
+ * wider, at its beginning where they do not.
+ */
 void mls_to_float(int32_t dtype, const void *from, size_t n, float *to);
 
 /** mls_from_float() - store [n] numbers as little-endian float32, unaligned */

@@ -2,6 +2,9 @@
 /*
  * Reading a TensorFlow SavedModel: puts graph.c, checkpoint.c, network.c and
  * metadata.c together.
+ *
+ * Files of n bytes in all make us allocate at most 8 n bytes and 1 MiB, the
+ * model included.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +24,6 @@
 
 /* A graph of a small network is 4 to 100 KB. */
 #define MAX_GRAPH ((size_t)64 << 20)
-
-/* What is needed besides the bytes of the files: names, scopes, one wide layer. */
-#define BASE_MEMORY ((size_t)2 << 20)
 
 /* How often a directory may be replaced while it is being read. */
 #define MAX_REPLACED 20
@@ -155,9 +155,11 @@ static int read_into(const struct mls_files *files, struct mls_arena *arena,
 int mls_savedmodel_read(const struct mls_files *files, struct mlsched_error *err,
 			struct mlsched_model **model)
 {
-	struct mls_arena arena = MLS_ARENA_INIT(BASE_MEMORY);
-	int ret = read_into(files, &arena, err, model);
+	struct mls_arena arena = MLS_ARENA_INIT(MLS_UNFOLD_BASE);
+	int ret;
 
+	arena.fixed = true;
+	ret = read_into(files, &arena, err, model);
 	mls_arena_free(&arena);
 	return ret;
 }
@@ -186,7 +188,7 @@ static int fill_signature(const Mls__Signature *from, const char *path,
 int mls_savedmodel_signature(const char *path, struct mls_signature *signature,
 			     struct mlsched_error *err)
 {
-	struct mls_arena arena = MLS_ARENA_INIT(BASE_MEMORY);
+	struct mls_arena arena = MLS_ARENA_INIT(MLS_UNFOLD_BASE);
 	struct mls_files files = { .path = path };
 	const Mls__Signature *chosen = NULL;
 	const Mls__MetaGraph *graph = NULL;

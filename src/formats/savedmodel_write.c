@@ -546,6 +546,8 @@ int mlsched_model_save(const struct mlsched_model *model, const char *path,
 		ret = mls_error(err, ret, "Cannot write model: %s: no memory", path);
 	else
 		ret = mls_metadata_text(model, err, &metadata);
+	if (!ret)
+		ret = mls_metadata_readable(metadata, path, err);
 	if (!ret) {
 		contents.metadata.data = (const uint8_t *)metadata;
 		contents.metadata.size = strlen(metadata);

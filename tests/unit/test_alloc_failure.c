@@ -13,7 +13,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <spawn.h>
@@ -38,74 +37,13 @@
 #include "src/formats/format.h"
 #include "src/formats/onnx.h"
 #include "src/host/sent.h"
+#include "tests/lib/counting.h"
 #include "tests/lib/tflite.h"
 
 #define MODELS "tests/golden/savedmodel/models/"
 
-/* Counts down: the call that finds 0 fails. -1: none does. */
-static long allocations_left = -1, calls_left = -1;
-static long live_blocks, open_files;
-
-static bool fails(long *left)
-{
-	if (*left < 0)
-		return false;
-	return (*left)-- == 0;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void __real_free(void *block);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void __wrap_free(void *block);
-
-/* What is allocated now, and the most that it was. */
-static size_t live_bytes, peak_bytes;
-
-static void *counted(void *block)
-{
-	live_blocks += block != NULL;
-	live_bytes += block ? malloc_usable_size(block) : 0;
-	peak_bytes = live_bytes > peak_bytes ? live_bytes : peak_bytes;
-	return block;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails(&allocations_left) ? NULL : counted(__real_malloc(size));
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails(&allocations_left) ? NULL : counted(__real_calloc(n, size));
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-	size_t before = old ? malloc_usable_size(old) : 0;
-	void *block = fails(&allocations_left) ? NULL : __real_realloc(old, size);
-
-	live_bytes -= block ? before : 0;
-	live_blocks -= block && old;
-	return counted(block);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
-{
-	return fails(&allocations_left) ? NULL : counted(__real_aligned_alloc(alignment, size));
-}
-
-void __wrap_free(void *block)
-{
-	live_blocks -= block != NULL;
-	live_bytes -= block ? malloc_usable_size(block) : 0;
-	__real_free(block);
-}
+static long calls_left = -1;
+static long open_files;
 
 /* A system call that fails with EIO when its turn has come. */
 #define WRAP(type, name, parameters, arguments) \

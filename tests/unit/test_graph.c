@@ -655,14 +655,14 @@ static void control_inputs(Mls__Node *of, size_t n, const char *name)
 
 static void many_fused_operations_are_cut_short(void **state)
 {
-	const size_t n = 2000;
+	const size_t n = 600;
 	Mls__AttrList *list = take(1, sizeof(*list));
 	Mls__Node *fused;
 
 	(void)state;
 	input_and_weights();
 	fused = node("y", "_FusedMatMul", "x v");
-	control_inputs(fused, 20000, "^x");
+	control_inputs(fused, 60000, "^control-input");
 	mls__attr_list__init(list);
 	list->s = take(n, sizeof(*list->s));
 	for (size_t i = 0; i < n; i++)

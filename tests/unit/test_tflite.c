@@ -158,7 +158,7 @@ static struct test_tflite_operator *with_ints(struct test_tflite_operator *op, u
 static int read_bytes(const uint8_t *bytes, size_t size, struct mlsched_error *err,
 		      struct mlsched_model **model)
 {
-	struct mls_arena arena = MLS_ARENA_INIT(MLS_LOWER_BASE + MLS_LOWER_UNFOLD * size);
+	struct mls_arena arena = MLS_ARENA_INIT(MLS_UNFOLD_BASE + MLS_UNFOLD * size);
 	uint8_t *copy = malloc(size ? size : 1);
 	const struct mls_blob blob = { "m.tflite", copy, size };
 	int ret;

@@ -1,0 +1,598 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * No model makes us allocate more than eight times the size of its files and a
+ * mebibyte, itself included, whether it is read or refused: counted for every
+ * golden file, every one that is to be refused, every one that a fuzzer kept,
+ * damaged copies, and files that were made to unfold.
+ *
+ * What libhdf5 allocates is in a process of its own that has its limit, and
+ * libzip has buffers of its own (docs/formats.md).
+ */
+#include <endian.h>
+#include <errno.h>
+#include <ftw.h>
+#include <glob.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include <mlsched/mlsched.h>
+
+#include "src/formats/lower.h"
+#include "src/formats/onnx.h"
+#include "src/formats/savedmodel.h"
+#include "src/formats/tflite.h"
+#include "tests/lib/counting.h"
+#include "tests/lib/files.h"
+
+#define MODELS "tests/golden/savedmodel/models/"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/*
+ * With a sanitizer every piece of an arena is a block with a head of its own,
+ * which is not part of the limit: there it is memory that is looked after.
+ */
+#ifdef MLS_SANITIZED
+#define HEADS 4
+#else
+#define HEADS 1
+#endif
+
+static void within(const char *what, size_t size, size_t before)
+{
+	size_t used = peak_bytes - before, most = MLS_UNFOLD * size + MLS_UNFOLD_BASE;
+
+	if (used > HEADS * most)
+		fail_msg("%s: of %zu bytes: expected at most %zu bytes, found %zu allocated", what,
+			 size, most, used);
+}
+
+/* ---- files ------------------------------------------------------------------------------- */
+
+static size_t found_size;
+
+static int add_size(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)path;
+	(void)ftw;
+	found_size += kind == FTW_F ? (size_t)st->st_size : 0;
+	return 0;
+}
+
+/* Loads what is there, whatever comes of it; true when it is a model. */
+static bool load_within(const char *path)
+{
+	struct mlsched_model *model = NULL;
+	long blocks = live_blocks;
+	struct mlsched_error err;
+	size_t before;
+	int ret;
+
+	found_size = 0;
+	assert_int_equal(nftw(path, add_size, 8, FTW_PHYS), 0);
+	before = peak_bytes = live_bytes;
+	ret = mlsched_model_load(path, &err, &model);
+	within(path, found_size, before);
+	mlsched_model_free(model);
+	assert_int_equal(live_blocks, blocks);
+	return ret == 0;
+}
+
+static size_t load_all(const char *pattern, size_t *n_models)
+{
+	glob_t found;
+	size_t n;
+
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	*n_models = 0;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		*n_models += load_within(found.gl_pathv[i]);
+	n = found.gl_pathc;
+	globfree(&found);
+	return n;
+}
+
+static void every_golden_model_is_within_the_limit(void **state)
+{
+	size_t n_models, n = load_all("tests/golden/*/models/*/model*", &n_models);
+
+	(void)state;
+	/* Libraries that some of them need may not be there. */
+	assert_true(n >= 60 && n_models >= 30);
+}
+
+static void every_model_to_refuse_is_within_the_limit(void **state)
+{
+	size_t n_models, n = load_all("tests/golden/*/bad/*/model*", &n_models);
+
+	(void)state;
+	assert_true(n >= 50);
+	/* Two are models, but of another width than those who ask for them want. */
+	assert_true(n_models <= 2);
+}
+
+/* ---- in memory --------------------------------------------------------------------------- */
+
+#define N_FILES 4
+
+static const char *const names[N_FILES] = {
+	"saved_model.pb",
+	"variables/variables.index",
+	"variables/variables.data-00000-of-00001",
+	"assets/mlsched.json",
+};
+
+static int read_savedmodel(const char *what, const struct mls_blob *blobs, uint32_t n,
+			   struct mlsched_error *err)
+{
+	const struct mls_files files = { .path = "m", .dir = -1, .n_blobs = n, .blobs = blobs };
+	struct mlsched_model *model = NULL;
+	size_t size = 0, before;
+	int ret;
+
+	for (uint32_t i = 0; i < n; i++)
+		size += blobs[i].size;
+	before = peak_bytes = live_bytes;
+	ret = mls_savedmodel_read(&files, err, &model);
+	within(what, size, before);
+	mlsched_model_free(model);
+	return ret;
+}
+
+/* As the fuzzer's target takes it apart: four sizes, and then the files. */
+static int corpus_savedmodel(const uint8_t *data, size_t size)
+{
+	struct mls_blob blobs[N_FILES];
+	const uint8_t *sizes = data;
+	struct mlsched_error err;
+	uint32_t n = 0;
+
+	if (size < N_FILES * sizeof(uint32_t))
+		return 0;
+	data += N_FILES * sizeof(uint32_t);
+	size -= N_FILES * sizeof(uint32_t);
+	for (int i = 0; i < N_FILES; i++) {
+		uint32_t wanted;
+
+		memcpy(&wanted, sizes + (size_t)i * sizeof(wanted), sizeof(wanted));
+		wanted = le32toh(wanted);
+		wanted = wanted > size ? (uint32_t)size : wanted;
+		if (wanted)
+			blobs[n++] = (struct mls_blob){ names[i], data, wanted };
+		data += wanted;
+		size -= wanted;
+	}
+	read_savedmodel("corpus", blobs, n, &err);
+	return 0;
+}
+
+/* As mls_lower_load() does, but that the file is in memory, and so once less in ours. */
+static int read_lowered(const char *format, mls_lower_reader *read, const uint8_t *data,
+			size_t size)
+{
+	struct mls_arena arena = MLS_ARENA_INIT(MLS_UNFOLD_BASE + MLS_UNFOLD * size);
+	const struct mls_blob blob = { "m", data, size };
+	struct mlsched_model *model = NULL;
+	size_t before = peak_bytes = live_bytes;
+	struct mlsched_error err;
+
+	arena.format = format;
+	arena.fixed = true;
+	read(&blob, &arena, &err, &model);
+	within(format, size, before);
+	mlsched_model_free(model);
+	mls_arena_free(&arena);
+	return 0;
+}
+
+static int corpus_onnx(const uint8_t *data, size_t size)
+{
+	return read_lowered("ONNX", mls_onnx_read, data, size);
+}
+
+static int corpus_tflite(const uint8_t *data, size_t size)
+{
+	return read_lowered("LiteRT", mls_tflite_read, data, size);
+}
+
+static void everything_that_a_fuzzer_kept_is_within_the_limit(void **state)
+{
+	(void)state;
+	test_corpus("tests/fuzz/corpus/savedmodel", corpus_savedmodel);
+	test_corpus("tests/fuzz/corpus/onnx", corpus_onnx);
+	test_corpus("tests/fuzz/corpus/tflite", corpus_tflite);
+}
+
+static void damaged_copies_are_within_the_limit(void **state)
+{
+	static const char *const fixtures[] = {
+		"hand-frozen-savedmodel",
+		"hand-variables-savedmodel",
+		"hand-objects-savedmodel",
+		"tf221-keras3-norm-savedmodel",
+	};
+	size_t n_read = 0, n_refused = 0;
+
+	(void)state;
+	for (size_t f = 0; f < ARRAY_SIZE(fixtures); f++) {
+		struct mls_blob blobs[N_FILES];
+		uint8_t *data[N_FILES];
+		uint32_t n = 0;
+
+		for (int i = 0; i < 3; i++) {
+			char path[256];
+			size_t size;
+
+			snprintf(path, sizeof(path), MODELS "%s/model/%s", fixtures[f], names[i]);
+			data[n] = test_read_whole(path, &size);
+			if (data[n]) {
+				blobs[n] = (struct mls_blob){ names[i], data[n], size };
+				n++;
+			}
+		}
+		assert_true(n > 0);
+		/* Prime steps, so that they fall on all kinds of bytes. */
+		for (uint32_t i = 0; i < n; i++) {
+			for (size_t at = 0; at < blobs[i].size; at += 1 + blobs[i].size / 211) {
+				for (int change = 1; change < 256; change += 127) {
+					struct mlsched_error err;
+					int ret;
+
+					data[i][at] ^= (uint8_t)change;
+					ret = read_savedmodel(fixtures[f], blobs, n, &err);
+					data[i][at] ^= (uint8_t)change;
+					*(ret ? &n_refused : &n_read) += 1;
+				}
+			}
+		}
+		for (uint32_t i = 0; i < n; i++)
+			free(data[i]);
+	}
+	assert_true(n_read > 100 && n_refused > 100);
+}
+
+/* ---- files that unfold -------------------------------------------------------------------- */
+
+/* A message, or a part of one, as it is being written. */
+struct bytes {
+	uint8_t *data;
+	size_t size, room;
+};
+
+static void put(struct bytes *to, const void *data, size_t size)
+{
+	if (to->size + size > to->room) {
+		to->room = 2 * (to->size + size);
+		to->data = realloc(to->data, to->room);
+		assert_non_null(to->data);
+	}
+	memcpy(to->data + to->size, data, size);
+	to->size += size;
+}
+
+static void put_varint(struct bytes *to, uint64_t value)
+{
+	do {
+		uint8_t byte = (uint8_t)((value & 127) | (value > 127 ? 128 : 0));
+
+		put(to, &byte, 1);
+		value >>= 7;
+	} while (value);
+}
+
+static void put_number(struct bytes *to, int field, uint64_t value)
+{
+	put_varint(to, (uint64_t)field << 3);
+	put_varint(to, value);
+}
+
+static void put_data(struct bytes *to, int field, const void *data, size_t size)
+{
+	put_varint(to, (uint64_t)field << 3 | 2);
+	put_varint(to, size);
+	put(to, data, size);
+}
+
+static void put_text(struct bytes *to, int field, const char *text)
+{
+	put_data(to, field, text, strlen(text));
+}
+
+/* A message in another one; it is empty from then on. */
+static void put_message(struct bytes *to, int field, struct bytes *inner)
+{
+	put_data(to, field, inner->data ? inner->data : (uint8_t *)"", inner->size);
+	free(inner->data);
+	*inner = (struct bytes){ 0 };
+}
+
+/* The SavedModel of a graph that is its only one; @graph is given up. */
+static void put_savedmodel(struct bytes *to, struct bytes *graph)
+{
+	struct bytes meta = { 0 }, info = { 0 }, entry = { 0 }, signature = { 0 }, tensor = { 0 };
+	struct bytes input = { 0 };
+
+	put_text(&info, 4, "serve");
+	put_message(&meta, 1, &info);
+	put_message(&meta, 2, graph);
+	for (int i = 1; i <= 2; i++) {
+		put_text(&tensor, 1, i == 1 ? "x:0" : "y:0");
+		put_number(&tensor, 2, 1);
+		put_text(&input, 1, i == 1 ? "x" : "y");
+		put_message(&input, 2, &tensor);
+		put_message(&signature, i, &input);
+	}
+	put_text(&entry, 1, "serving_default");
+	put_message(&entry, 2, &signature);
+	put_message(&meta, 5, &entry);
+	put_number(to, 1, 1);
+	put_message(to, 2, &meta);
+}
+
+static void refuse_pb(const char *what, struct bytes *pb, const char *words)
+{
+	const struct mls_blob blob = { names[0], pb->data, pb->size };
+	struct mlsched_error err;
+
+	assert_true(read_savedmodel(what, &blob, 1, &err) < 0);
+	if (!strstr(err.message, words))
+		fail_msg("%s: expected \"%s\", found: %s", what, words, err.message);
+	free(pb->data);
+	*pb = (struct bytes){ 0 };
+}
+
+/* Two bytes are a message of more than a hundred, wherever one may stand many times. */
+static void empty_messages_by_the_hundred_thousand_are_within_the_limit(void **state)
+{
+	static const struct {
+		const char *what;
+		int fields[8]; /* from the outermost in, up to a 0; the last one is repeated */
+	} places[] = {
+		{ "meta graphs", { 2 } },
+		{ "tags", { 2, 1, 4 } },
+		{ "nodes", { 2, 2, 1 } },
+		{ "inputs of a node", { 2, 2, 1, 3 } },
+		{ "attributes of a node", { 2, 2, 1, 5 } },
+		{ "dimensions", { 2, 2, 1, 5, 2, 7, 2 } },
+		{ "strings of a tensor", { 2, 2, 1, 5, 2, 8, 8 } },
+		{ "functions", { 2, 2, 2, 1 } },
+		{ "nodes of a function", { 2, 2, 2, 1, 3 } },
+		{ "collections", { 2, 4 } },
+		{ "signatures", { 2, 5 } },
+		{ "objects", { 2, 7, 1 } },
+		{ "concrete functions", { 2, 7, 2 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		struct bytes inner = { 0 }, outer = { 0 };
+		size_t depth = 0;
+
+		while (depth < 8 && places[i].fields[depth])
+			depth++;
+		for (int n = 0; n < 200000; n++)
+			put_data(&inner, places[i].fields[depth - 1], "", 0);
+		while (--depth > 0) {
+			put_message(&outer, places[i].fields[depth - 1], &inner);
+			inner = outer;
+			outer = (struct bytes){ 0 };
+		}
+		refuse_pb(places[i].what, &inner, "found one that unfolds to more than ");
+	}
+}
+
+static void put_node(struct bytes *graph, int field, const char *name, const char *op,
+		     const char *a, const char *b, struct bytes *attr)
+{
+	struct bytes node = { 0 };
+
+	put_text(&node, 1, name);
+	put_text(&node, 2, op);
+	if (a)
+		put_text(&node, 3, a);
+	if (b)
+		put_text(&node, 3, b);
+	if (attr)
+		put_message(&node, 5, attr);
+	put_message(graph, field, &node);
+}
+
+static void put_input(struct bytes *graph)
+{
+	put_node(graph, 1, "x", "Placeholder", NULL, NULL, NULL);
+}
+
+/* Zeros [256, 256] that stand nowhere: a shape alone says that there are so many. */
+static void put_zeros(struct bytes *graph, const char *name)
+{
+	struct bytes tensor = { 0 }, shape = { 0 }, dim = { 0 }, value = { 0 }, attr = { 0 };
+
+	put_number(&tensor, 1, 1);
+	for (int i = 0; i < 2; i++) {
+		put_number(&dim, 1, 256);
+		put_message(&shape, 2, &dim);
+	}
+	put_message(&tensor, 2, &shape);
+	put_message(&value, 8, &tensor);
+	put_text(&attr, 1, "value");
+	put_message(&attr, 2, &value);
+	put_node(graph, 1, name, "Const", NULL, NULL, &attr);
+}
+
+static void tensors_that_a_few_bytes_name_are_within_the_limit(void **state)
+{
+	struct bytes graph = { 0 }, pb = { 0 };
+	char name[32], sum[32], before[32] = "c0";
+
+	(void)state;
+	put_input(&graph);
+	put_zeros(&graph, "c0");
+	for (int i = 1; i < 200; i++) {
+		snprintf(name, sizeof(name), "c%d", i);
+		snprintf(sum, sizeof(sum), "s%d", i);
+		put_zeros(&graph, name);
+		put_node(&graph, 1, sum, "Add", before, name, NULL);
+		strcpy(before, sum);
+	}
+	put_node(&graph, 1, "y", "MatMul", "x", before, NULL);
+	put_savedmodel(&pb, &graph);
+	refuse_pb("zeros", &pb, "found one that unfolds to more than ");
+	/* One of them is a layer that any model may have. */
+	put_input(&graph);
+	put_zeros(&graph, "c");
+	put_node(&graph, 1, "y", "MatMul", "x", "c", NULL);
+	put_savedmodel(&pb, &graph);
+	{
+		const struct mls_blob blob = { names[0], pb.data, pb.size };
+		struct mlsched_error err;
+
+		if (read_savedmodel("one layer of zeros", &blob, 1, &err) != 0)
+			fail_msg("%s", err.message);
+	}
+	free(pb.data);
+}
+
+/* Each call of a function is looked at by itself, with all nodes of the function. */
+static void functions_that_are_called_again_and_again_are_within_the_limit(void **state)
+{
+	struct bytes graph = { 0 }, library = { 0 }, function = { 0 }, signature = { 0 };
+	struct bytes arg = { 0 }, ret = { 0 }, attr = { 0 }, value = { 0 }, name = { 0 };
+	struct bytes pb = { 0 };
+	char text[32], before[32] = "x";
+
+	(void)state;
+	put_text(&signature, 1, "f");
+	put_text(&arg, 1, "a");
+	put_message(&signature, 2, &arg);
+	put_text(&arg, 1, "r");
+	put_message(&signature, 3, &arg);
+	put_message(&function, 1, &signature);
+	put_node(&function, 3, "i", "Identity", "a", NULL, NULL);
+	for (int i = 0; i < 2000; i++) {
+		snprintf(text, sizeof(text), "n%d", i);
+		put_node(&function, 3, text, "NoOp", NULL, NULL, NULL);
+	}
+	put_text(&ret, 1, "r");
+	put_text(&ret, 2, "i:output:0");
+	put_message(&function, 4, &ret);
+	put_message(&library, 1, &function);
+	put_input(&graph);
+	for (int i = 0; i < 390; i++) {
+		snprintf(text, sizeof(text), i == 389 ? "y" : "c%d", i);
+		put_text(&name, 1, "f");
+		put_message(&value, 10, &name);
+		put_text(&attr, 1, "f");
+		put_message(&attr, 2, &value);
+		put_node(&graph, 1, text, "PartitionedCall", before, NULL, &attr);
+		strcpy(before, text);
+	}
+	put_message(&graph, 2, &library);
+	put_savedmodel(&pb, &graph);
+	refuse_pb("calls", &pb, "found one that unfolds to more than ");
+}
+
+static void meta_data_that_unfold_are_within_the_limit(void **state)
+{
+	struct mls_blob blobs[2] = { { .path = names[0] }, { .path = names[3] } };
+	static const char head[] = "{\"mlsched\":1,\"provenance\":{\"\":[[]";
+	struct bytes json = { 0 };
+	struct mlsched_error err;
+	uint8_t *pb;
+
+	(void)state;
+	pb = test_read_whole(MODELS "hand-frozen-savedmodel/model/saved_model.pb", &blobs[0].size);
+	assert_non_null(pb);
+	blobs[0].data = pb;
+	for (size_t n = 1; n < 300000; n *= 4) {
+		int ret;
+
+		json.size = 0;
+		put(&json, head, strlen(head));
+		for (size_t i = 0; i < n; i++)
+			put(&json, ",[]", 3);
+		put(&json, "]}}", 3);
+		blobs[1].data = json.data;
+		blobs[1].size = json.size;
+		ret = read_savedmodel("meta data", blobs, 2, &err);
+		if (ret != (n < 4096 ? 0 : -EFBIG))
+			fail_msg("%zu lists: %d: %s", n, ret, err.message);
+		if (ret)
+			assert_non_null(strstr(err.message, "m/assets/mlsched.json: expected JSON "
+							    "that unfolds to less than "));
+	}
+	free(json.data);
+	free(pb);
+}
+
+/* The widest network that there is is no reason to refuse a file. */
+static void widest_network_is_read_within_the_limit(void **state)
+{
+	static const enum mlsched_savedmodel_form forms[] = { MLSCHED_SAVEDMODEL_VARIABLES,
+							      MLSCHED_SAVEDMODEL_FROZEN };
+	static float weights[256 * 256];
+	struct mlsched_layer layers[MLSCHED_MAX_LAYERS];
+	struct mlsched_model_desc desc = { .size = sizeof(desc),
+					   .n_layers = MLSCHED_MAX_LAYERS,
+					   .layers = layers };
+	char path[] = "/tmp/mlsched-memory-XXXXXX", model_path[64], command[128];
+	struct mlsched_model *model;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	for (int i = 0; i < MLSCHED_MAX_LAYERS; i++)
+		layers[i] = (struct mlsched_layer){ 256, 256, MLSCHED_RELU, 0, weights, NULL };
+	assert_int_equal(mlsched_model_create(&desc, NULL, &model), 0);
+	snprintf(model_path, sizeof(model_path), "%s/model", path);
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		assert_int_equal(mlsched_model_save(model, model_path, forms[i], NULL), 0);
+		assert_true(load_within(model_path));
+	}
+	mlsched_model_free(model);
+	snprintf(command, sizeof(command), "rm -rf '%s'", path);
+	assert_int_equal(system(command), 0);
+}
+
+static void *jansson_malloc(size_t size)
+{
+	return malloc(size);
+}
+
+static void jansson_free(void *block)
+{
+	free(block);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	json_set_alloc_funcs(jansson_malloc, jansson_free);
+	/* So that blocks are no larger than was asked for, but for some bytes: no pages of their own. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_golden_model_is_within_the_limit),
+		cmocka_unit_test(every_model_to_refuse_is_within_the_limit),
+		cmocka_unit_test(everything_that_a_fuzzer_kept_is_within_the_limit),
+		cmocka_unit_test(damaged_copies_are_within_the_limit),
+		cmocka_unit_test(empty_messages_by_the_hundred_thousand_are_within_the_limit),
+		cmocka_unit_test(tensors_that_a_few_bytes_name_are_within_the_limit),
+		cmocka_unit_test(functions_that_are_called_again_and_again_are_within_the_limit),
+		cmocka_unit_test(meta_data_that_unfold_are_within_the_limit),
+		cmocka_unit_test(widest_network_is_read_within_the_limit),
+	};
+
+	return cmocka_run_group_tests_name("memory", tests, set_up, NULL);
+}
