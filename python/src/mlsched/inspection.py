@@ -16,6 +16,9 @@ from mlsched.model import Layer, Model, Ranges, load
 
 __all__ = ["Inspection", "inspect"]
 
+# MLSCHED_MIN_AGREEMENT of mlsched/mlsched.h: what the engine inside the kernel demands.
+MIN_AGREEMENT = 0.995
+
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
@@ -40,13 +43,21 @@ class Inspection:
         """Whether the engine inside the kernel takes it."""
         return self.fixed_point is not None and not self.kernel_objection
 
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """Engines of `mlsched run` that compute it, the best one first."""
+        if self.model.scheduler_objection:
+            return ()
+        return ("kernel", "native") if self.kernel_engine else ("native",)
+
     def to_dict(self) -> dict[str, Any]:
-        """As `mlsched inspect --json`, without the path."""
+        """As `mlsched inspect --json`, without the path and without the advice, which is of its commands."""
         m = self.model
         provenance, normalization, calibration = m.provenance, m.normalization, m.calibration
         fixed: dict[str, Any] = {"unavailable": self.kernel_objection}
         if self.fixed_point:
-            fixed = {**self.fixed_point.to_dict(), "kernel_engine": self.kernel_engine}
+            fixed = {**self.fixed_point.to_dict(), "kernel_engine": self.kernel_engine,
+                     "kernel_objection": self.kernel_objection or None}
         return {
             "format": m.format, "producer": m.producer, "schema": m.schema,
             "schema_version": self.schema_version, "inputs": m.inputs, "outputs": m.outputs,
@@ -56,6 +67,7 @@ class Inspection:
             "normalization": pair("mean", "deviation", normalization),
             "calibration": pair("min", "max", calibration),
             "fixed_point": fixed, "objection": m.scheduler_objection or None,
+            "engines": list(self.engines),
             "mechanisms": None if m.mechanisms is None else list(m.mechanisms),
             "offers_us": None if m.offers_us is None else list(m.offers_us),
             "provenance": provenance,
@@ -109,6 +121,9 @@ def inspect(model: Model | str | os.PathLike[str]) -> Inspection:
     try:
         fixed = model.quantize(min_agreement=0.0)
         report, objection = fixed.report, fixed.kernel_objection
+        if not objection and report.agreement < MIN_AGREEMENT:
+            objection = (f"expected at least {100 * MIN_AGREEMENT:g} % of verdicts as in float32, "
+                         f"found {100 * report.agreement:.2f} %")
     except (errors.UnsupportedError, errors.InputError) as error:
         objection = str(error)
     versions = {schema.name: schema.version for schema in schemas()}
