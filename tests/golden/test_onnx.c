@@ -23,6 +23,7 @@
 #include "src/formats/format.h"
 #include "tests/lib/files.h"
 #include "tests/lib/golden.h"
+#include "tests/lib/models.h"
 
 #define MODELS "tests/golden/onnx/models/"
 #define BAD    "tests/golden/onnx/bad/"
@@ -151,47 +152,6 @@ static void onnx_is_written_again_to_the_same_bits(void **state)
 	mlsched_model_free(second);
 }
 
-static void assert_same_floats(const float *a, const float *b, size_t n)
-{
-	assert_int_equal(!a, !b);
-	if (a)
-		assert_memory_equal(a, b, n * sizeof(*a));
-}
-
-static void assert_same_model(const struct mlsched_model *a, const struct mlsched_model *b)
-{
-	const struct mlsched_meta *m = mlsched_model_meta(a), *n = mlsched_model_meta(b);
-	const float *mean[2], *deviation[2];
-	struct mlsched_layer x, y;
-
-	assert_int_equal(mlsched_model_layers(a), mlsched_model_layers(b));
-	for (uint32_t i = 0; mlsched_model_layer(a, i, &x) == 0; i++) {
-		assert_int_equal(mlsched_model_layer(b, i, &y), 0);
-		assert_int_equal(x.n_in, y.n_in);
-		assert_int_equal(x.n_out, y.n_out);
-		assert_int_equal(x.activation, y.activation);
-		if (x.activation == MLSCHED_LEAKY_RELU || x.activation == MLSCHED_ELU)
-			assert_memory_equal(&x.alpha, &y.alpha, sizeof(x.alpha));
-		assert_same_floats(x.weights, y.weights, (size_t)x.n_in * x.n_out);
-		assert_same_floats(x.bias, y.bias, x.n_out);
-	}
-	mlsched_model_normalization(a, &mean[0], &deviation[0]);
-	mlsched_model_normalization(b, &mean[1], &deviation[1]);
-	assert_same_floats(mean[0], mean[1], mlsched_model_inputs(a));
-	assert_same_floats(deviation[0], deviation[1], mlsched_model_inputs(a));
-	assert_string_equal(m->schema, n->schema);
-	assert_memory_equal(&m->threshold, &n->threshold, sizeof(m->threshold));
-	assert_int_equal(m->n_calibration, n->n_calibration);
-	assert_same_floats(m->input_min, n->input_min, m->n_calibration);
-	assert_same_floats(m->input_max, n->input_max, m->n_calibration);
-	assert_int_equal(m->tuned, n->tuned);
-	assert_string_equal(m->mechanisms, n->mechanisms);
-	assert_memory_equal(m->offers_us, n->offers_us, sizeof(m->offers_us));
-	assert_int_equal(!m->provenance, !n->provenance);
-	if (m->provenance)
-		assert_string_equal(m->provenance, n->provenance);
-}
-
 /* A network with everything in it; without a bias where the index is odd. */
 static struct mlsched_model *make_model(enum mlsched_activation activation, float alpha,
 					enum mlsched_activation last, uint32_t n_layers)
@@ -256,7 +216,7 @@ static void everything_in_a_model_survives_being_written(void **state)
 
 			assert_int_equal(save(model, NULL), 0);
 			found = load(target);
-			assert_same_model(model, found);
+			test_same_model(model, found);
 			mlsched_model_free(model);
 			mlsched_model_free(found);
 		}

@@ -24,6 +24,7 @@
 #include <mlsched/mlsched.h>
 
 #include "tests/lib/files.h"
+#include "tests/lib/models.h"
 
 #define FIXTURE "tests/golden/savedmodel/models/hand-variables-savedmodel/model"
 
@@ -168,18 +169,8 @@ static struct mlsched_model *make_model(enum mlsched_activation activation,
 /* The checksum covers shapes, activations, weights and normalisation, bit by bit. */
 static void assert_same(const struct mlsched_model *a, const struct mlsched_model *b)
 {
-	const struct mlsched_meta *x = mlsched_model_meta(a), *y = mlsched_model_meta(b);
-
 	assert_int_equal(mlsched_model_checksum(a), mlsched_model_checksum(b));
-	assert_string_equal(x->schema, y->schema);
-	assert_memory_equal(&x->threshold, &y->threshold, sizeof(float));
-	assert_int_equal(x->tuned, y->tuned);
-	assert_string_equal(x->mechanisms, y->mechanisms);
-	assert_memory_equal(x->offers_us, y->offers_us, sizeof(x->offers_us));
-	assert_int_equal(x->n_calibration, y->n_calibration);
-	assert_memory_equal(x->input_min, y->input_min, x->n_calibration * sizeof(float));
-	assert_memory_equal(x->input_max, y->input_max, x->n_calibration * sizeof(float));
-	assert_string_equal(x->provenance, y->provenance);
+	test_same_model(a, b);
 }
 
 static void round_trip(enum mlsched_activation activation, enum mlsched_activation last,

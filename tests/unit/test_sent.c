@@ -21,57 +21,13 @@
 
 #include "src/host/sent.h"
 #include "src/util/memory_file.h"
+#include "tests/lib/models.h"
 #include "tests/lib/networks.h"
 
 #define NETWORKS 200
 
 /* Bytes of it that JSON's reader makes almost as much of as may be. */
 #define LONG_PROVENANCE (130 << 10)
-
-static void same_layers(const struct mlsched_model *a, const struct mlsched_model *b)
-{
-	struct mlsched_layer x, y;
-
-	assert_int_equal(mlsched_model_layers(a), mlsched_model_layers(b));
-	for (uint32_t i = 0; mlsched_model_layer(a, i, &x) == 0; i++) {
-		assert_int_equal(mlsched_model_layer(b, i, &y), 0);
-		assert_int_equal(x.n_in, y.n_in);
-		assert_int_equal(x.n_out, y.n_out);
-		assert_int_equal(x.activation, y.activation);
-		assert_memory_equal(&x.alpha, &y.alpha, sizeof(float));
-		assert_memory_equal(x.weights, y.weights, sizeof(float) * x.n_in * x.n_out);
-		assert_int_equal(!x.bias, !y.bias);
-		if (x.bias)
-			assert_memory_equal(x.bias, y.bias, sizeof(float) * x.n_out);
-	}
-}
-
-static void same_normalization(const struct mlsched_model *a, const struct mlsched_model *b)
-{
-	const float *mean[2], *deviation[2];
-
-	mlsched_model_normalization(a, &mean[0], &deviation[0]);
-	mlsched_model_normalization(b, &mean[1], &deviation[1]);
-	assert_int_equal(!mean[0], !mean[1]);
-	if (!mean[0])
-		return;
-	assert_memory_equal(mean[0], mean[1], sizeof(float) * mlsched_model_inputs(a));
-	assert_memory_equal(deviation[0], deviation[1], sizeof(float) * mlsched_model_inputs(a));
-}
-
-static void same_meta(const struct mlsched_meta *a, const struct mlsched_meta *b)
-{
-	assert_string_equal(a->schema, b->schema);
-	/* Who writes a file is its producer; what the model came from is the provenance's to say. */
-	assert_memory_equal(&a->threshold, &b->threshold, sizeof(float));
-	assert_int_equal(a->n_calibration, b->n_calibration);
-	assert_memory_equal(a->input_min, b->input_min, sizeof(float) * a->n_calibration);
-	assert_memory_equal(a->input_max, b->input_max, sizeof(float) * a->n_calibration);
-	assert_string_equal(a->provenance, b->provenance);
-	assert_int_equal(a->tuned, b->tuned);
-	assert_string_equal(a->mechanisms, b->mechanisms);
-	assert_memory_equal(a->offers_us, b->offers_us, sizeof(a->offers_us));
-}
 
 /* Of any shape, with all that a model may say. */
 static struct mlsched_model *random_model(struct test_random *random)
@@ -124,9 +80,7 @@ static void a_model_arrives_bit_by_bit(void **state)
 		    mls_sent_read(fd, "/here", &err, &arrived) != 0)
 			fail_msg("network %d: %s", i, err.message);
 		assert_int_equal(fcntl(fd, F_GETFD), -1);
-		same_layers(model, arrived);
-		same_normalization(model, arrived);
-		same_meta(mlsched_model_meta(model), mlsched_model_meta(arrived));
+		test_same_model(model, arrived);
 		assert_int_equal(mlsched_model_checksum(model), mlsched_model_checksum(arrived));
 		mlsched_model_free(model);
 		mlsched_model_free(arrived);
