@@ -160,8 +160,8 @@ static const struct argp swap_argp = {
 	.args_doc = "PATH",
 	.doc = "Changes to the model at PATH without stopping the scheduler.\v"
 	       "It is read here, of whatever format it is, and sent; the scheduler checks and "
-	       "quantises it, writes it into the idle slot, reads that back, asks it for a while beside the active one, switches, and watches waits "
-	       "and refusals afterwards.  Limits that are not given are those of `mlsched run`.  "
+	       "quantises it, writes it into the idle slot, reads that back, asks it for a while "
+	       "beside the active one, switches, and watches waits and refusals afterwards.  Limits that are not given are those of `mlsched run`.  "
 	       "Waits for the outcome; ended early, it leaves the swap to go on.  Status 3: "
 	       "refused on trial, 4: rolled back, 5: cancelled by a rollback.\n\n"
 	       "EXAMPLES\n"

@@ -87,12 +87,10 @@ Mls__AttrList *mls_lower_integers(struct mls_arena *arena, size_t n, int64_t *in
 static int load(int fd, const char *path, size_t max, const char *format, mls_lower_reader *read,
 		struct mlsched_error *err, struct mlsched_model **model)
 {
-	struct mls_arena arena = MLS_ARENA_INIT(MLS_UNFOLD_BASE);
+	struct mls_arena arena = mls_lower_arena(format, 0);
 	struct mls_blob blob = { 0 };
 	int ret;
 
-	arena.format = format;
-	arena.fixed = true;
 	ret = fd < 0 ? mls_file_slurp_path(path, max, MLS_UNFOLD, &arena, err, &blob) :
 		       mls_file_slurp_open(fd, path, max, MLS_UNFOLD, &arena, err, &blob);
 	if (!ret)

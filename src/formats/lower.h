@@ -42,7 +42,17 @@ Mls__Shape *mls_lower_shape(struct mls_arena *arena, size_t rank);
 /** mls_lower_integers() - @integers as an attribute has them; NULL without memory */
 Mls__AttrList *mls_lower_integers(struct mls_arena *arena, size_t n, int64_t *integers);
 
-/* Makes a model of a file's content; the arena is limited by MLS_UNFOLD and MLS_UNFOLD_BASE. */
+/* As messages call its format; @size: bytes of the file that are in memory already. */
+static inline struct mls_arena mls_lower_arena(const char *format, size_t size)
+{
+	return (struct mls_arena){
+		.format = format,
+		.limit = MLS_UNFOLD_BASE + MLS_UNFOLD * size,
+		.fixed = true,
+	};
+}
+
+/* Makes a model of a file's content; the arena is one of mls_lower_arena(). */
 typedef int mls_lower_reader(const struct mls_blob *blob, struct mls_arena *arena,
 			     struct mlsched_error *err, struct mlsched_model **model);
 

@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <mlsched/model.h>
 
 #include "src/formats/lower.h"
+#include "src/util/memory_file.h"
 
 /* What must hold for every model that the reader lets pass. */
 static inline void use(const struct mlsched_model *model)
@@ -37,6 +37,18 @@ static inline void check_message(int ret, const struct mlsched_error *err)
 	if (ret >= 0 || err->code != ret || !err->message[0] ||
 	    !memchr(err->message, 0, sizeof(err->message)))
 		abort();
+}
+
+/* Whatever a reader of models made of its input; a model is freed. */
+static inline void check_outcome(int ret, struct mlsched_model *model,
+				 const struct mlsched_error *err)
+{
+	if (ret) {
+		check_message(ret, err);
+		return;
+	}
+	use(model);
+	mlsched_model_free(model);
 }
 
 /* What must be true, and a person who looks for the place. */
@@ -65,15 +77,9 @@ static inline void check_text(const char *text)
  */
 static inline int as_file(const uint8_t *data, size_t size, char path[32])
 {
-	int fd = memfd_create("fuzz", MFD_CLOEXEC);
+	int fd = mls_memory_file("fuzz", 0, data, size);
 
 	must(fd >= 0);
-	for (size_t done = 0; done < size;) {
-		ssize_t n = write(fd, data + done, size - done);
-
-		must(n > 0);
-		done += (size_t)n;
-	}
 	snprintf(path, 32, "/proc/self/fd/%d", fd);
 	return fd;
 }
@@ -83,21 +89,13 @@ static inline int feed_file(const char *format, mls_lower_reader *read, const ui
 			    size_t size)
 {
 	const struct mls_blob blob = { "fuzz", data, size };
-	struct mls_arena arena = MLS_ARENA_INIT(((size_t)1 << 20) + 8 * size);
+	struct mls_arena arena = mls_lower_arena(format, size);
+	struct mlsched_model *model = NULL;
 	struct mlsched_error err = { 0 };
-	struct mlsched_model *model;
-	int ret;
+	int ret = read(&blob, &arena, &err, &model);
 
-	arena.format = format;
-	arena.fixed = true;
-	ret = read(&blob, &arena, &err, &model);
 	mls_arena_free(&arena);
-	if (ret == 0) {
-		use(model);
-		mlsched_model_free(model);
-	} else {
-		check_message(ret, &err);
-	}
+	check_outcome(ret, model, &err);
 	return 0;
 }
 

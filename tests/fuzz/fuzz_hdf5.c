@@ -14,14 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct mls_blob blob = { "fuzz", data, size };
 	struct mlsched_error err = { 0 };
-	struct mlsched_model *model;
+	struct mlsched_model *model = NULL;
 	int ret = mls_keras_read(&blob, &err, &model);
 
-	if (ret == 0) {
-		use(model);
-		mlsched_model_free(model);
-	} else {
-		check_message(ret, &err);
-	}
+	check_outcome(ret, model, &err);
 	return 0;
 }

@@ -113,16 +113,11 @@ static int make(struct making *m, char *text, struct mls_arena *arena, struct ml
 static void feed(const struct mls_blob *file)
 {
 	struct mlsched_error err = { 0 };
-	struct mlsched_model *model;
+	struct mlsched_model *model = NULL;
 	int ret = mls_keras_read(file, &err, &model);
 
-	if (ret == 0) {
-		use(model);
-		mlsched_model_free(model);
-		return;
-	}
-	check_message(ret, &err);
-	must(ret == -EINVAL || ret == -ENOTSUP || ret == -EFBIG || ret == -EBADMSG);
+	check_outcome(ret, model, &err);
+	must(!ret || ret == -EINVAL || ret == -ENOTSUP || ret == -EFBIG || ret == -EBADMSG);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

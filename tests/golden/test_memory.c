@@ -8,7 +8,6 @@
  * What libhdf5 allocates is in a process of its own that has its limit, and
  * libzip has buffers of its own (docs/formats.md).
  */
-#include <endian.h>
 #include <errno.h>
 #include <ftw.h>
 #include <glob.h>
@@ -30,6 +29,7 @@
 #include "src/formats/onnx.h"
 #include "src/formats/savedmodel.h"
 #include "src/formats/tflite.h"
+#include "tests/fuzz/archive.h"
 #include "tests/lib/counting.h"
 #include "tests/lib/files.h"
 
@@ -122,15 +122,6 @@ static void every_model_to_refuse_is_within_the_limit(void **state)
 
 /* ---- in memory --------------------------------------------------------------------------- */
 
-#define N_FILES 4
-
-static const char *const names[N_FILES] = {
-	"saved_model.pb",
-	"variables/variables.index",
-	"variables/variables.data-00000-of-00001",
-	"assets/mlsched.json",
-};
-
 static int read_savedmodel(const char *what, const struct mls_blob *blobs, uint32_t n,
 			   struct mlsched_error *err)
 {
@@ -148,30 +139,15 @@ static int read_savedmodel(const char *what, const struct mls_blob *blobs, uint3
 	return ret;
 }
 
-/* As the fuzzer's target takes it apart: four sizes, and then the files. */
 static int corpus_savedmodel(const uint8_t *data, size_t size)
 {
-	struct mls_blob blobs[N_FILES];
-	const uint8_t *sizes = data;
+	struct mls_blob blobs[ARCHIVE_FILES];
+	int n = archive_take(data, size, blobs);
 	struct mlsched_error err;
-	uint32_t n = 0;
 
-	if (size < N_FILES * sizeof(uint32_t))
-		return 0;
-	data += N_FILES * sizeof(uint32_t);
-	size -= N_FILES * sizeof(uint32_t);
-	for (int i = 0; i < N_FILES; i++) {
-		uint32_t wanted;
-
-		memcpy(&wanted, sizes + (size_t)i * sizeof(wanted), sizeof(wanted));
-		wanted = le32toh(wanted);
-		wanted = wanted > size ? (uint32_t)size : wanted;
-		if (wanted)
-			blobs[n++] = (struct mls_blob){ names[i], data, wanted };
-		data += wanted;
-		size -= wanted;
-	}
-	read_savedmodel("corpus", blobs, n, &err);
+	if (n >= 0)
+		read_savedmodel("corpus", blobs, (uint32_t)n, &err);
+	archive_free(blobs, n);
 	return 0;
 }
 
@@ -179,14 +155,12 @@ static int corpus_savedmodel(const uint8_t *data, size_t size)
 static int read_lowered(const char *format, mls_lower_reader *read, const uint8_t *data,
 			size_t size)
 {
-	struct mls_arena arena = MLS_ARENA_INIT(MLS_UNFOLD_BASE + MLS_UNFOLD * size);
+	struct mls_arena arena = mls_lower_arena(format, size);
 	const struct mls_blob blob = { "m", data, size };
 	struct mlsched_model *model = NULL;
 	size_t before = peak_bytes = live_bytes;
 	struct mlsched_error err;
 
-	arena.format = format;
-	arena.fixed = true;
 	read(&blob, &arena, &err, &model);
 	within(format, size, before);
 	mlsched_model_free(model);
@@ -224,18 +198,19 @@ static void damaged_copies_are_within_the_limit(void **state)
 
 	(void)state;
 	for (size_t f = 0; f < ARRAY_SIZE(fixtures); f++) {
-		struct mls_blob blobs[N_FILES];
-		uint8_t *data[N_FILES];
+		struct mls_blob blobs[ARCHIVE_FILES];
+		uint8_t *data[ARCHIVE_FILES];
 		uint32_t n = 0;
 
 		for (int i = 0; i < 3; i++) {
 			char path[256];
 			size_t size;
 
-			snprintf(path, sizeof(path), MODELS "%s/model/%s", fixtures[f], names[i]);
+			snprintf(path, sizeof(path), MODELS "%s/model/%s", fixtures[f],
+				 archive_names[i]);
 			data[n] = test_read_whole(path, &size);
 			if (data[n]) {
-				blobs[n] = (struct mls_blob){ names[i], data[n], size };
+				blobs[n] = (struct mls_blob){ archive_names[i], data[n], size };
 				n++;
 			}
 		}
@@ -340,7 +315,7 @@ static void put_savedmodel(struct bytes *to, struct bytes *graph)
 
 static void refuse_pb(const char *what, struct bytes *pb, const char *words)
 {
-	const struct mls_blob blob = { names[0], pb->data, pb->size };
+	const struct mls_blob blob = { archive_names[0], pb->data, pb->size };
 	struct mlsched_error err;
 
 	assert_true(read_savedmodel(what, &blob, 1, &err) < 0);
@@ -452,7 +427,7 @@ static void tensors_that_a_few_bytes_name_are_within_the_limit(void **state)
 	put_node(&graph, 1, "y", "MatMul", "x", "c", NULL);
 	put_savedmodel(&pb, &graph);
 	{
-		const struct mls_blob blob = { names[0], pb.data, pb.size };
+		const struct mls_blob blob = { archive_names[0], pb.data, pb.size };
 		struct mlsched_error err;
 
 		if (read_savedmodel("one layer of zeros", &blob, 1, &err) != 0)
@@ -502,7 +477,7 @@ static void functions_that_are_called_again_and_again_are_within_the_limit(void 
 
 static void meta_data_that_unfold_are_within_the_limit(void **state)
 {
-	struct mls_blob blobs[2] = { { .path = names[0] }, { .path = names[3] } };
+	struct mls_blob blobs[2] = { { .path = archive_names[0] }, { .path = archive_names[3] } };
 	static const char head[] = "{\"mlsched\":1,\"provenance\":{\"\":[[]";
 	struct bytes json = { 0 };
 	struct mlsched_error err;

@@ -119,7 +119,7 @@ static void every_bad_fixture_has_a_test(void **state)
 /* In memory of just this size, so that a sanitizer sees a byte too many. */
 static int read_copy(const uint8_t *bytes, size_t size)
 {
-	struct mls_arena arena = MLS_ARENA_INIT(((size_t)1 << 20) + 8 * size);
+	struct mls_arena arena = mls_lower_arena("LiteRT", size);
 	uint8_t *copy = malloc(size ? size : 1);
 	const struct mls_blob blob = { "m.tflite", copy, size };
 	struct mlsched_model *model = NULL;
@@ -128,8 +128,6 @@ static int read_copy(const uint8_t *bytes, size_t size)
 
 	assert_non_null(copy);
 	memcpy(copy, bytes, size);
-	arena.format = "LiteRT";
-	arena.fixed = true;
 	ret = mls_tflite_read(&blob, &arena, &err, &model);
 	assert_true(arena.used <= arena.limit);
 	mls_arena_free(&arena);

@@ -235,11 +235,9 @@ static int read_packed(const uint8_t *bytes, size_t size, struct mlsched_error *
 		       struct mlsched_model **model)
 {
 	const struct mls_blob blob = { "m.onnx", bytes, size };
-	struct mls_arena own = MLS_ARENA_INIT(((size_t)1 << 20) + 8 * size);
+	struct mls_arena own = mls_lower_arena("ONNX", size);
 	int ret;
 
-	own.format = "ONNX";
-	own.fixed = true;
 	ret = mls_onnx_read(&blob, &own, err, model);
 	assert_true(own.used <= ((size_t)1 << 20) + 8 * size);
 	mls_arena_free(&own);

@@ -158,15 +158,13 @@ static struct test_tflite_operator *with_ints(struct test_tflite_operator *op, u
 static int read_bytes(const uint8_t *bytes, size_t size, struct mlsched_error *err,
 		      struct mlsched_model **model)
 {
-	struct mls_arena arena = MLS_ARENA_INIT(MLS_UNFOLD_BASE + MLS_UNFOLD * size);
+	struct mls_arena arena = mls_lower_arena("LiteRT", size);
 	uint8_t *copy = malloc(size ? size : 1);
 	const struct mls_blob blob = { "m.tflite", copy, size };
 	int ret;
 
 	assert_non_null(copy);
 	memcpy(copy, bytes, size);
-	arena.format = "LiteRT";
-	arena.fixed = true;
 	*err = (struct mlsched_error){ 0 };
 	ret = mls_tflite_read(&blob, &arena, err, model);
 	assert_true(arena.used <= arena.limit);
