@@ -370,7 +370,23 @@ for engine in native kernel; do
 	end
 done
 
-# Meta data that are too long to be sent: the scheduler reads the directory by itself, as far as it may.
+# Meta data that are too long to be sent, which Keras files may have: the scheduler reads them by itself, as far as it may.
+python3 - "$elsewhere/own.keras" "$elsewhere/long.keras" <<'END'
+import json, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as own, zipfile.ZipFile(sys.argv[2], "w") as long:
+    for name in own.namelist():
+        data = own.read(name)
+        if name == "assets/mlsched.json":
+            data = json.dumps(dict(json.loads(data), provenance={"note": "x" * 200000}))
+        long.writestr(name, data)
+END
+begin --model "$models/accept"
+long() { model swap "$elsewhere/long.keras" "${now[@]}" 2>"$tap_tmp/long" && grep -q "is the provenance that long?; the scheduler is told to read it by itself" "$tap_tmp/long"; }
+check "a model with more meta data than is sent is read by the scheduler" long
+same "and decides" "$elsewhere/long.keras" "$(model status --json | value 'd["slots"][d["active_slot"]]["path"]')"
+end
+
+# Of a SavedModel they are too long to be read by anybody.
 cp -r "$models/own" "$models/long"
 python3 - "$models/long/assets/mlsched.json" <<'END'
 import json, sys
@@ -379,9 +395,9 @@ d["provenance"] = {"losses": list(range(30000))}
 json.dump(d, open(sys.argv[1], "w"))
 END
 begin --sandbox --model "$models/accept"
-long() { model swap "$models/long" "${now[@]}" 2>"$tap_tmp/long" && grep -q "is the provenance that long?; the scheduler is told to read it by itself" "$tap_tmp/long"; }
-check "a model with more meta data than is sent is read by the scheduler" long
-same "and decides" "$models/long" "$(model status --json | value 'd["slots"][d["active_slot"]]["path"]')"
+same "a SavedModel with more meta data than is read is refused" "1 $models/accept" \
+	"$(model swap "$models/long" "${now[@]}" 2>"$tap_tmp/refused"; echo $?) $(model status --json | value 'd["slots"][d["active_slot"]]["path"]')"
+check "and it is said why" grep -q "long/assets/mlsched.json: expected JSON that unfolds to less than" "$tap_tmp/refused"
 
 # Nothing that is sent is believed.
 cat >"$tap_tmp/hostile.py" <<'END'
