@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "src/cli/run_control_state.h"
+#include "src/formats/format.h"
 #include "src/nn/qnet.h"
 #include "src/util/clock.h"
 #include "src/util/error.h"
@@ -255,6 +256,7 @@ int run_control_swap(struct run_control *c, const char *path, int sent,
 	const struct mls_prepare_options prepare = {
 		.path = path,
 		.sent = sent,
+		.starter = c->starts ? &c->starter : NULL,
 		.threshold = c->options->threshold,
 		.topology = mls_scx_topology(c->scx),
 		.engine = c->requests ? run_engine_name(c->view) : NULL,
@@ -387,6 +389,24 @@ static int open_socket(struct run_control *c, struct mlsched_error *err)
 	return 0;
 }
 
+/*
+ * What replaces a Keras file is one, too, and it will come when the sandbox starts no process
+ * any more: one that can is started before.
+ */
+static int open_starter(struct run_control *c, struct mlsched_error *err)
+{
+	const struct run_options *o = c->options;
+	const struct mls_format *format;
+	int ret;
+
+	if (o->no_sandbox || mls_format_of(o->model, NULL, &format) != 0 || !format ||
+	    !format->read_by)
+		return 0;
+	ret = mls_keras_ahead(&c->starter, err);
+	c->starts = !ret;
+	return ret;
+}
+
 static int open_watch(struct run_control *c, struct mlsched_error *err)
 {
 	int ret;
@@ -394,6 +414,8 @@ static int open_watch(struct run_control *c, struct mlsched_error *err)
 	if (!c->options->control.watch)
 		return 0;
 	ret = mls_watch_open(c->options->model, err, &c->watch);
+	if (!ret)
+		ret = open_starter(c, err);
 	return ret ? mls_error_prefix(err, ret, "--watch") : 0;
 }
 
@@ -571,6 +593,8 @@ void run_control_close(struct run_control *c)
 	mls_server_close(c->control);
 	mls_server_close(c->metrics);
 	mls_watch_close(c->watch);
+	if (c->starts)
+		mls_h5_starter_close(&c->starter);
 	mls_swap_close(c->swap);
 	mls_engine_close(c->engine);
 	if (c->timer >= 0)

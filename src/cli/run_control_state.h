@@ -5,6 +5,7 @@
 
 #include "src/cli/run.h"
 #include "src/cli/run_control.h"
+#include "src/formats/hdf5_starter.h"
 #include "src/host/prepare.h"
 #include "src/host/server.h"
 #include "src/host/watch.h"
@@ -26,6 +27,7 @@ enum run_control_event {
  * @engine:   of the model that is being changed to, held until that is settled, or NULL
  * @lacking:  why there is no socket although one was wanted, or ""
  * @prepare:  a model that is being read, or NULL
+ * @starter:  of processes that read Keras files, with @starts; the sandbox lets nobody else start any
  * @waiting:  the client that waits for how the swap ends, or NULL
  * @replaced: the watched model was replaced while another swap was under way
  * @reported: number and outcome of the swap that was reported last
@@ -47,6 +49,8 @@ struct run_control {
 	struct mls_watch *watch;
 	struct mls_swap *swap;
 	struct mls_prepare *prepare;
+	bool starts;
+	struct mls_h5_starter starter;
 	struct mls_client *waiting;
 	bool replaced;
 	uint32_t reported;

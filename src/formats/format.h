@@ -8,6 +8,8 @@
 
 #include <mlsched/model.h>
 
+struct mls_h5_starter;
+
 /* What a reader is chosen by: never the name, always the content. */
 struct mls_look {
 	const char *path;
@@ -24,6 +26,7 @@ struct mls_look {
  *           others (one entry only)
  * @detect:  is it this?
  * @read:    as mlsched_model_load()
+ * @read_by: the same, with a process that a starter starts; NULL where none is needed
  * @write:   as mlsched_model_save(), or NULL; @form is for those that have several
  */
 struct mls_format {
@@ -32,6 +35,8 @@ struct mls_format {
 	const char *suffix;
 	bool (*detect)(const struct mls_look *look);
 	int (*read)(const char *path, struct mlsched_error *err, struct mlsched_model **model);
+	int (*read_by)(const char *path, const struct mls_h5_starter *starter,
+		       struct mlsched_error *err, struct mlsched_model **model);
 	int (*write)(const struct mlsched_model *model, const char *path,
 		     enum mlsched_savedmodel_form form, struct mlsched_error *err);
 };
@@ -53,6 +58,13 @@ const struct mls_format *mls_format_for_path(const char *path);
  */
 int mls_format_of(const char *path, struct mlsched_error *err, const struct mls_format **format);
 
+/**
+ * mls_model_load_by() - mlsched_model_load() for who has a starter (hdf5_starter.h)
+ * @starter: or NULL
+ */
+int mls_model_load_by(const char *path, const struct mls_h5_starter *starter,
+		      struct mlsched_error *err, struct mlsched_model **model);
+
 /** mls_savedmodel_detect() - any directory: what is missing in it, the reader says */
 bool mls_savedmodel_detect(const struct mls_look *look);
 
@@ -67,6 +79,19 @@ bool mls_keras_format_detect(const struct mls_look *look);
 
 /** mls_keras_load() - mlsched_model_load() for both of them */
 int mls_keras_load(const char *path, struct mlsched_error *err, struct mlsched_model **model);
+
+/** mls_keras_load_by() - the same in processes of @starter; NULL: as mls_keras_load() */
+int mls_keras_load_by(const char *path, const struct mls_h5_starter *starter,
+		      struct mlsched_error *err, struct mlsched_model **model);
+
+/**
+ * mls_keras_ahead() - get all that reading Keras files takes, for who will be able to start no
+ * process, nor to load a library
+ * @starter: is opened
+ *
+ * Return: as mls_h5_starter_open().
+ */
+int mls_keras_ahead(struct mls_h5_starter *starter, struct mlsched_error *err);
 
 /** mls_h5_save(), mls_keras_save() - write such a file, as struct mls_format has it */
 int mls_h5_save(const struct mlsched_model *model, const char *path,

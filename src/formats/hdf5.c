@@ -65,8 +65,9 @@ static int ask(struct mls_h5 *h5, struct mls_h5_frame *frame, const char *first,
 }
 
 /* A process for the file, which is asked its first question. */
-static int start(const struct mls_blob *file, struct mls_arena *arena, struct mlsched_error *err,
-		 struct mls_h5_frame *frame, struct mls_h5 **h5)
+static int start(const struct mls_blob *file, const struct mls_h5_starter *starter,
+		 struct mls_arena *arena, struct mlsched_error *err, struct mls_h5_frame *frame,
+		 struct mls_h5 **h5)
 {
 	static const struct mls_h5_limits limits = MLS_H5_LIMITS;
 	struct mls_h5 *new = mls_arena_alloc(arena, sizeof(*new));
@@ -76,7 +77,7 @@ static int start(const struct mls_blob *file, struct mls_arena *arena, struct ml
 	if (!new)
 		return mls_no_memory(arena, file->path, err);
 	*new = (struct mls_h5){ .blob = file, .arena = arena, .err = err };
-	ret = mls_h5_process_start(file, arena->format, &limits, err, &new->process);
+	ret = mls_h5_process_start(file, arena->format, &limits, starter, err, &new->process);
 	if (ret)
 		return ret;
 	ret = ask(new, frame, arena->format, file->path, &nothing);
@@ -90,6 +91,12 @@ static int start(const struct mls_blob *file, struct mls_arena *arena, struct ml
 int mls_h5_open(const struct mls_blob *file, struct mls_arena *arena, struct mlsched_error *err,
 		struct mls_h5 **h5)
 {
+	return mls_h5_open_by(file, NULL, arena, err, h5);
+}
+
+int mls_h5_open_by(const struct mls_blob *file, const struct mls_h5_starter *starter,
+		   struct mls_arena *arena, struct mlsched_error *err, struct mls_h5 **h5)
+{
 	struct mls_h5_frame frame = {
 		.what = MLS_H5_ASK_OPEN,
 		.values = { (uint32_t)arena->limit, (uint32_t)((uint64_t)arena->limit >> 32) },
@@ -100,7 +107,7 @@ int mls_h5_open(const struct mls_blob *file, struct mls_arena *arena, struct mls
 				 "Invalid %s format: %s: expected an HDF5 file, found %s",
 				 arena->format, file->path,
 				 file->size ? "one that begins otherwise" : "0 bytes");
-	return start(file, arena, err, &frame, h5);
+	return start(file, starter, arena, err, &frame, h5);
 }
 
 void mls_h5_close(struct mls_h5 *h5)
@@ -229,7 +236,7 @@ int mls_h5_make(const struct mls_blob *file, struct mls_arena *arena, struct mls
 {
 	struct mls_h5_frame frame = { .what = MLS_H5_ASK_MAKE };
 
-	return start(file, arena, err, &frame, h5);
+	return start(file, NULL, arena, err, &frame, h5);
 }
 
 /* Sends what stands behind one or two names, too; nothing comes back. */

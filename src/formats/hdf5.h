@@ -39,6 +39,12 @@ bool mls_h5_detect(const uint8_t *head, size_t n);
  */
 int mls_h5_open(const struct mls_blob *file, struct mls_arena *arena, struct mlsched_error *err,
 		struct mls_h5 **h5);
+
+/** mls_h5_open_by() - the same in a process of @starter; NULL: as mls_h5_open() */
+struct mls_h5_starter;
+int mls_h5_open_by(const struct mls_blob *file, const struct mls_h5_starter *starter,
+		   struct mls_arena *arena, struct mlsched_error *err, struct mls_h5 **h5);
+
 void mls_h5_close(struct mls_h5 *h5);
 
 /** mls_h5_path() - of the file, for messages */

@@ -15,18 +15,16 @@
  * memory, and that is executed.  It gets the content of the file, a socket, and nothing
  * else; it gives up the rest before it looks at the file (hdf5_child/main.c).
  *
+ * Who will not be able to start a process has a starter (hdf5_starter.h), which does it.
+ *
  * Nothing here is global, and nothing locks: any number of threads may read at a time.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -34,16 +32,12 @@
 #include <unistd.h>
 
 #include "src/formats/hdf5_process.h"
+#include "src/formats/hdf5_spawn.h"
 #include "src/util/error.h"
 #include "src/util/memory_file.h"
 
 /* Milliseconds after which an answer is late enough to see whether anybody is there. */
 #define LOOK_MS 500
-
-/* The program, as an executable file has it: hdf5_program.c. */
-extern const uint8_t mls_h5_program[], mls_h5_program_end[];
-
-extern char **environ;
 
 /* ---- starting ---------------------------------------------------------------------------- */
 
@@ -79,109 +73,57 @@ static int check_sandbox(const struct mls_h5_process *p)
 			 p->file->path, p->format);
 }
 
-/* The first numbers are the ones that the process gets; they may be free here. */
-static int move_up(int fd)
+/* In a process of our own. */
+static int start_here(struct mls_h5_process *p, int socket, int image)
 {
-	int up = fd < 0 || fd > MLS_H5_IMAGE ? fd : fcntl(fd, F_DUPFD_CLOEXEC, MLS_H5_IMAGE + 1);
-
-	if (up != fd)
-		close(fd);
-	return up;
-}
-
-/* Signals of a terminal are for the caller; everything about them as it is in a new program. */
-static int set_attributes(posix_spawnattr_t *attributes)
-{
-	sigset_t all, none;
+	char seconds[16];
+	const char *what;
 	int error;
 
-	sigfillset(&all);
-	sigemptyset(&none);
-	error = posix_spawnattr_setsigdefault(attributes, &all);
-	if (!error)
-		error = posix_spawnattr_setsigmask(attributes, &none);
-	if (!error)
-		error = posix_spawnattr_setpgroup(attributes, 0);
-	if (!error)
-		error = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF |
-								     POSIX_SPAWN_SETSIGMASK |
-								     POSIX_SPAWN_SETPGROUP);
-	return error;
-}
-
-static int set_files(posix_spawn_file_actions_t *files, int socket, int image)
-{
-	int error = posix_spawn_file_actions_adddup2(files, socket, MLS_H5_SOCKET);
-
-	for (int fd = MLS_H5_SOCKET + 1; !error && fd < MLS_H5_IMAGE; fd++)
-		error = posix_spawn_file_actions_addopen(files, fd, "/dev/null", O_RDWR, 0);
-	if (!error && image >= 0)
-		error = posix_spawn_file_actions_adddup2(files, image, MLS_H5_IMAGE);
-	if (!error && image < 0)
-		error = posix_spawn_file_actions_addopen(files, MLS_H5_IMAGE, "/dev/null", O_RDWR,
-							 0);
-	return error;
-}
-
-static int spawn(struct mls_h5_process *p, int program, int socket, int image)
-{
-	char path[32], seconds[16], *nothing[] = { NULL };
-	char *const arguments[] = { (char *)"mlsched-hdf5", seconds, NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attributes;
-	int error = posix_spawnattr_init(&attributes);
-
-	if (error)
-		return error;
-	error = posix_spawn_file_actions_init(&files);
-	if (error)
-		goto out_attributes;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", program);
 	snprintf(seconds, sizeof(seconds), "%u", p->limits.cpu_s);
-	error = set_attributes(&attributes);
-	if (!error)
-		error = set_files(&files, socket, image);
-	/* Where the caller has more rights than its user, the user's settings do not count. */
-	if (!error)
-		error = posix_spawn(&p->pid, path, &files, &attributes, arguments,
-				    getauxval(AT_SECURE) ? nothing : environ);
-	posix_spawn_file_actions_destroy(&files);
-out_attributes:
-	posix_spawnattr_destroy(&attributes);
-	return error;
+	error = mls_h5_spawn(seconds, socket, image, &p->pid, &what);
+	return error ? cannot_start(p, what, error) : 0;
+}
+
+/* In one of the starter's. */
+static int start_there(struct mls_h5_process *p, const struct mls_h5_starter *starter, int socket,
+		       int image)
+{
+	int error = mls_h5_starter_order(starter, p->limits.cpu_s, socket, image, &p->ending);
+
+	return error ? cannot_start(p, "the process that starts it", error) : 0;
 }
 
 int mls_h5_process_start(const struct mls_blob *file, const char *format,
-			 const struct mls_h5_limits *limits, struct mlsched_error *err,
-			 struct mls_h5_process *process)
+			 const struct mls_h5_limits *limits, const struct mls_h5_starter *starter,
+			 struct mlsched_error *err, struct mls_h5_process *process)
 {
-	int sockets[2], program = -1, image = -1, theirs = -1, ret;
+	int sockets[2], image = -1, theirs = -1, ret;
 
-	*process = (struct mls_h5_process){
-		.file = file, .format = format, .err = err, .limits = *limits, .pid = -1
-	};
-	ret = check_sandbox(process);
+	*process = (struct mls_h5_process){ .file = file,
+					    .format = format,
+					    .err = err,
+					    .limits = *limits,
+					    .pid = -1,
+					    .ending = -1 };
+	if (!file->size)
+		starter = NULL;
+	ret = starter ? 0 : check_sandbox(process);
 	if (ret)
 		return ret;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
 		return cannot_start(process, "a socket", errno);
 	process->socket = sockets[0];
-	theirs = move_up(sockets[1]);
+	theirs = mls_h5_move_up(sockets[1]);
 	if (theirs >= 0 && file->size)
-		image = move_up(mls_memory_file("mlsched-model", 0, file->data, file->size));
-	if (theirs >= 0 && (image >= 0 || !file->size))
-		program = move_up(mls_memory_file("mlsched-hdf5", MFD_EXEC, mls_h5_program,
-						  (size_t)(mls_h5_program_end - mls_h5_program)));
-	if (program < 0) {
+		image = mls_h5_move_up(mls_memory_file("mlsched-model", 0, file->data, file->size));
+	if (theirs < 0 || (image < 0 && file->size))
 		ret = cannot_start(process, "a file in memory", errno);
-	} else {
-		int error = spawn(process, program, theirs, image);
-
-		if (error)
-			ret = cannot_start(process, "executing a file in memory", error);
-	}
-	if (program >= 0)
-		close(program);
+	else if (starter)
+		ret = start_there(process, starter, theirs, image);
+	else
+		ret = start_here(process, theirs, image);
+	process->runs = !ret;
 	if (image >= 0)
 		close(image);
 	if (theirs >= 0)
@@ -203,11 +145,32 @@ static bool is_ours(pid_t pid, siginfo_t *info)
 	return waitid(P_PID, (id_t)pid, info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+/*
+ * One of the starter's: it kills it, if it still runs, when it sees that nobody wants to
+ * say anything any more, and says in any case how it ended.
+ */
+static bool reap_there(struct mls_h5_process *p, siginfo_t *info)
+{
+	struct mls_h5_ended ended;
+	bool known;
+
+	shutdown(p->ending, SHUT_WR);
+	known = mls_h5_starter_ended(p->ending, p->limits.wait_s, &ended) == 0;
+	close(p->ending);
+	p->ending = -1;
+	info->si_code = known ? ended.code : 0;
+	info->si_status = known ? ended.status : 0;
+	return known;
+}
+
 static bool reap(struct mls_h5_process *p, siginfo_t *info)
 {
 	bool known = false;
 
+	p->runs = false;
 	close(p->socket);
+	if (p->ending >= 0)
+		return reap_there(p, info);
 	if (is_ours(p->pid, info)) {
 		if (info->si_pid == 0)
 			kill(p->pid, SIGKILL);
@@ -275,7 +238,7 @@ void mls_h5_process_end(struct mls_h5_process *process)
 {
 	siginfo_t info;
 
-	if (process->pid >= 0)
+	if (process->runs)
 		reap(process, &info);
 }
 
@@ -287,6 +250,16 @@ static int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool has_ended(const struct mls_h5_process *p)
+{
+	struct pollfd pfd = { .fd = p->ending, .events = POLLIN };
+	siginfo_t info;
+
+	if (p->ending >= 0)
+		return poll(&pfd, 1, 0) > 0;
+	return !is_ours(p->pid, &info) || info.si_pid != 0;
 }
 
 /*
@@ -301,14 +274,13 @@ static int wait_for(const struct mls_h5_process *p, short events, int64_t until)
 
 	while (n == 0 || (n < 0 && errno == EINTR)) {
 		int64_t left = until - now_ms();
-		siginfo_t info;
 
 		n = poll(&pfd, 1, left > LOOK_MS ? LOOK_MS : left > 0 ? (int)left : 0);
 		if (n > 0)
 			return 0;
 		if (n == 0 && left <= LOOK_MS)
 			return -ETIME;
-		if (n == 0 && (!is_ours(p->pid, &info) || info.si_pid != 0))
+		if (n == 0 && has_ended(p))
 			return poll(&pfd, 1, 0) > 0 ? 0 : -EPIPE;
 	}
 	return -errno;
@@ -370,7 +342,7 @@ int mls_h5_process_ask(struct mls_h5_process *process, const struct mls_h5_frame
 	char *bytes = NULL;
 	int ret;
 
-	if (process->pid < 0)
+	if (!process->runs)
 		return failed(process, "its process has ended");
 	ret = transfer(process, &head, sizeof(head), true, until);
 	if (!ret)

@@ -6,10 +6,12 @@
 #ifndef MLS_FORMATS_HDF5_PROCESS_H
 #define MLS_FORMATS_HDF5_PROCESS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "src/formats/files.h"
 #include "src/formats/hdf5_protocol.h"
+#include "src/formats/hdf5_starter.h"
 
 /**
  * struct mls_h5_limits - what a process may take
@@ -28,26 +30,31 @@ struct mls_h5_limits {
  * struct mls_h5_process - one of them
  * @file:   that it reads, for messages; one that it makes has no content yet
  * @format: as messages call it
- * @pid:    -1: it has ended
+ * @runs:   it has to be ended
+ * @pid:    of one that was started here, or -1
+ * @ending: where the starter says how it ended that has started it, or -1
  */
 struct mls_h5_process {
 	const struct mls_blob *file;
 	const char *format;
 	struct mlsched_error *err;
 	struct mls_h5_limits limits;
+	bool runs;
 	pid_t pid;
+	int ending;
 	int socket;
 };
 
 /**
  * mls_h5_process_start() - start one on the content of a file; without any, it makes one
+ * @starter: starts it, if something is to be read; NULL: we do
  *
  * Return: 0; -ENOTSUP where no process may be started; -errno; then there is nothing
  * to end.
  */
 int mls_h5_process_start(const struct mls_blob *file, const char *format,
-			 const struct mls_h5_limits *limits, struct mlsched_error *err,
-			 struct mls_h5_process *process);
+			 const struct mls_h5_limits *limits, const struct mls_h5_starter *starter,
+			 struct mlsched_error *err, struct mls_h5_process *process);
 
 /**
  * mls_h5_process_ask() - one question, one answer

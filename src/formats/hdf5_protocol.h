@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#include <mlsched/error.h>
+
 /* Descriptors that the process finds open: the socket, and the content of the file that is to be read. */
 #define MLS_H5_SOCKET 0
 #define MLS_H5_IMAGE  3
@@ -53,6 +55,34 @@ struct mls_h5_frame {
 	int32_t code;
 	uint32_t values[3];
 	uint32_t size;
+};
+
+/* ---- the starter (hdf5_starter.h) ------------------------------------------------------------ */
+
+/* The program's argument when it is to be one; otherwise seconds of processor time. */
+#define MLS_H5_STARTER "starter"
+/* Processes that it has at a time: an archive may want one for each of 16 shards.  One more is refused. */
+#define MLS_H5_STARTED 64
+
+/* The first message: whether it can start any. */
+struct mls_h5_ready {
+	int32_t code; /* 0 or -errno */
+	char message[MLSCHED_ERROR_SIZE];
+};
+
+/*
+ * An order, one message, with the descriptors: the process's socket, one for struct
+ * mls_h5_ended, and what it reads.
+ */
+struct mls_h5_order {
+	uint32_t cpu_s;
+};
+#define MLS_H5_ORDER_FILES 3
+
+/* How a process has ended, as waitid() says. */
+struct mls_h5_ended {
+	int32_t code;
+	int32_t status;
 };
 
 #endif /* MLS_FORMATS_HDF5_PROTOCOL_H */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "src/formats/format.h"
+#include "src/formats/hdf5_starter.h"
 #include "src/formats/keras.h"
 #include "src/formats/metadata.h"
 #include "src/formats/zip.h"
@@ -32,6 +33,7 @@
 
 /* What is read of a file. */
 struct reading {
+	const struct mls_h5_starter *starter; /* NULL: processes are ours to start */
 	struct mls_arena *arena;
 	struct mlsched_error *err;
 	struct mls_blob file;
@@ -225,7 +227,7 @@ static int read_h5(struct reading *r)
 {
 	struct mls_h5 *h5 = NULL;
 	const char *config;
-	int ret = mls_h5_open(&r->file, r->arena, r->err, &h5);
+	int ret = mls_h5_open_by(&r->file, r->starter, r->arena, r->err, &h5);
 
 	if (ret)
 		return ret;
@@ -359,8 +361,8 @@ static int read_layers(struct reading *r, const struct mls_blob *config,
 	};
 	r->store.n = 0;
 	while (!ret && r->store.n < n) {
-		ret = mls_h5_open(&blobs[r->store.n], r->arena, r->err,
-				  &r->store.files[r->store.n]);
+		ret = mls_h5_open_by(&blobs[r->store.n], r->starter, r->arena, r->err,
+				     &r->store.files[r->store.n]);
 		r->store.n += !ret;
 	}
 	if (!ret)
@@ -440,8 +442,14 @@ int mls_keras_read(const struct mls_blob *file, struct mlsched_error *err,
 
 int mls_keras_load(const char *path, struct mlsched_error *err, struct mlsched_model **model)
 {
+	return mls_keras_load_by(path, NULL, err, model);
+}
+
+int mls_keras_load_by(const char *path, const struct mls_h5_starter *starter,
+		      struct mlsched_error *err, struct mlsched_model **model)
+{
 	struct mls_arena arena = MLS_ARENA_INIT(BASE);
-	struct reading r = { .arena = &arena, .err = err };
+	struct reading r = { .starter = starter, .arena = &arena, .err = err };
 	int ret;
 
 	arena.format = "Keras";
@@ -450,6 +458,12 @@ int mls_keras_load(const char *path, struct mlsched_error *err, struct mlsched_m
 		ret = read_any(&r, model);
 	mls_arena_free(&arena);
 	return ret;
+}
+
+int mls_keras_ahead(struct mls_h5_starter *starter, struct mlsched_error *err)
+{
+	mls_zip_ahead();
+	return mls_h5_starter_open(err, starter);
 }
 
 static bool is_called(const struct mls_look *look, const char *suffix)

@@ -61,12 +61,14 @@ void mls_clean_text(char *text)
 
 static const struct mls_format formats[] = {
 	{ "savedmodel", "TensorFlow SavedModel directory", "", mls_savedmodel_detect,
-	  mls_savedmodel_load, mlsched_model_save },
-	{ "h5", "Keras .h5 file", ".h5", mls_h5_format_detect, mls_keras_load, mls_h5_save },
+	  mls_savedmodel_load, NULL, mlsched_model_save },
+	{ "h5", "Keras .h5 file", ".h5", mls_h5_format_detect, mls_keras_load, mls_keras_load_by,
+	  mls_h5_save },
 	{ "keras", "Keras .keras archive", ".keras", mls_keras_format_detect, mls_keras_load,
-	  mls_keras_save },
-	{ "onnx", "ONNX file", ".onnx", mls_onnx_detect, mls_onnx_load, mls_onnx_save },
-	{ "tflite", "LiteRT .tflite file", ".tflite", mls_tflite_detect, mls_tflite_load, NULL },
+	  mls_keras_load_by, mls_keras_save },
+	{ "onnx", "ONNX file", ".onnx", mls_onnx_detect, mls_onnx_load, NULL, mls_onnx_save },
+	{ "tflite", "LiteRT .tflite file", ".tflite", mls_tflite_detect, mls_tflite_load, NULL,
+	  NULL },
 };
 
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
@@ -147,7 +149,8 @@ int mls_format_of(const char *path, struct mlsched_error *err, const struct mls_
 	return ret;
 }
 
-static int load(const char *path, struct mlsched_error *err, struct mlsched_model **model)
+static int load(const char *path, const struct mls_h5_starter *starter, struct mlsched_error *err,
+		struct mlsched_model **model)
 {
 	const struct mls_format *format;
 	char known[256] = "";
@@ -156,6 +159,8 @@ static int load(const char *path, struct mlsched_error *err, struct mlsched_mode
 
 	if (ret)
 		return ret;
+	if (format && starter && format->read_by)
+		return format->read_by(path, starter, err, model);
 	if (format)
 		return format->read(path, err, model);
 	for (size_t i = 0; i < N_FORMATS && used < sizeof(known); i++)
@@ -168,7 +173,13 @@ static int load(const char *path, struct mlsched_error *err, struct mlsched_mode
 
 int mlsched_model_load(const char *path, struct mlsched_error *err, struct mlsched_model **model)
 {
-	int ret = load(path, err, model);
+	return mls_model_load_by(path, NULL, err, model);
+}
+
+int mls_model_load_by(const char *path, const struct mls_h5_starter *starter,
+		      struct mlsched_error *err, struct mlsched_model **model)
+{
+	int ret = load(path, starter, err, model);
 
 	if (ret && err)
 		mls_clean_text(err->message);

@@ -27,6 +27,9 @@ int mls_zip_open(const struct mls_blob *file, struct mls_arena *arena, struct ml
 		 struct mls_zip **zip);
 void mls_zip_close(struct mls_zip *zip);
 
+/** mls_zip_ahead() - look libzip up now, for who will not be able to; what is missing is said when it is needed */
+void mls_zip_ahead(void);
+
 /**
  * mls_zip_read() - a member, whole and with its checksum compared
  * @max: largest size that makes sense

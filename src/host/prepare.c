@@ -12,6 +12,8 @@
 
 #include <mlsched/mlsched.h>
 
+#include "src/formats/format.h"
+#include "src/formats/hdf5_starter.h"
 #include "src/host/prepare.h"
 #include "src/host/requests.h"
 #include "src/host/scx.h"
@@ -30,6 +32,8 @@
 struct mls_prepare {
 	char *path;
 	int sent;
+	bool has_starter;
+	struct mls_h5_starter starter;
 	double threshold;
 	struct mls_topology topology;
 	const char *engine;
@@ -104,8 +108,9 @@ static int load(struct mls_prepare *p, struct mlsched_model **model)
 	int sent = p->sent;
 
 	p->sent = -1;
-	return sent < 0 ? mlsched_model_load(p->path, &p->err, model) :
-			  mls_sent_read(sent, p->path, &p->err, model);
+	if (sent >= 0)
+		return mls_sent_read(sent, p->path, &p->err, model);
+	return mls_model_load_by(p->path, p->has_starter ? &p->starter : NULL, &p->err, model);
 }
 
 static int prepare(struct mls_prepare *p)
@@ -186,6 +191,9 @@ int mls_prepare_start(const struct mls_prepare_options *options, struct mlsched_
 	}
 	p->sent = options->sent;
 	p->users = 2;
+	p->has_starter = options->starter != NULL;
+	if (options->starter)
+		p->starter = *options->starter;
 	p->threshold = options->threshold;
 	p->topology = *options->topology;
 	p->engine = options->engine;

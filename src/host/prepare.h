@@ -16,11 +16,14 @@
 #include "src/host/topology.h"
 #include "src/host/tuning.h"
 
+struct mls_h5_starter;
+
 /**
  * struct mls_prepare_options - what is wanted
  * @path:      the model; only what messages call it where it is @sent
  * @sent:      descriptor of the model's file (sent.h), closed by mls_prepare_start() or
  *             by what that has begun, or -1: it is read from @path
+ * @starter:   starts processes of libhdf5 (src/formats/hdf5_starter.h), or NULL; copied
  * @threshold: instead of the model's own; 0: the model's own
  * @topology:  says which values the inputs can take; copied
  * @engine:    name of one of user space, or NULL: the kernel's
@@ -32,6 +35,7 @@
 struct mls_prepare_options {
 	const char *path;
 	int sent;
+	const struct mls_h5_starter *starter;
 	double threshold;
 	const struct mls_topology *topology;
 	const char *engine;

@@ -59,6 +59,10 @@ s = socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1]); s.s
 print(s.makefile().readline(), end="")' "$tap_tmp/run/s" "$1"
 }
 
+by_path() { # FILE: the request that names a path and sends nothing
+	ask "{\"request\":\"swap\",\"path\":\"$1\",\"now\":true,\"limits\":{\"watch\":0}}"
+}
+
 says_nobody() { model status 2>&1 | grep -q "no scheduler listens at .*mlsched run --backend scx"; }
 check "without a scheduler it says so and how to get one" says_nobody
 
@@ -261,6 +265,70 @@ end
 wait
 same "each swap is a document of the scheduler's output" "2" "$(grep -c '"type":"swap"' "$tap_tmp/documents")"
 
+# A Keras file takes a process, which the sandbox does not start: one that does was started before.
+for to in refuse.h5 accept.keras accept.h5; do "$MLSCHED" convert -q "$models/${to%.*}" "$tap_tmp/$to"; done
+python3 - "$tap_tmp/accept.h5" "$tap_tmp/damaged.h5" <<'END'
+import sys
+data = bytearray(open(sys.argv[1], "rb").read())
+data[len(data) // 2:] = bytes(len(data) - len(data) // 2)
+open(sys.argv[2], "wb").write(data)
+END
+swapped() { # FILE OUTCOME: the watched file is replaced, and the swap that is awaited
+	local n i
+	n=$(model status --json | value 'd["history"][0]["number"] if d["history"] else 0')
+	cp "$1" "$models/.new" && mv "$models/.new" "$models/mine.h5"
+	for ((i = 0; i < 400; i++)); do
+		[ "$(model status --json | value 'f"""{d["history"][0]["number"] > '"$n"'} {d["history"][0]["outcome"]}""" if d["history"] else ""')" = "True $2" ] && return 0
+		sleep 0.05
+	done
+	model status --json | sed 's/^/# /'
+	return 1
+}
+starter() { tr -d ' ' <"/proc/$job/task/$job/children"; }
+gone() { # it has ended, whether anybody has asked how or not
+	local i
+	for ((i = 0; i < 400; i++)); do
+		[ -e "/proc/$started" ] && ! grep -q '^State:.Z' "/proc/$started/status" 2>/dev/null || return 0
+		sleep 0.05
+	done
+	return 1
+}
+for engine in kernel native; do
+	computed=()
+	[ $engine = kernel ] || computed=(--engine native)
+	cp "$tap_tmp/accept.h5" "$models/mine.h5"
+	begin -v --sandbox --model "$models/mine.h5" "${computed[@]}" --watch --trial 0 --watch-after 0
+	started=$(starter)
+	check "engine $engine: in the sandbox --watch takes an .h5 file that was replaced" swapped "$tap_tmp/refuse.h5" activated
+	check "engine $engine: and one that is a .keras archive" swapped "$tap_tmp/accept.keras" activated
+	check "engine $engine: and refuses a damaged one" swapped "$tap_tmp/damaged.h5" broken
+	same "engine $engine: saying what the library says of it" True \
+		"$(model status --json | value '"libhdf5 says" in d["history"][0]["reason"] or "HDF5 library" in d["history"][0]["reason"]')"
+	check "engine $engine: and takes the next" swapped "$tap_tmp/refuse.h5" activated
+	check "engine $engine: one that is only named is taken as well" sh -c '[ "$1" = True ]' - "$(by_path "$models/mine.h5" | value 'd["ok"]')"
+	same "engine $engine: what starts the processes has no capabilities, no way to get any, and a filter" \
+		"CapEff: 0000000000000000 CapPrm: 0000000000000000 NoNewPrivs: 1 Seccomp: 2" \
+		"$(awk '/^(CapPrm|CapEff|NoNewPrivs|Seccomp):/ { print $1, $2 }' "/proc/$started/status" | sort | paste -sd' ')"
+	kill -KILL "$started"
+	gone
+	check "engine $engine: without it a file is refused, and all else goes on" swapped "$tap_tmp/accept.h5" broken
+	same "engine $engine: saying why" True \
+		"$(model status --json | value '"no process in which the HDF5 library could read it: the process that starts it" in d["history"][0]["reason"]')"
+	end
+done
+cp "$tap_tmp/accept.h5" "$models/mine.h5"
+begin --sandbox --model "$models/mine.h5" --watch
+started=$(starter)
+end
+check "what starts the processes ends with the scheduler" gone
+begin --sandbox --model "$models/mine.h5"
+same "and is not there where nothing is watched" "" "$(starter)"
+end
+begin --model "$models/mine.h5" --watch --trial 0 --watch-after 0
+same "nor without a sandbox" "" "$(starter)"
+check "where --watch takes a Keras file as well" swapped "$tap_tmp/refuse.h5" activated
+end
+
 # A model that says for which scheduler it was trained is offered that while it decides, and only then.
 tuned() { # NAME MECHANISMS OFFERS
 	cp -r "$models/accept" "$models/$1"
@@ -331,9 +399,6 @@ sent=("$elsewhere"/{saved,own.onnx,own.h5,own.keras}
 	"$golden"/onnx/models/onnx-torch215/model.onnx "$golden"/tflite/models/tf221-tflite/model.tflite
 	"$golden"/savedmodel/models/tf221-keras3-norm-savedmodel/model "$models/inside.h5")
 active() { model status --json | value 'json.dumps(d["slots"][d["active_slot"]], sort_keys=True)'; }
-by_path() { # FILE: the request that names a path and sends nothing
-	ask "{\"request\":\"swap\",\"path\":\"$1\",\"now\":true,\"limits\":{\"watch\":0}}"
-}
 for engine in native kernel; do
 	computed=()
 	# An engine of user space keeps to the inputs that it has.

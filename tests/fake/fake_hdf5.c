@@ -254,6 +254,10 @@ int H5get_libversion(unsigned int *major, unsigned int *minor, unsigned int *rel
 	*major = 1;
 	*minor = 10;
 	*release = 8;
+	if (is_mode("old")) {
+		*minor = 8;
+		*release = 23;
+	}
 	return 0;
 }
 

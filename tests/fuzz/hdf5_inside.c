@@ -32,11 +32,13 @@ static struct inside {
 } files[MOST_FILES];
 
 int __wrap_mls_h5_process_start(const struct mls_blob *file, const char *format,
-				const struct mls_h5_limits *limits, struct mlsched_error *err,
+				const struct mls_h5_limits *limits,
+				const struct mls_h5_starter *starter, struct mlsched_error *err,
 				struct mls_h5_process *process)
 {
 	size_t i = 0;
 
+	must(!starter);
 	while (i < MOST_FILES && files[i].open)
 		i++;
 	must(i < MOST_FILES);

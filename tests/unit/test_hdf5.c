@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +25,7 @@
 
 #include <mlsched/mlsched.h>
 
+#include "src/formats/format.h"
 #include "src/formats/hdf5.h"
 #include "src/formats/hdf5_process.h"
 #include "src/formats/keras.h"
@@ -109,7 +112,8 @@ struct session {
 	struct mls_h5_process process;
 };
 
-static int open_within(struct session *s, struct mls_h5_limits limits)
+static int open_within(struct session *s, struct mls_h5_limits limits,
+		       const struct mls_h5_starter *starter)
 {
 	static const char names[] = "Keras\0some.h5";
 	const struct mls_h5_frame question = { .what = MLS_H5_ASK_OPEN,
@@ -120,7 +124,7 @@ static int open_within(struct session *s, struct mls_h5_limits limits)
 	int ret;
 
 	*s = (struct session){ .arena = MLS_ARENA_INIT(1 << 20) };
-	ret = mls_h5_process_start(&some_file, "Keras", &limits, &s->err, &s->process);
+	ret = mls_h5_process_start(&some_file, "Keras", &limits, starter, &s->err, &s->process);
 	if (!ret)
 		ret = mls_h5_process_ask(&s->process, &question, names, &s->arena, &answer,
 					 &nothing);
@@ -133,9 +137,33 @@ static void fails_within(const char *mode, struct mls_h5_limits limits, const ch
 	struct session s;
 
 	pretend(mode);
-	assert_int_equal(open_within(&s, limits), -EINVAL);
+	assert_int_equal(open_within(&s, limits, NULL), -EINVAL);
 	assert_string_equal(s.err.message, message);
 	mls_arena_free(&s.arena);
+	nothing_is_left(n_files);
+}
+
+static void open_starter(const char *mode, struct mls_h5_starter *starter)
+{
+	struct mlsched_error err;
+
+	pretend(mode);
+	if (mls_h5_starter_open(&err, starter) != 0)
+		fail_msg("%s", err.message);
+}
+
+static void fails_started_within(const char *mode, struct mls_h5_limits limits, const char *message)
+{
+	int n_files = count_files();
+	struct mls_h5_starter starter;
+	struct session s;
+
+	open_starter(mode, &starter);
+	assert_int_equal(open_within(&s, limits, &starter), -EINVAL);
+	assert_string_equal(s.err.message, message);
+	mls_arena_free(&s.arena);
+	assert_int_equal(count_files(), n_files + 1);
+	mls_h5_starter_close(&starter);
 	nothing_is_left(n_files);
 }
 
@@ -146,12 +174,15 @@ static void one_that_computes_for_ever_is_stopped(void **state)
 		     FAILED("more than 1 s of a processor's time"));
 	fails_within("busy-loading", (struct mls_h5_limits){ 1, 600 },
 		     FAILED("more than 1 s of a processor's time"));
+	fails_started_within("busy", (struct mls_h5_limits){ 1, 600 },
+			     FAILED("more than 1 s of a processor's time"));
 }
 
 static void one_that_waits_for_ever_is_stopped(void **state)
 {
 	(void)state;
 	fails_within("wait", (struct mls_h5_limits){ 600, 1 }, FAILED("no answer in 1 s"));
+	fails_started_within("wait", (struct mls_h5_limits){ 600, 1 }, FAILED("no answer in 1 s"));
 }
 
 static void one_that_hangs_up_and_lives_on_is_ended(void **state)
@@ -168,7 +199,7 @@ static void a_crash_is_seen_where_children_are_ignored(void **state)
 	(void)state;
 	pretend("crash");
 	signal(SIGCHLD, SIG_IGN);
-	assert_int_equal(open_within(&s, (struct mls_h5_limits)MLS_H5_LIMITS), -EINVAL);
+	assert_int_equal(open_within(&s, (struct mls_h5_limits)MLS_H5_LIMITS, NULL), -EINVAL);
 	signal(SIGCHLD, SIG_DFL);
 	assert_string_equal(s.err.message, FAILED("its process has ended"));
 	mls_arena_free(&s.arena);
@@ -210,7 +241,7 @@ static void a_crash_is_seen_while_a_copy_of_the_caller_has_the_socket(void **sta
 	pretend("crash");
 	assert_int_equal(pipe(copy_lives), 0);
 	makes_copy = true;
-	assert_int_equal(open_within(&s, (struct mls_h5_limits){ 600, 600 }), -EINVAL);
+	assert_int_equal(open_within(&s, (struct mls_h5_limits){ 600, 600 }, NULL), -EINVAL);
 	makes_copy = false;
 	assert_string_equal(s.err.message, FAILED("signal 11 (Segmentation fault)"));
 	/* It has lived until now. */
@@ -301,40 +332,246 @@ static void no_answer_is_believed_that_makes_no_sense(void **state)
 	nothing_is_left(n_files);
 }
 
+/* ---- by a starter, which is there before -------------------------------------------------------------- */
+
+/* The questions of a reader; the last is one that a process must have lived until. */
+static int read_started(const struct mls_h5_starter *starter, struct session *s)
+{
+	enum mls_h5_kind kind;
+	const char *text;
+	struct mls_h5 *h5;
+	int ret;
+
+	*s = (struct session){ .arena = MLS_ARENA_INIT(1 << 20) };
+	s->arena.format = "Keras";
+	ret = mls_h5_open_by(&some_file, starter, &s->arena, &s->err, &h5);
+	if (!ret) {
+		ret = mls_h5_text(h5, "", "model_config", &text);
+		if (!ret)
+			ret = mls_h5_look(h5, "x", &kind);
+		mls_h5_close(h5);
+	}
+	mls_arena_free(&s->arena);
+	return ret;
+}
+
+static void what_becomes_of_a_started_process_is_an_error_of_the_file(void **state)
+{
+	int n_files = count_files();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(failures); i++) {
+		struct mls_h5_starter starter;
+		struct session s;
+
+		/* There a starter would not have come to be one. */
+		if (strcmp(failures[i].mode, "crash-loading") == 0)
+			continue;
+		open_starter(failures[i].mode, &starter);
+		/* It outlives them. */
+		for (int times = 0; times < 3; times++) {
+			assert_int_equal(read_started(&starter, &s), failures[i].code);
+			assert_string_equal(s.err.message, failures[i].message);
+		}
+		assert_int_equal(count_files(), n_files + 1);
+		mls_h5_starter_close(&starter);
+		nothing_is_left(n_files);
+	}
+}
+
+static void who_takes_a_started_process_over_finds_nothing_to_do(void **state)
+{
+	int careless = open("/etc/passwd", O_RDONLY);
+	struct mls_h5_starter starter;
+	struct session s;
+
+	(void)state;
+	assert_true(careless >= 0);
+	open_starter("try", &starter);
+	assert_int_equal(read_started(&starter, &s), -EINVAL);
+	close(careless);
+	assert_string_equal(s.err.message,
+			    "Invalid Keras format: some.h5: expected an HDF5 file, found that "
+			    "libhdf5 says: succeeded:");
+	mls_h5_starter_close(&starter);
+}
+
+static void a_starter_that_cannot_load_the_library_says_so(void **state)
+{
+	int n_files = count_files();
+	struct mls_h5_starter starter;
+	struct mlsched_error err;
+
+	(void)state;
+	pretend("crash-loading");
+	assert_int_equal(mls_h5_starter_open(&err, &starter), -EPIPE);
+	assert_string_equal(err.message,
+			    "the process that starts those of the HDF5 library: it has ended");
+	nothing_is_left(n_files);
+	pretend("old");
+	assert_int_equal(mls_h5_starter_open(&err, &starter), -ENOTSUP);
+	assert_string_equal(err.message,
+			    "Cannot read model: Keras files: reading HDF5 needs libhdf5 "
+			    "1.10 or later (Debian: apt install libhdf5-103-1), found "
+			    "1.8.23");
+	nothing_is_left(n_files);
+}
+
+static void without_its_starter_a_file_is_refused(void **state)
+{
+	static const char head[] =
+		"Cannot read model: some.h5: no process in which the HDF5 library "
+		"could read it: the process that starts it: ";
+	int n_files = count_files();
+	struct mls_h5_starter starter;
+	siginfo_t info;
+	struct session s;
+
+	(void)state;
+	open_starter("wait", &starter);
+	assert_int_equal(kill(starter.pid, SIGKILL), 0);
+	assert_int_equal(waitid(P_PID, (id_t)starter.pid, &info, WEXITED | WNOWAIT), 0);
+	assert_true(read_started(&starter, &s) < 0);
+	assert_memory_equal(s.err.message, head, sizeof(head) - 1);
+	mls_h5_starter_close(&starter);
+	nothing_is_left(n_files);
+}
+
+static void what_is_started_ends_with_the_starter(void **state)
+{
+	int n_files = count_files();
+	struct mls_h5_starter starter;
+	struct mls_h5_process process;
+	struct mlsched_error err;
+	struct pollfd pfd = { .events = POLLIN };
+
+	(void)state;
+	open_starter("wait", &starter);
+	assert_int_equal(mls_h5_process_start(&some_file, "Keras",
+					      &(struct mls_h5_limits){ 600, 600 }, &starter, &err,
+					      &process),
+			 0);
+	mls_h5_starter_close(&starter);
+	/* Its end of the socket is nobody's any more. */
+	pfd.fd = process.socket;
+	assert_int_equal(poll(&pfd, 1, -1), 1);
+	assert_true(pfd.revents & POLLHUP);
+	mls_h5_process_end(&process);
+	nothing_is_left(n_files);
+}
+
+/* An order with that many descriptors, and so many bytes of it. */
+static void send_some_order(const struct mls_h5_starter *starter, int n, size_t size,
+			    uint32_t cpu_s)
+{
+	uint32_t order[2] = { cpu_s };
+	struct iovec part = { order, size };
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(8 * sizeof(int))];
+	} control = { 0 };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	const int files[8] = { 0 };
+
+	if (n > 0) {
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE((size_t)n * sizeof(int));
+		control.head.cmsg_level = SOL_SOCKET;
+		control.head.cmsg_type = SCM_RIGHTS;
+		control.head.cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
+		memcpy(CMSG_DATA(&control.head), files, (size_t)n * sizeof(int));
+	}
+	assert_int_equal(sendmsg(starter->socket, &message, MSG_NOSIGNAL), (ssize_t)size);
+}
+
+static void what_is_no_order_is_passed_over(void **state)
+{
+	struct mls_h5_starter starter;
+	struct session s;
+
+	(void)state;
+	open_starter("exit", &starter);
+	for (int i = 0; i < 100; i++) {
+		for (int n = 0; n <= 8; n++) {
+			if (n != MLS_H5_ORDER_FILES)
+				send_some_order(&starter, n, sizeof(struct mls_h5_order), 5);
+		}
+		send_some_order(&starter, MLS_H5_ORDER_FILES, 1, 5);
+		send_some_order(&starter, MLS_H5_ORDER_FILES, sizeof(struct mls_h5_order), 0);
+	}
+	/* None of all those descriptors has stayed open: the limit is far below their number. */
+	assert_int_equal(read_started(&starter, &s), -EINVAL);
+	assert_string_equal(s.err.message, FAILED("its process has ended with status 3"));
+	mls_h5_starter_close(&starter);
+}
+
+static void one_more_than_a_starter_may_have_is_refused(void **state)
+{
+	static struct mls_h5_process processes[MLS_H5_STARTED + 1];
+	struct mls_h5_limits limits = { 600, 600 };
+	int n_files = count_files();
+	struct mls_h5_starter starter;
+	struct mls_h5_ended ended;
+	struct mlsched_error err;
+	struct session s;
+
+	(void)state;
+	open_starter("exit", &starter);
+	for (size_t i = 0; i < ARRAY_SIZE(processes); i++) {
+		assert_int_equal(mls_h5_process_start(&some_file, "Keras", &limits, &starter, &err,
+						      &processes[i]),
+				 0);
+	}
+	assert_int_equal(mls_h5_starter_ended(processes[MLS_H5_STARTED].ending, 600, &ended),
+			 -EPIPE);
+	for (size_t i = 0; i < ARRAY_SIZE(processes); i++)
+		mls_h5_process_end(&processes[i]);
+	/* Their places are free again. */
+	assert_int_equal(read_started(&starter, &s), -EINVAL);
+	assert_string_equal(s.err.message, FAILED("its process has ended with status 3"));
+	mls_h5_starter_close(&starter);
+	nothing_is_left(n_files);
+}
+
 /* ---- with the real library ----------------------------------------------------------------------------- */
 
 #define REAL "tests/golden/keras/models/keras3-shards/model.keras"
 
-static void *load_often(void *checksum)
+struct readers {
+	uint32_t checksum;
+	const struct mls_h5_starter *starter;
+};
+
+static void *load_often(void *context)
 {
-	for (int i = 0; i < 8; i++) {
+	const struct readers *r = context;
+
+	for (int i = 0; i < 4; i++) {
 		struct mlsched_model *model;
 		struct mlsched_error err;
 
-		if (mlsched_model_load(REAL, &err, &model) != 0)
+		if (mls_model_load_by(REAL, r->starter, &err, &model) != 0)
 			return strdup(err.message);
-		if (mlsched_model_checksum(model) != *(uint32_t *)checksum)
+		if (mlsched_model_checksum(model) != r->checksum)
 			return strdup("another model");
 		mlsched_model_free(model);
 	}
 	return NULL;
 }
 
-static void threads_read_at_the_same_time(void **state)
+static void read_by_threads(const struct mls_h5_starter *starter)
 {
+	struct readers readers = { .starter = starter };
 	struct mlsched_model *model;
 	struct mlsched_error err;
 	pthread_t threads[4];
-	uint32_t checksum;
 
-	(void)state;
-	unsetenv("LD_LIBRARY_PATH");
 	if (mlsched_model_load(REAL, &err, &model) != 0)
 		fail_msg("%s", err.message);
-	checksum = mlsched_model_checksum(model);
+	readers.checksum = mlsched_model_checksum(model);
 	mlsched_model_free(model);
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, load_often, &checksum), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, load_often, &readers), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
 		void *message;
 
@@ -342,6 +579,20 @@ static void threads_read_at_the_same_time(void **state)
 		if (message)
 			fail_msg("%s", (char *)message);
 	}
+}
+
+static void threads_read_at_the_same_time(void **state)
+{
+	struct mls_h5_starter starter;
+	struct mlsched_error err;
+
+	(void)state;
+	unsetenv("LD_LIBRARY_PATH");
+	read_by_threads(NULL);
+	if (mls_keras_ahead(&starter, &err) != 0)
+		fail_msg("%s", err.message);
+	read_by_threads(&starter);
+	mls_h5_starter_close(&starter);
 }
 
 /* A service may be started without any of the first three. */
@@ -388,6 +639,13 @@ int main(void)
 		cmocka_unit_test(a_crash_is_seen_while_a_copy_of_the_caller_has_the_socket),
 		cmocka_unit_test(who_takes_it_over_finds_nothing_to_do),
 		cmocka_unit_test(no_answer_is_believed_that_makes_no_sense),
+		cmocka_unit_test(what_becomes_of_a_started_process_is_an_error_of_the_file),
+		cmocka_unit_test(who_takes_a_started_process_over_finds_nothing_to_do),
+		cmocka_unit_test(a_starter_that_cannot_load_the_library_says_so),
+		cmocka_unit_test(without_its_starter_a_file_is_refused),
+		cmocka_unit_test(what_is_started_ends_with_the_starter),
+		cmocka_unit_test(what_is_no_order_is_passed_over),
+		cmocka_unit_test(one_more_than_a_starter_may_have_is_refused),
 		cmocka_unit_test(threads_read_at_the_same_time),
 		cmocka_unit_test(it_is_read_where_nothing_is_open),
 	};

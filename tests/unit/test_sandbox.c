@@ -42,6 +42,8 @@
 
 #include <mlsched/model.h>
 
+#include "src/formats/format.h"
+#include "src/formats/hdf5_starter.h"
 #include "src/host/sandbox.h"
 #include "src/util/array.h"
 
@@ -53,6 +55,7 @@ static char root[64], models[96], out[96], model[128], outside[128], leads_out[1
 static int open_before = -1; /* a file outside, open for writing */
 static int listening = -1; /* a Unix socket below out, with one in its queue */
 static struct mls_sandbox_report in_force;
+static struct mls_h5_starter starter;
 
 static const char *const *readable(void)
 {
@@ -463,11 +466,56 @@ static int read_keras_model(void)
 											      0;
 }
 
+/* The starter was there before: its process comes as far as libhdf5, which says that this is no HDF5 file. */
+static int read_keras_model_started(void)
+{
+	struct mlsched_model *loaded;
+	struct mlsched_error err;
+	int ret = mls_model_load_by(keras_model, &starter, &err, &loaded);
+
+	return ret == -EINVAL && strstr(err.message, "libhdf5 says") ? 0 : 80;
+}
+
+static int make_pair(void)
+{
+	int pair[2];
+
+	return result(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+}
+
+static int make_inet_pair(void)
+{
+	int pair[2];
+
+	return result(socketpair(AF_INET, SOCK_STREAM, 0, pair));
+}
+
+static void a_starter_reads_keras_files_in_the_sandbox(void **state)
+{
+	static const struct attempt attempts[] = {
+		{ "a Keras model with a starter", read_keras_model_started, NULL, 0 },
+		{ "a Keras model with a starter and scx", read_keras_model_started, scx, 0 },
+	};
+	struct mlsched_error err;
+	int ret = mls_keras_ahead(&starter, &err);
+
+	(void)state;
+	if (ret == -ENOTSUP) {
+		print_message("# SKIP %s\n", err.message);
+		skip();
+	}
+	if (ret)
+		fail_msg("%s", err.message);
+	try_all(attempts, ARRAY_SIZE(attempts));
+	mls_h5_starter_close(&starter);
+}
+
 static void forbidden_calls_fail(void **state)
 {
 	static const struct attempt attempts[] = {
 		{ "an Internet socket", make_inet_socket, NULL, EPERM },
 		{ "a Unix socket", make_unix_socket, NULL, EPERM },
+		{ "a pair of other sockets", make_inet_pair, NULL, EPERM },
 		{ "kill() of another process", signal_parent, NULL, EPERM },
 		{ "tgkill() of another process", signal_parents_thread, NULL, EPERM },
 		{ "executable memory", map_executable, NULL, EPERM },
@@ -720,6 +768,7 @@ static void what_the_daemon_needs_works(void **state)
 		{ "timers, signals, events", wait_for_events, NULL, 0 },
 		{ "inotify", watch_models, NULL, 0 },
 		{ "a client of an open socket", answer_client, NULL, 0 },
+		{ "a pair of sockets", make_pair, NULL, 0 },
 		{ "memory", use_memory, NULL, 0 },
 		{ "its own affinity", visit_cpu, scx, 0 },
 		{ "loading BPF again with scx", load_program_for_real, scx, 0 },
@@ -918,6 +967,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_shell_no_process_no_module),
+		cmocka_unit_test(a_starter_reads_keras_files_in_the_sandbox),
 		cmocka_unit_test(forbidden_calls_fail),
 		cmocka_unit_test(files_outside_stay_closed),
 		cmocka_unit_test(what_the_daemon_needs_works),

@@ -15,4 +15,12 @@ void mls_limit_resources(unsigned int cpu_s, size_t file_size);
  */
 int mls_limit_calls(void);
 
+/**
+ * mls_limit_starter() - for good, once the library is there: copying itself, and what those
+ * above need; they tighten it further
+ *
+ * Return: as mls_limit_calls().
+ */
+int mls_limit_starter(void);
+
 #endif /* MLS_FORMATS_HDF5_CHILD_LIMITS_H */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The program that runs libhdf5: it is part of the library (hdf5_program.c), started by
- * hdf5_process.c for one file, and answers questions about it until nobody asks any more.
+ * hdf5_process.c, or by a starter (starter.c), for one file, and answers questions about it
+ * until nobody asks any more.
  * Files are made here as well, so that libhdf5 is never in the caller's memory at all.
  *
  * Its order matters.  It closes what it should not have got, limits what it may take,
@@ -22,6 +23,7 @@
 #include "src/formats/hdf5.h"
 #include "src/formats/hdf5_child/api.h"
 #include "src/formats/hdf5_child/limits.h"
+#include "src/formats/hdf5_child/starter.h"
 #include "src/formats/hdf5_child/write.h"
 #include "src/formats/hdf5_protocol.h"
 
@@ -314,11 +316,17 @@ static void map_file(void)
 int main(int argc, char **argv)
 {
 	static char payload[MLS_H5_MAX_QUESTION + 1];
-	int seconds = argc == 2 ? atoi(argv[1]) : 0;
+	bool starts = argc == 2 && strcmp(argv[1], MLS_H5_STARTER) == 0;
+	int seconds = argc == 2 && !starts ? atoi(argv[1]) : 0;
 
-	if (seconds <= 0)
+	if (seconds <= 0 && !starts)
 		_exit(END_STARTED_OTHERWISE);
 	close_others();
+	/* From here on in a process of its own for each file. */
+	if (starts) {
+		seconds = (int)mls_starter_serve();
+		close_others();
+	}
 	map_file();
 	mls_limit_resources((unsigned int)seconds, file.size);
 	while (1) {
