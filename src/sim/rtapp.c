@@ -455,17 +455,37 @@ static int read_file(const char *path, char **text, size_t *n, struct mlsched_er
 	return ret;
 }
 
+/* To C a zero byte would be the end of the text, whatever follows. */
+static int check_text(const char *path, const char *text, size_t n, struct mlsched_error *err)
+{
+	const char *zero = memchr(text, '\0', n);
+	size_t line = 1, column = 1;
+
+	if (!zero)
+		return 0;
+	for (const char *p = text; p < zero; p++) {
+		column = *p == '\n' ? 1 : column + 1;
+		line += *p == '\n';
+	}
+	return mls_error(err, -EINVAL, "%s: line %zu, column %zu: expected text, found a zero byte",
+			 path, line, column);
+}
+
 static int parse_file(const char *path, json_t **root, struct mlsched_error *err)
 {
-	char *text = NULL, *strict;
+	char *text = NULL, *strict = NULL;
 	json_error_t where;
 	size_t n;
 	int ret = read_file(path, &text, &n, err);
 
 	if (ret)
 		return ret;
-	strict = rtapp_strict(text, n);
+	ret = check_text(path, text, n, err);
+	if (!ret)
+		strict = rtapp_strict(text, n);
 	free(text);
+	if (ret)
+		return ret;
 	if (!strict)
 		return mls_error(err, -ENOMEM, "%s: no memory", path);
 	*root = json_loads(strict, JSON_REJECT_DUPLICATES, &where);

@@ -11,7 +11,7 @@
 
 /**
  * rtapp_strict() - JSON, as far as the text is anything like it
- * @text: [n]
+ * @text: [n], none of them zero: that is the caller's to look for
  *
  * Lines stay lines.  What is no JSON for other reasons stays so, for the parser to say.
  * Return: a string to be freed; NULL without memory.

@@ -24,17 +24,22 @@ static struct sim_workload workload;
 static struct mlsched_error err;
 
 /* Loads a text as a file. */
-static int load(const char *text)
+static int load_bytes(const char *text, size_t n)
 {
 	char path[] = "/tmp/test_sim_rtapp-XXXXXX.json";
 	int fd = mkstemps(path, 5), ret;
 
 	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	assert_int_equal(write(fd, text, n), (ssize_t)n);
 	close(fd);
 	ret = sim_rtapp_load(&workload, path, &err);
 	unlink(path);
 	return ret;
+}
+
+static int load(const char *text)
+{
+	return load_bytes(text, strlen(text));
 }
 
 static struct sim *run(const char *text, const char *name)
@@ -228,6 +233,35 @@ static void errors_say_where(void **state)
 	assert_int_equal(sim_rtapp_load(&workload, "/nonexistent.json", &err), -ENOENT);
 }
 
+/* Wherever it stands: the text in front of it may be a workload by itself, or it be within a comment. */
+static void a_zero_byte_is_refused(void **state)
+{
+	static const char text[] = "{\"tasks\": {\n\"a\": { /* x */\n\"run\": \"1\"\n}}}\n\n";
+	char changed[2 * sizeof(text)];
+	size_t line = 1, column = 1;
+
+	(void)state;
+	memset(&err, 0, sizeof(err));
+	for (size_t at = 0; at < sizeof(text); at++) {
+		char expected[128];
+
+		memcpy(changed, text, at);
+		changed[at] = '\0';
+		memcpy(changed + at + 1, text + at, sizeof(text) - 1 - at);
+		snprintf(expected, sizeof(expected),
+			 ".json: line %zu, column %zu: expected text, found a zero byte", line,
+			 column);
+		assert_int_equal(load_bytes(changed, sizeof(text)), -EINVAL);
+		if (!strstr(err.message, expected))
+			fail_msg("%s, expected %s", err.message, expected);
+		column = text[at] == '\n' ? 1 : column + 1;
+		line += text[at] == '\n';
+	}
+	/* What is right without it. */
+	assert_int_equal(load("{\"tasks\": {\"a\": {\"run\": 1}}}"), 0);
+	assert_int_equal(load_bytes("{\"tasks\": {\"a\": {\"run\": 1}}}\0", 30), -EINVAL);
+}
+
 /* Bytes that are changed, left out and doubled at random: an error or a workload, no crash. */
 static void damaged_files_are_errors(void **state)
 {
@@ -283,6 +317,7 @@ int main(void)
 		cmocka_unit_test(all_that_wait_for_each_other_is_an_end),
 		cmocka_unit_test(loose_text_becomes_strict),
 		cmocka_unit_test(errors_say_where),
+		cmocka_unit_test(a_zero_byte_is_refused),
 		cmocka_unit_test(damaged_files_are_errors),
 	};
 
