@@ -25,10 +25,12 @@
 
 #include <mlsched/mlsched.h>
 
+#include "src/formats/checkpoint.h"
 #include "src/formats/lower.h"
 #include "src/formats/onnx.h"
 #include "src/formats/savedmodel.h"
 #include "src/formats/tflite.h"
+#include "src/util/crc32c.h"
 #include "tests/fuzz/archive.h"
 #include "tests/lib/counting.h"
 #include "tests/lib/files.h"
@@ -508,6 +510,163 @@ static void meta_data_that_unfold_are_within_the_limit(void **state)
 	free(pb);
 }
 
+/* ---- an index of very many variables -------------------------------------------------------- */
+
+static uint64_t take_varint(const uint8_t **at)
+{
+	uint64_t value = 0;
+
+	for (int shift = 0;; shift += 7) {
+		value |= (uint64_t)(**at & 127) << shift;
+		if (*(*at)++ < 128)
+			return value;
+	}
+}
+
+static void put_le32(struct bytes *to, uint32_t value)
+{
+	for (int i = 0; i < 4; i++)
+		put(to, &(uint8_t){ (uint8_t)(value >> 8 * i) }, 1);
+}
+
+static void put_entry(struct bytes *block, const char *before, const char *key,
+		      const struct bytes *value)
+{
+	size_t shared = 0;
+
+	while (key[shared] && before[shared] == key[shared])
+		shared++;
+	put_varint(block, shared);
+	put_varint(block, strlen(key + shared));
+	put_varint(block, value->size);
+	put(block, key + shared, strlen(key + shared));
+	put(block, value->data, value->size);
+}
+
+/* Ends a block and appends it to the table, its place to @handle. */
+static void end_block(struct bytes *table, struct bytes *block, struct bytes *handle)
+{
+	size_t offset = table->size, size;
+
+	put_le32(block, 0);
+	put_le32(block, 1);
+	put(table, block->data, block->size);
+	size = block->size;
+	put(table, "", 1);
+	put_le32(table, mls_crc32c_mask(mls_crc32c(0, table->data + offset, size + 1)));
+	put_varint(handle, offset);
+	put_varint(handle, size);
+	free(block->data);
+	*block = (struct bytes){ 0 };
+}
+
+/* The bytes of the only block of data that a small index has, which begins it. */
+static size_t data_block(const uint8_t *index, size_t size)
+{
+	const uint8_t *at = index + size - MLS_TABLE_FOOTER;
+	uint64_t offset, length;
+
+	take_varint(&at);
+	take_varint(&at);
+	at = index + take_varint(&at);
+	/* The key of its first entry, of which it has one, and the place. */
+	assert_int_equal(take_varint(&at), 0);
+	length = take_varint(&at);
+	take_varint(&at);
+	at += length;
+	offset = take_varint(&at);
+	assert_int_equal(offset, 0);
+	return (size_t)take_varint(&at) + MLS_TABLE_TRAILER;
+}
+
+/* An index as it was, with @n entries of that value behind its own. */
+static void put_index(struct bytes *table, const uint8_t *index, size_t size, size_t n,
+		      const struct bytes *value)
+{
+	struct bytes block = { 0 }, top = { 0 }, place = { 0 }, handles = { 0 };
+	const uint64_t magic = htole64(MLS_TABLE_MAGIC);
+	size_t own = data_block(index, size);
+	char key[16], before[16] = "";
+
+	put(table, index, own);
+	put_varint(&place, 0);
+	put_varint(&place, own - MLS_TABLE_TRAILER);
+	put_entry(&top, "", "y", &place);
+	place.size = 0;
+	for (size_t i = 0; i < n; i++) {
+		/* Of as few bytes as ascending keys can have. */
+		snprintf(key, sizeof(key), "z%c%c%c%c", (int)(i >> 15 & 31) + 'A',
+			 (int)(i >> 10 & 31) + 'A', (int)(i >> 5 & 31) + 'A', (int)(i & 31) + 'A');
+		put_entry(&block, before, key, value);
+		strcpy(before, key);
+	}
+	end_block(table, &block, &place);
+	put_entry(&top, "", "z~", &place);
+	end_block(table, &block, &handles);
+	end_block(table, &top, &handles);
+	while (handles.size < MLS_TABLE_FOOTER - sizeof(magic))
+		put(&handles, "", 1);
+	put(table, handles.data, handles.size);
+	put(table, &magic, sizeof(magic));
+	free(place.data);
+	free(handles.data);
+}
+
+/* One byte of an index may be one byte of a key, and that a whole variable. */
+static void index_of_very_many_variables_is_within_the_limit(void **state)
+{
+	static const char fixture[] = MODELS "hand-variables-savedmodel/model/";
+	struct bytes nothing = { 0 }, empty_tensor = { 0 }, dim = { 0 }, shape = { 0 };
+	const struct bytes *const values[] = { &nothing, &empty_tensor };
+	size_t n_read = 0, n_refused = 0, sizes[3];
+	struct mls_blob blobs[3];
+	uint8_t *data[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		char path[256];
+
+		snprintf(path, sizeof(path), "%s%s", fixture, archive_names[i]);
+		data[i] = test_read_whole(path, &sizes[i]);
+		assert_non_null(data[i]);
+		blobs[i] = (struct mls_blob){ archive_names[i], data[i], sizes[i] };
+	}
+	put(&nothing, "", 0);
+	put_number(&empty_tensor, 1, 1);
+	put_message(&shape, 2, &dim);
+	put_message(&empty_tensor, 2, &shape);
+	put_varint(&empty_tensor, 6 << 3 | 5);
+	put_le32(&empty_tensor, mls_crc32c_mask(0));
+	for (size_t v = 0; v < ARRAY_SIZE(values); v++) {
+		for (size_t n = 1; n <= 1000000; n = n < 4096 ? 4 * n : 3 * n / 2) {
+			struct bytes index = { 0 };
+			struct mlsched_error err;
+			bool unfolds;
+			int ret;
+
+			put_index(&index, data[1], sizes[1], n, values[v]);
+			blobs[1].data = index.data;
+			blobs[1].size = index.size;
+			ret = read_savedmodel("index", blobs, 3, &err);
+			n_read += ret == 0;
+			unfolds = ret && strstr(err.message, "variables.index: expected a model of "
+							     "its size, found one that unfolds to");
+			n_refused += unfolds;
+			/* What is empty has no checksum that would be right. */
+			if (ret && !unfolds && (v == 1 || !strstr(err.message, "checksum")))
+				fail_msg("%zu variables: %s", n, err.message);
+			free(index.data);
+		}
+	}
+	/* A thousand are no reason to refuse a file, whatever their size. */
+	if (n_read < 6 || n_refused < 20)
+		fail_msg("%zu were read, %zu refused", n_read, n_refused);
+	for (int i = 0; i < 3; i++)
+		free(data[i]);
+	free(empty_tensor.data);
+	free(nothing.data);
+}
+
 /* The widest network that there is is no reason to refuse a file. */
 static void widest_network_is_read_within_the_limit(void **state)
 {
@@ -566,6 +725,7 @@ int main(void)
 		cmocka_unit_test(tensors_that_a_few_bytes_name_are_within_the_limit),
 		cmocka_unit_test(functions_that_are_called_again_and_again_are_within_the_limit),
 		cmocka_unit_test(meta_data_that_unfold_are_within_the_limit),
+		cmocka_unit_test(index_of_very_many_variables_is_within_the_limit),
 		cmocka_unit_test(widest_network_is_read_within_the_limit),
 	};
 
