@@ -17,15 +17,13 @@
 
 #include <mlsched/mlsched.h>
 
+#include "src/formats/lower.h"
 #include "src/formats/tflite.h"
 #include "tests/lib/files.h"
 #include "tests/lib/golden.h"
 
-#include "tests/fuzz/fuzz_tflite.c"
-
 #define MODELS "tests/golden/tflite/models/"
 #define BAD    "tests/golden/tflite/bad/"
-#define CORPUS "tests/fuzz/corpus/tflite"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -177,15 +175,9 @@ static void tflite_with_any_byte_changed_does_no_harm(void **state)
 	free(bytes);
 }
 
-static void kept_corpus_of_the_fuzzer_does_no_harm(void **state)
-{
-	(void)state;
-	test_corpus(CORPUS, LLVMFuzzerTestOneInput);
-}
-
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(models) + ARRAY_SIZE(refusals) + 5];
+	struct CMUnitTest tests[ARRAY_SIZE(models) + ARRAY_SIZE(refusals) + 4];
 	static char names[ARRAY_SIZE(models) + ARRAY_SIZE(refusals)][96];
 	size_t n = 0;
 
@@ -205,6 +197,5 @@ int main(void)
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(
 		tflite_that_is_cut_anywhere_is_refused_or_whole);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(tflite_with_any_byte_changed_does_no_harm);
-	tests[n++] = (struct CMUnitTest)cmocka_unit_test(kept_corpus_of_the_fuzzer_does_no_harm);
 	return cmocka_run_group_tests_name("tflite", tests, NULL, NULL);
 }

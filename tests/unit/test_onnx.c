@@ -16,15 +16,12 @@
 
 #include <cmocka.h>
 
+#include "src/formats/lower.h"
 #include "src/formats/onnx.h"
 #include "tests/lib/files.h"
 #include "tests/lib/golden.h"
 
-/* The reader's fuzz target, as a plain function. */
-#include "tests/fuzz/fuzz_onnx.c"
-
-#define CORPUS "tests/fuzz/corpus/onnx"
-#define HEAD   "Invalid ONNX format: m.onnx: "
+#define HEAD "Invalid ONNX format: m.onnx: "
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -983,12 +980,6 @@ static void cut_and_changed_files_do_no_harm(void **state)
 	assert_true(accepted > 0 && accepted < size * 8 / 2);
 }
 
-static void kept_corpus_of_the_fuzzer_does_no_harm(void **state)
-{
-	(void)state;
-	test_corpus(CORPUS, LLVMFuzzerTestOneInput);
-}
-
 static int free_all(void **state)
 {
 	(void)state;
@@ -1024,7 +1015,6 @@ int main(void)
 		cmocka_unit_test(weights_used_again_and_again_are_refused_beyond_the_limit),
 		cmocka_unit_test(many_empty_messages_are_refused_beyond_the_limit),
 		cmocka_unit_test(cut_and_changed_files_do_no_harm),
-		cmocka_unit_test(kept_corpus_of_the_fuzzer_does_no_harm),
 	};
 
 	return cmocka_run_group_tests_name("onnx", tests, NULL, free_all);
