@@ -4,6 +4,7 @@
  * in a new trainer ends with the same bits; and what no checkpoint may pass as.
  */
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@
 
 #include "src/data/synthetic.h"
 #include "src/nn/train/train.h"
+#include "src/util/crc32c.h"
 #include "src/util/random.h"
 
 #define N_CASES 40
@@ -260,6 +262,60 @@ static void a_damaged_checkpoint_is_refused(void **state)
 	end(&t);
 }
 
+/* Places in the file, as src/nn/train/checkpoint.c describes it. */
+#define DESCRIPTION 16
+#define FIELDS_SIZE 104
+#define NUMBERS     24
+
+/* With a checksum that is right: nobody writes such a file but on purpose. */
+static void refused_with(const struct training *t, char *bytes, size_t size, size_t at,
+			 const void *value, size_t n, const char *expected)
+{
+	char before[8];
+	uint32_t crc;
+
+	memcpy(before, bytes + at, n);
+	memcpy(bytes + at, value, n);
+	crc = mls_crc32c(0, bytes, size - sizeof(crc));
+	memcpy(bytes + size - sizeof(crc), &crc, sizeof(crc));
+	write_checkpoint(bytes, size);
+	refused(t, -EINVAL, expected);
+	memcpy(bytes + at, before, n);
+}
+
+static void numbers_that_no_training_has_are_refused(void **state)
+{
+	const double not_a_number = NAN, below = -1;
+	const float infinite = -INFINITY, negative = -0.5f;
+	size_t size, fields, arrays, array;
+	uint32_t description;
+	struct training t;
+	char *bytes;
+
+	(void)state;
+	begin(&t);
+	save(&t);
+	size = read_checkpoint(&bytes);
+	memcpy(&description, bytes + DESCRIPTION - sizeof(description), sizeof(description));
+	fields = DESCRIPTION + description;
+	arrays = fields + FIELDS_SIZE;
+	array = (size - sizeof(uint32_t) - arrays) / 4;
+	refused_with(&t, bytes, size, fields + NUMBERS, &not_a_number, 8,
+		     "expected a finite power of beta1 of at least 0, found nan");
+	refused_with(&t, bytes, size, fields + NUMBERS + 16, &below, 8,
+		     "expected a finite rate of at least 0, found -1");
+	refused_with(&t, bytes, size, arrays + 28, &infinite, 4,
+		     "weight 7: expected a finite number, found -inf");
+	refused_with(&t, bytes, size, arrays + array, &infinite, 4,
+		     "first average of Adam 0: expected a finite number, found -inf");
+	refused_with(
+		&t, bytes, size, arrays + 2 * array + 4, &negative, 4,
+		"second average of Adam 1: expected a finite number of at least 0, found -0.5");
+	refused_with(&t, bytes, size, size - 8, &infinite, 4, "best weight ");
+	free(bytes);
+	end(&t);
+}
+
 static void a_refused_checkpoint_leaves_the_trainer_as_it_was(void **state)
 {
 	struct mls_trainer *a, *b;
@@ -320,6 +376,7 @@ int main(void)
 		cmocka_unit_test(training_in_pieces_gives_the_same_bits),
 		cmocka_unit_test(a_checkpoint_of_another_training_is_refused),
 		cmocka_unit_test(a_damaged_checkpoint_is_refused),
+		cmocka_unit_test(numbers_that_no_training_has_are_refused),
 		cmocka_unit_test(a_refused_checkpoint_leaves_the_trainer_as_it_was),
 		cmocka_unit_test(a_checkpoint_that_cannot_be_written_says_so),
 	};

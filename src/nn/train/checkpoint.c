@@ -27,6 +27,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@
 #include <unistd.h>
 
 #include "src/nn/train/trainer.h"
+#include "src/util/array.h"
 #include "src/util/crc32c.h"
 #include "src/util/error.h"
 
@@ -281,6 +283,36 @@ static int check_fields(const struct mls_trainer *t, const char *path, const str
 	return 0;
 }
 
+/* Training begins with finite numbers, and a checkpoint is only written while they are. */
+static int check_numbers(const struct mls_trainer *t, const char *path, const struct fields *f,
+			 const char *arrays, struct mlsched_error *err)
+{
+	static const char *const names[N_ARRAYS] = { "weight", "first average of Adam",
+						     "second average of Adam", "best weight" };
+	static const char *const numbers[] = { "power of beta1", "power of beta2", "rate",
+					       "rate of the epoch", "sum of losses" };
+	float value;
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		if (!isfinite(f->numbers[i]) || f->numbers[i] < 0)
+			return mls_error(err, -EINVAL,
+					 "%s: expected a finite %s of at least 0, found %g", path,
+					 numbers[i], f->numbers[i]);
+	}
+	for (size_t i = 0; i < N_ARRAYS * t->n_weights; i++) {
+		const char *name = names[i / t->n_weights];
+
+		memcpy(&value, arrays + i * sizeof(value), sizeof(value));
+		if (!isfinite(value) || (i / t->n_weights == 2 && value < 0))
+			return mls_error(err, -EINVAL,
+					 "%s: %s %zu: expected a finite number%s, found %g", path,
+					 name, i % t->n_weights,
+					 i / t->n_weights == 2 ? " of at least 0" : "",
+					 (double)value);
+	}
+	return 0;
+}
+
 static void take_state(struct mls_trainer *t, const struct fields *f, const char *arrays)
 {
 	float *to[N_ARRAYS] = { t->weights, t->first, t->second, t->best };
@@ -338,11 +370,13 @@ static int parse_checkpoint(struct mls_trainer *t, const char *path, const char 
 		return mls_error(err, -EINVAL, "%s: expected %zu bytes, found %zu", path, wanted,
 				 size);
 	memcpy(&fields, data + sizeof(head) + head.description_size, sizeof(fields));
+	data += sizeof(head) + head.description_size + sizeof(fields);
 	ret = check_fields(t, path, &fields, err);
-	if (ret)
-		return ret;
-	take_state(t, &fields, data + sizeof(head) + head.description_size + sizeof(fields));
-	return 0;
+	if (!ret)
+		ret = check_numbers(t, path, &fields, data, err);
+	if (!ret)
+		take_state(t, &fields, data);
+	return ret;
 }
 
 int mls_trainer_load(struct mls_trainer *t, const char *path, struct mlsched_error *err)

@@ -228,7 +228,7 @@ int mls_trainer_save(const struct mls_trainer *trainer, const char *path,
  *
  * The trainer is unchanged when this fails.
  * Return: 0; -EINVAL when the file is no checkpoint, or one of other options or
- * other rows (the message says which); -EBADMSG when its checksum is wrong;
+ * other rows, or has numbers that no training has (the message says which); -EBADMSG when its checksum is wrong;
  * -ENOMEM; -errno of open() and read().
  */
 int mls_trainer_load(struct mls_trainer *trainer, const char *path, struct mlsched_error *err);
