@@ -37,7 +37,7 @@ $(TEST_BIN): $(O)/tests/%: $(O)/obj/tests/%.o $(TEST_LIB_O) $(LIB_A) $(HOST_OBJ)
 
 # `mlsched run` as it is seen from outside, with a kernel that only seems to be there: for tests/cli/test_control.sh.
 FAKE_SCX   := $(O)/tests/fake/fake_scx
-FAKE_O     := $(O)/obj/tests/fake/fake_scx.o
+FAKE_O     := $(addprefix $(O)/obj/tests/fake/,fake_scx.o scx_without_kernel.o)
 FAKE_PARTS := $(FAKE_O) $(O)/obj/tests/lib/qnet_infer_128.o $(TEST_CLI_O) \
 	      $(filter-out $(addprefix $(O)/obj/src/host/,scx.o scx_slots.o scx_records.o),$(HOST_OBJ)) $(LIB_A)
 
