@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # run.sh [-j N] GROUP|FILE...: run tests, show what failed or was skipped and why, and
 # end with "N passed, N failed, N skipped".  With -j, N files at a time; what they
-# say comes in the order of the files all the same.
+# say comes in the order of the files all the same.  Those of tests/live run alone:
+# they look at the whole machine, which the others keep busy.
 #
 # A test prints TAP.  It also fails as a whole when it ends with a status other
 # than 0 without a "not ok" of its own, or prints no result at all.
@@ -98,13 +99,16 @@ for i in "${!files[@]}"; do
 		show
 		continue
 	fi
-	if [ $running -eq "$at_a_time" ]; then
+	room=$at_a_time
+	[[ ${files[i]} != tests/live/* ]] || room=1
+	while [ $running -ge "$room" ]; do
 		wait -n
 		running=$((running - 1))
 		show
-	fi
+	done
 	run_one "${files[i]}" "$reports/$i" &
 	running=$((running + 1))
+	[ "$room" -gt 1 ] || { wait; running=0; show; }
 done
 wait
 show

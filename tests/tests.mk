@@ -101,9 +101,11 @@ tests-build: build $(TEST_BIN) $(FAKE_SCX) $(FAKE_H5) $(FAKE_TF) $(FAKE_ORT) $(A
 
 # What `make test` runs, in this order.  TESTS="tests/cli/test_predict.sh" runs one.
 TESTS ?= unit property golden fuzz cli interop live
+# So many files at a time: as many as there are CPUs, four at most, for some take gigabytes.
+TESTS_AT_A_TIME ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 
 .PHONY: test
-test: ## build and run all tests (TESTS="unit cli" or single files)
+test: ## build and run all tests (TESTS="unit cli" or single files; TESTS_AT_A_TIME=1)
 	@scripts/ensure-deps.sh "$(O)" $(if $(findstring interop,$(TESTS)),interop,test)
 	@$(MAKE) --no-print-directory tests-build
 	@failed=0; \
@@ -111,6 +113,6 @@ test: ## build and run all tests (TESTS="unit cli" or single files)
 		scripts/install-deps-tf.sh --onnx --for-tests "$(O)" && \
 		scripts/install-deps-tf.sh --litert --for-tests "$(O)" && \
 		scripts/install-deps-tf.sh --python --for-tests "$(O)" || failed=1 ;; esac; \
-	O="$(O)" tests/run.sh $(TESTS) && exit $$failed
+	O="$(O)" tests/run.sh -j $(TESTS_AT_A_TIME) $(TESTS) && exit $$failed
 
 -include $(TEST_OBJ:.o=.d) $(TEST_LIB_O:.o=.d) $(FAKE_O:.o=.d)
