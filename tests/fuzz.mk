@@ -32,6 +32,7 @@ FUZZ_SEED               = $(or $(FUZZ_SEED_$(FUZZ)),cp tests/fuzz/seeds/$(FUZZ)/
 # Sources besides fuzz_NAME.c, options of the linker, and a program that makes seeds.
 FUZZ_MORE_keras := $(addprefix tests/fuzz/,hdf5_inside.c hdf5_image.c) src/formats/hdf5_child/api.c
 FUZZ_LINK_keras := $(addprefix -Wl$(comma)--wrap=mls_h5_process_,start ask distrust end)
+FUZZ_LINK_hdf5_answers := $(addprefix -Wl$(comma)--wrap=,posix_spawn send recv poll waitid kill)
 FUZZ_MORE_control := tests/fake/scx_without_kernel.c
 FUZZ_LINK_control := $(addprefix -Wl$(comma)--wrap=,clock_gettime timerfd_settime \
 		     $(addprefix mls_prepare_,start fd end cancel))

@@ -360,6 +360,8 @@ int mls_h5_process_ask(struct mls_h5_process *process, const struct mls_h5_frame
 	}
 	if (ret)
 		return fail_transfer(process, ret);
+	if (answer->code && !bytes[0])
+		return mls_h5_process_distrust(process, "a code without a message");
 	if (answer->code)
 		return mls_error(process->err, answer->code, "%s", bytes);
 	*answered = bytes;

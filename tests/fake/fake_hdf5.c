@@ -209,6 +209,8 @@ static void answer_by_mode(void)
 		frame.size = UINT32_MAX;
 	else if (is_mode("lie-code"))
 		frame.code = -1;
+	else if (is_mode("lie-silent"))
+		frame.code = -EINVAL;
 	else if (is_mode("lie-other"))
 		frame.what = MLS_H5_ASK_LOOK;
 	else

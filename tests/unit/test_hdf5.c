@@ -71,6 +71,7 @@ static const struct {
 	  FAILED("its process answered with a code or a length that makes no sense") },
 	{ "lie-code", -EINVAL,
 	  FAILED("its process answered with a code or a length that makes no sense") },
+	{ "lie-silent", -EINVAL, FAILED("its process answered with a code without a message") },
 	{ "lie-other", -EINVAL, FAILED("its process answered with what was not asked") },
 };
 
