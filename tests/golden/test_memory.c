@@ -247,6 +247,9 @@ struct bytes {
 
 static void put(struct bytes *to, const void *data, size_t size)
 {
+	/* There may be no memory yet, and none to copy from. */
+	if (!size)
+		return;
 	if (to->size + size > to->room) {
 		to->room = 2 * (to->size + size);
 		to->data = realloc(to->data, to->room);
@@ -616,7 +619,8 @@ static void put_index(struct bytes *table, const uint8_t *index, size_t size, si
 static void index_of_very_many_variables_is_within_the_limit(void **state)
 {
 	static const char fixture[] = MODELS "hand-variables-savedmodel/model/";
-	struct bytes nothing = { 0 }, empty_tensor = { 0 }, dim = { 0 }, shape = { 0 };
+	const struct bytes nothing = { 0 };
+	struct bytes empty_tensor = { 0 }, dim = { 0 }, shape = { 0 };
 	const struct bytes *const values[] = { &nothing, &empty_tensor };
 	size_t n_read = 0, n_refused = 0, sizes[3];
 	struct mls_blob blobs[3];
@@ -631,7 +635,6 @@ static void index_of_very_many_variables_is_within_the_limit(void **state)
 		assert_non_null(data[i]);
 		blobs[i] = (struct mls_blob){ archive_names[i], data[i], sizes[i] };
 	}
-	put(&nothing, "", 0);
 	put_number(&empty_tensor, 1, 1);
 	put_message(&shape, 2, &dim);
 	put_message(&empty_tensor, 2, &shape);
@@ -664,7 +667,6 @@ static void index_of_very_many_variables_is_within_the_limit(void **state)
 	for (int i = 0; i < 3; i++)
 		free(data[i]);
 	free(empty_tensor.data);
-	free(nothing.data);
 }
 
 /* The widest network that there is is no reason to refuse a file. */
