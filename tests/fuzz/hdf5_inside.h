@@ -10,7 +10,8 @@
 const struct mls_h5_api *inside_api(void);
 
 int __wrap_mls_h5_process_start(const struct mls_blob *file, const char *format,
-				const struct mls_h5_limits *limits, struct mlsched_error *err,
+				const struct mls_h5_limits *limits,
+				const struct mls_h5_starter *starter, struct mlsched_error *err,
 				struct mls_h5_process *process);
 int __wrap_mls_h5_process_ask(struct mls_h5_process *process, const struct mls_h5_frame *question,
 			      const void *payload, struct mls_arena *arena,
