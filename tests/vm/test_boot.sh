@@ -20,6 +20,8 @@ check "a kernel that is not pinned is refused" bad_use "kernel 6.12.1: expected 
 check "an unknown option is refused" bad_use "unknown option --nonsense" --nonsense -- true
 check "a missing command is refused" bad_use "no command" -k 6.18.15
 check "a limit that is no number is refused" bad_use '--limit: expected a whole number, got "soon"' --limit soon -- true
+check "an instruction of 3 ns is refused" bad_use '--instruction: expected 1, 2, 4 or 8, got "3"' -d 1 --instruction 3 -- true
+check "time for an instruction where none is counted is refused" bad_use '--instruction: goes with' --instruction 2 -- true
 check "a file without its place in the guest is refused" bad_use 'expected FILE=/PATH, got "README.md"' -f README.md -- true
 
 skip_without_qemu "guests boot and have sched_ext"

@@ -19,7 +19,8 @@ steps() {
 	local kernel=$2 topology=$3
 	out=$tap_tmp/$1
 	shift 3
-	guest -d "$seed" -k "$kernel" -t "$topology" -o "$out" -p "$MLSCHED" -p "$O/vm/mls-workload" \
+	guest -d "$seed" --instruction 2 -k "$kernel" -t "$topology" -o "$out" -p "$MLSCHED" \
+		-p "$O/vm/mls-workload" \
 		-f tests/vm/guest_common.sh=/guest_common.sh -f tests/vm/guest_hogs.sh=/guest_hogs.sh \
 		-p tests/vm/guest_cgroups_smp.sh -p mountpoint -- guest_cgroups_smp.sh "$@"
 }
