@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -55,7 +56,7 @@ static void say_ready(int code, const char *message)
 {
 	struct mls_h5_ready ready = { .code = code };
 
-	strncpy(ready.message, message, sizeof(ready.message) - 1);
+	snprintf(ready.message, sizeof(ready.message), "%s", message);
 	if (send(MLS_H5_SOCKET, &ready, sizeof(ready), MSG_NOSIGNAL) != sizeof(ready) || code)
 		_exit(END_ASKED_NO_MORE);
 }
