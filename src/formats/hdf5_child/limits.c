@@ -94,28 +94,19 @@ void mls_limit_resources(unsigned int cpu_s, size_t file_size)
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCH, 1, 0), \
 		GIVE(SECCOMP_RET_KILL_PROCESS), LOAD(NUMBER)
 
+/* Memory; locks and clocks of the library; its own end. All else is refused. */
+#define END                                                                              \
+	ALLOW(brk), ALLOW(munmap), ALLOW(mremap), ALLOW(madvise), ALLOW(futex),          \
+		ALLOW(clock_gettime), ALLOW(gettimeofday), ALLOW(getpid), ALLOW(gettid), \
+		ALLOW(rt_sigprocmask), ALLOW(exit_group), UNLESS_EXEC(mmap),             \
+		UNLESS_EXEC(mprotect), GIVE(REFUSE)
+
 static const struct sock_filter calls[] = {
 	BEGIN,
 	/* The socket: nothing else is open. */
 	ALLOW(read),
 	ALLOW(write),
-	/* Memory. */
-	ALLOW(brk),
-	ALLOW(munmap),
-	ALLOW(mremap),
-	ALLOW(madvise),
-	/* Locks and clocks of the library. */
-	ALLOW(futex),
-	ALLOW(clock_gettime),
-	ALLOW(gettimeofday),
-	ALLOW(getpid),
-	ALLOW(gettid),
-	ALLOW(rt_sigprocmask),
-	/* To itself alone: there are no others that it could signal without more rights. */
-	ALLOW(exit_group),
-	UNLESS_EXEC(mmap),
-	UNLESS_EXEC(mprotect),
-	GIVE(REFUSE),
+	END,
 };
 
 /* What those above and itself need until they have limited themselves, and nothing that opens or executes. */
@@ -143,18 +134,6 @@ static const struct sock_filter starter_calls[] = {
 	ALLOW(prlimit64),
 	ALLOW(prctl),
 	ALLOW(seccomp),
-	/* As above. */
-	ALLOW(brk),
-	ALLOW(munmap),
-	ALLOW(mremap),
-	ALLOW(madvise),
-	ALLOW(futex),
-	ALLOW(clock_gettime),
-	ALLOW(gettimeofday),
-	ALLOW(getpid),
-	ALLOW(gettid),
-	ALLOW(rt_sigprocmask),
-	ALLOW(exit_group),
 /* The older calls that some architectures have beside those above. */
 #ifdef SYS_poll
 	ALLOW(poll),
@@ -162,9 +141,7 @@ static const struct sock_filter starter_calls[] = {
 	ALLOW(getrlimit),
 	ALLOW(setrlimit),
 #endif
-	UNLESS_EXEC(mmap),
-	UNLESS_EXEC(mprotect),
-	GIVE(REFUSE),
+	END,
 };
 
 static int filter(const struct sock_filter *rules, size_t n)
