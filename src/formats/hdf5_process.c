@@ -321,7 +321,7 @@ static int fail_transfer(struct mls_h5_process *p, int ret)
 static int check_answer(struct mls_h5_process *p, const struct mls_h5_frame *question,
 			const struct mls_h5_frame *answer)
 {
-	static const int codes[] = { 0, -EINVAL, -ENOTSUP, -EFBIG, -ENOMEM, -EBADMSG };
+	static const int codes[] = { MLS_H5_CODES };
 	bool known = false;
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)

@@ -35,6 +35,9 @@ enum mls_h5_question {
 	MLS_H5_ASK_CONTENT, /* ""; answered by the whole file */
 };
 
+/* All codes that an answer may have (errno.h): they are handed on to who called the reader. */
+#define MLS_H5_CODES 0, -EINVAL, -ENOTSUP, -EFBIG, -ENOMEM, -EBADMSG
+
 /* What one attribute, one list of names, one tensor, or all of a file that is made may come to. */
 #define MLS_H5_MAX_ANSWER ((uint32_t)8 << 20)
 /* Two paths, and an attribute or a tensor. */

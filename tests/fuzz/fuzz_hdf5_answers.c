@@ -110,7 +110,7 @@ static size_t next_bytes(void *to, size_t n)
 
 static void next_answer(uint32_t what)
 {
-	static const int codes[] = { 0, -EINVAL, -ENOTSUP, -EFBIG, -ENOMEM, -EBADMSG };
+	static const int codes[] = { MLS_H5_CODES };
 	struct mls_h5_frame frame = { .what = what };
 	uint8_t kind;
 	size_t payload;

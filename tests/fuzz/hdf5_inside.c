@@ -161,7 +161,7 @@ int __wrap_mls_h5_process_ask(struct mls_h5_process *process, const struct mls_h
 			      const void *payload, struct mls_arena *arena,
 			      struct mls_h5_frame *answer, const char **answered)
 {
-	static const int codes[] = { 0, -EINVAL, -ENOTSUP, -EFBIG, -ENOMEM, -EBADMSG };
+	static const int codes[] = { MLS_H5_CODES };
 	struct inside *f = &files[process->socket];
 	bool full = false, known = false;
 	int ret;
