@@ -300,15 +300,16 @@ static int check_numbers(const struct mls_trainer *t, const char *path, const st
 					 numbers[i], f->numbers[i]);
 	}
 	for (size_t i = 0; i < N_ARRAYS * t->n_weights; i++) {
-		const char *name = names[i / t->n_weights];
+		size_t array = i / t->n_weights;
+		/* Of squares. */
+		bool signless = array == 2;
 
 		memcpy(&value, arrays + i * sizeof(value), sizeof(value));
-		if (!isfinite(value) || (i / t->n_weights == 2 && value < 0))
+		if (!isfinite(value) || (signless && value < 0))
 			return mls_error(err, -EINVAL,
 					 "%s: %s %zu: expected a finite number%s, found %g", path,
-					 name, i % t->n_weights,
-					 i / t->n_weights == 2 ? " of at least 0" : "",
-					 (double)value);
+					 names[array], i % t->n_weights,
+					 signless ? " of at least 0" : "", (double)value);
 	}
 	return 0;
 }
