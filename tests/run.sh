@@ -6,7 +6,8 @@
 # they look at the whole machine, which the others keep busy.
 #
 # A test prints TAP.  It also fails as a whole when it ends with a status other
-# than 0 without a "not ok" of its own, or prints no result at all.
+# than 0 without a "not ok" of its own, or prints no result at all.  Beside the time
+# that it took stands that of a CPU which it and what it waited for have used.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 build=${O:-build}
@@ -42,15 +43,17 @@ files_of() {
 
 # run_one FILE REPORT: the report for people in REPORT, then the counts in REPORT.counts.
 run_one() {
-	local file=$1 report=$2 log status n_ok n_bad n_skip seconds
+	local file=$1 report=$2 log command status n_ok n_bad n_skip wall user system
 	log=$logs/$(echo "${file#"$build"/}" | tr / _).log
-	seconds=$SECONDS
 	case $file in
-	*.sh) bash "$file" >"$log" 2>&1 ;;
-	*.py) "${PYTHON:-python3}" "$file" >"$log" 2>&1 ;;
-	*) "$file" >"$log" 2>&1 ;;
-	esac </dev/null
+	*.sh) command=(bash "$file") ;;
+	*.py) command=("${PYTHON:-python3}" "$file") ;;
+	*) command=("$file") ;;
+	esac
+	local TIMEFORMAT='%0R %0U %0S'
+	{ time "${command[@]}" </dev/null >"$log" 2>&1; } 2>"$report.time"
 	status=$?
+	read -r wall user system < <(tail -n 1 "$report.time")
 	# cmocka writes "not ok N # SKIP" for a test that skips itself.
 	n_skip=$(grep -ciE '^(not )?ok .*# skip' "$log")
 	n_ok=$(grep -iE '^ok ' "$log" | grep -cviE '# skip')
@@ -60,8 +63,8 @@ run_one() {
 		echo "not ok - ended with status $status after $n_ok results" >>"$log"
 	fi
 	{
-		printf '%-58s %4d passed, %d failed, %d skipped  (%d s)\n' "${file#"$build"/}" "$n_ok" "$n_bad" \
-			"$n_skip" $((SECONDS - seconds))
+		printf '%-58s %4d passed, %d failed, %d skipped  (%d s, CPU %d s)\n' "${file#"$build"/}" "$n_ok" \
+			"$n_bad" "$n_skip" "$wall" $((user + system))
 		grep -iE '^(not )?ok .*# skip' "$log" | sed 's/^/    /'
 		[ "$n_bad" -eq 0 ] || { grep -v '^ok ' "$log" | tail -n 60 | sed 's/^/    /'; }
 	} >"$report"
