@@ -57,8 +57,6 @@ while nothing else is left to do, so that with a few seeds differences of some p
 - Measured by the kernel's own events of all CPUs (`sched_switch`, `sched_wakeup`, `sched_migrate_task`, ...; none lost),
   for `make` and all its descendants: moves between CPUs, how late a process runs that was woken or has begun (*wake-up*),
   how long one was off the CPU in the middle of its work (*wait*).
-- **Measured before the guests were kept from testing the kernel's ciphers**, which takes up to two seconds of one CPU
-  beside what runs first: the build under EEVDF, which begins at once, shared its CPUs with that. Not yet done again.
 - Kernel: {kernels}. Results: [{file}](../{file}).
 {schedulers}
 """
