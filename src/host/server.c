@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "src/host/server.h"
@@ -21,6 +22,9 @@
 
 #define EVENTS_AT_ONCE 16
 #define BACKLOG        16
+/* For the lock of a directory: who starts as well has it for a millisecond. */
+#define LOCK_TRIES 100
+#define LOCK_PAUSE 10000000 /* ns */
 
 /**
  * struct mls_client - one connection
@@ -149,6 +153,19 @@ static void make_directories(char *path)
 	mkdir(path, 0755);
 }
 
+/*
+ * Whoever may read the directory may lock it, and for as long as he likes.  So nobody is
+ * waited for without end: without the lock two that start in the same moment may replace
+ * each other's socket, and that is all.
+ */
+static void lock_for_a_while(int fd)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE };
+
+	for (int i = 0; i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) != 0; i++)
+		nanosleep(&pause, NULL);
+}
+
 /* The directory, made if it is missing, and locked against others that start, too. */
 static int lock_directory(const char *path, struct mlsched_error *err)
 {
@@ -164,7 +181,7 @@ static int lock_directory(const char *path, struct mlsched_error *err)
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ret = fd < 0 ? mls_error(err, -errno, "%s: %s", directory, strerror(errno)) : fd;
 	if (fd >= 0)
-		flock(fd, LOCK_EX);
+		lock_for_a_while(fd);
 	free(directory);
 	return ret;
 }

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -30,6 +31,9 @@
 #define LONGEST 64
 #define REFUSED "too long\n"
 #define NOBODY  65534
+
+/* For what takes a second at most. */
+#define HANGS_SECONDS 120
 
 /**
  * struct state - a server of lines
@@ -784,6 +788,29 @@ static void a_socket_that_was_left_behind_is_replaced(void **state)
 	assert_int_equal(rmdir(directory), 0);
 }
 
+/* Who may read a directory may lock it, and every user may read /run/mlsched. */
+static void who_keeps_the_directory_locked_stops_nobody(void **state)
+{
+	struct state *s = *state;
+	struct mls_server *other;
+	struct mlsched_error err;
+	char path[96];
+	int lock = open(s->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
+
+	assert_true(lock >= 0);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	snprintf(path, sizeof(path), "%s/o", s->directory);
+	open_server(s, true, &other);
+	/* A server that waits for the lock waits for this process: then this ends it. */
+	alarm(HANGS_SECONDS);
+	assert_int_equal(mls_server_listen_unix(other, path, 0600, &err), 0);
+	alarm(0);
+	fd = connect_to(path);
+	close(fd);
+	mls_server_close(other);
+	close(lock);
+}
+
 static void other_users_are_not_answered(void **state)
 {
 	struct state *s = *state;
@@ -873,6 +900,7 @@ int main(void)
 		TEST(what_others_have_put_there_stays),
 		TEST(a_path_is_taken_from_nobody_who_listens),
 		TEST(a_socket_that_was_left_behind_is_replaced),
+		TEST(who_keeps_the_directory_locked_stops_nobody),
 		TEST(other_users_are_not_answered),
 		TEST(a_port_answers_too),
 	};
