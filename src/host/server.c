@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -56,6 +57,7 @@ struct mls_server {
 	struct mls_server_options options;
 	int epoll;
 	int fd; /* that is listened to */
+	int spare; /* a descriptor to let go of, see turn_away() */
 	uint16_t port;
 	uint64_t turn;
 	char *path;
@@ -73,6 +75,7 @@ int mls_server_open(const struct mls_server_options *options, struct mlsched_err
 		return mls_error(err, -ENOMEM, "no memory for a server");
 	s->options = *options;
 	s->fd = -1;
+	s->spare = eventfd(0, EFD_CLOEXEC);
 	for (int i = 0; i < MLS_SERVER_CLIENTS; i++) {
 		s->clients[i].server = s;
 		s->clients[i].fd = -1;
@@ -82,6 +85,7 @@ int mls_server_open(const struct mls_server_options *options, struct mlsched_err
 	if (s->epoll < 0) {
 		int ret = mls_error(err, -errno, "epoll_create1: %s", strerror(errno));
 
+		close(s->spare);
 		free(s);
 		return ret;
 	}
@@ -356,15 +360,33 @@ static void accept_one(struct mls_server *s, int fd)
 	c->turn = ++s->turn;
 }
 
+/*
+ * There is no descriptor for one more, and as long as somebody waits to be accepted the
+ * loop would be called again at once: the spare one makes room, and he is sent away.
+ */
+static void turn_away(struct mls_server *s)
+{
+	int fd;
+
+	close(s->spare);
+	fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0)
+		close(fd);
+	s->spare = eventfd(0, EFD_CLOEXEC);
+}
+
 static void accept_all(struct mls_server *s)
 {
 	/* As many as there are places: whoever connects without end gets no more of our time. */
 	for (int i = 0; i < MLS_SERVER_CLIENTS; i++) {
 		int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-		if (fd < 0)
+		if (fd >= 0)
+			accept_one(s, fd);
+		else if (errno == EMFILE || errno == ENFILE)
+			turn_away(s);
+		else
 			return;
-		accept_one(s, fd);
 	}
 }
 
@@ -558,6 +580,7 @@ void mls_server_close(struct mls_server *s)
 		unlink(s->path);
 	if (s->fd >= 0)
 		close(s->fd);
+	close(s->spare);
 	close(s->epoll);
 	free(s->path);
 	free(s);

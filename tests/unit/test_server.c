@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -609,6 +610,30 @@ static void nobody_who_waits_for_an_answer_makes_room(void **state)
 	assert_int_equal(s->gone, MLS_SERVER_CLIENTS);
 }
 
+/* Otherwise the loop is called again and again, for one whom nobody can accept. */
+static void who_finds_no_descriptor_left_is_sent_away(void **state)
+{
+	struct state *s = *state;
+	int fd = connect_to(s->path), next = dup(fd);
+	struct rlimit before, none;
+
+	assert_true(next >= 0);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = (rlim_t)next;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	mls_server_poll(s->server);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_false(has_work(s));
+	assert_string_equal(heard(fd), CLOSED);
+	close(fd);
+	fd = new_client(s);
+	say_text(s, fd, "next\n");
+	assert_string_equal(heard(fd), "<next>\n");
+	close(fd);
+}
+
 static void closing_the_server_does_not_call_back(void **state)
 {
 	struct state *s = *state;
@@ -892,6 +917,7 @@ int main(void)
 		TEST(who_leaves_unanswered_is_told_of_once),
 		TEST(the_one_idle_longest_makes_room),
 		TEST(nobody_who_waits_for_an_answer_makes_room),
+		TEST(who_finds_no_descriptor_left_is_sent_away),
 		TEST(closing_the_server_does_not_call_back),
 		TEST(a_slow_reader_gets_all_and_delays_nobody),
 		TEST(an_answer_that_is_too_large_closes_the_connection),
