@@ -92,6 +92,14 @@ static const uint32_t thread[] = { CLONE_THREAD };
 static const uint32_t oneself[] = { 0 };
 static const uint32_t unix_sockets[] = { AF_UNIX };
 static const uint32_t terminal[] = { TCGETS, TIOCGWINSZ };
+/*
+ * Flags, copies, locks, seals.  Not F_SETOWN and F_SETSIG: a descriptor that becomes ready
+ * sends its owner any signal, and where the user is root the owner may be any process.
+ */
+static const uint32_t descriptor[] = {
+	F_GETFD, F_SETFD, F_GETFL,  F_SETFL,     F_DUPFD,     F_DUPFD_CLOEXEC,
+	F_GETLK, F_SETLK, F_SETLKW, F_GET_SEALS, F_ADD_SEALS,
+};
 /* Not PR_GET_SECCOMP: src/formats/hdf5_process.c knows the sandbox by its EPERM. */
 static const uint32_t names[] = { PR_SET_NAME, PR_GET_NAME };
 /* On maps and programs that are open. */
@@ -116,7 +124,7 @@ static const struct rule rules[] = {
 	CALL(lseek),
 	CALL(close),
 	CALL(fstat),
-	CALL(fcntl),
+	CHECKED(fcntl, 1, ONE_OF, LIST(descriptor)),
 	CALL(dup),
 	CALL(dup3),
 	CALL(getdents64),

@@ -312,6 +312,26 @@ static int signal_parents_thread(void)
 	return result(syscall(SYS_tgkill, getppid(), getppid(), 0));
 }
 
+/* What a descriptor that becomes ready is told to do: the sender is the kernel. */
+static int signal_by_descriptor(void)
+{
+	const int signal = SIGKILL;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+		return 78;
+	return result(fcntl(pair[0], F_SETSIG, signal));
+}
+
+static int own_descriptor_to_parent(void)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+		return 78;
+	return result(fcntl(pair[0], F_SETOWN, getppid()));
+}
+
 static int map_executable(void)
 {
 	void *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -518,6 +538,8 @@ static void forbidden_calls_fail(void **state)
 		{ "a pair of other sockets", make_inet_pair, NULL, EPERM },
 		{ "kill() of another process", signal_parent, NULL, EPERM },
 		{ "tgkill() of another process", signal_parents_thread, NULL, EPERM },
+		{ "a signal by a descriptor", signal_by_descriptor, scx, EPERM },
+		{ "a descriptor that another process owns", own_descriptor_to_parent, scx, EPERM },
 		{ "executable memory", map_executable, NULL, EPERM },
 		{ "memory made executable", make_executable, NULL, EPERM },
 		{ "setrlimit()", raise_limit, NULL, EPERM },
@@ -757,6 +779,17 @@ static int record(void)
 	return result(unlink(path));
 }
 
+/* What libraries do with descriptors that are open: SQLite locks, libbpf copies. */
+static int handle_open_file(void)
+{
+	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int copy = fcntl(open_before, F_DUPFD_CLOEXEC, 3);
+
+	if (copy < 0 || fcntl(copy, F_SETFD, FD_CLOEXEC) != 0 || fcntl(copy, F_GETFL) < 0)
+		return errno;
+	return result(fcntl(copy, F_SETLK, &all));
+}
+
 static void what_the_daemon_needs_works(void **state)
 {
 	static const struct attempt attempts[] = {
@@ -764,6 +797,7 @@ static void what_the_daemon_needs_works(void **state)
 		{ "reading a model while recording", read_model, recording, 0 },
 		{ "reading the topology", read_topology, scx, 0 },
 		{ "writing to what is open", write_open_file, NULL, 0 },
+		{ "locks and copies of what is open", handle_open_file, storing, 0 },
 		{ "threads", start_threads, NULL, 0 },
 		{ "timers, signals, events", wait_for_events, NULL, 0 },
 		{ "inotify", watch_models, NULL, 0 },
