@@ -550,6 +550,8 @@ void run_control_snapshot(const struct run_control *c, bool domains, struct snap
 	if (model) {
 		s->checksum = model->checksum;
 		snprintf(s->path, sizeof(s->path), "%s", model->path);
+		/* It goes into JSON and into OpenMetrics, and both are UTF-8 or nothing. */
+		mls_clean_text(s->path);
 	}
 	mls_scx_worth(c->scx, s->worth);
 	for (int o = 0; o < MLS_SWAP_OUTCOMES; o++)

@@ -29,11 +29,12 @@ cp -r "$models/accept" "$models/mine"
 mkdir "$models/broken"
 echo nonsense >"$models/broken/saved_model.pb"
 
-# begin OPTION...: starts the scheduler and waits until it listens.
+json=--json
+# begin OPTION...: starts the scheduler and waits until it listens; in text where $json is empty.
 begin() {
 	rm -f "$tap_tmp/start"
 	mkfifo "$tap_tmp/start"
-	"$fake" --json --socket "$tap_tmp/run/s" "$@" >"$tap_tmp/start" 2>"$tap_tmp/fake.stderr" &
+	"$fake" ${json:+"$json"} --socket "$tap_tmp/run/s" "$@" >"$tap_tmp/start" 2>"$tap_tmp/fake.stderr" &
 	job=$!
 	exec 3<"$tap_tmp/start"
 	read -r start <&3 || {
@@ -606,6 +607,17 @@ same "engine tensorflow: one is switched to and back" "0 /-5 0 /5" \
 check "engine tensorflow: status names it" sh -c '"$1" model status --json --socket "$2" | grep -q "TensorFlow 0.0.0-fake"' - "$MLSCHED" "$tap_tmp/run/s"
 many() { model swap "$models/-5" --now --repeat 100 --json | value 'd["swap"]["writes"]' | grep -qx 100; }
 check "engine tensorflow: 100 swaps" many
+end
+
+# A path is any bytes, and what the scheduler answers with is UTF-8.
+cp -r "$models/accept" "$models/"$'acc\xe9pt'
+json="" begin --model "$models/"$'acc\xe9pt' --metrics 0
+same "a model whose path is not UTF-8: stats answers" "$models/acc?pt" "$(stats --json | value 'd["active_path"]')"
+check "a model whose path is not UTF-8: and so does top" sh -c '"$1" top --batch --count 1 --socket "$2" | grep -q "slot 0 .*/acc?pt$"' - \
+	"$MLSCHED" "$tap_tmp/run/s"
+check "a model whose path is not UTF-8: the metrics are OpenMetrics" sh -c '
+	python3 -c "import sys, urllib.request; sys.stdout.buffer.write(urllib.request.urlopen(sys.argv[1], timeout=20).read())" "$1" |
+	python3 tests/cli/check_openmetrics.py' - "$(echo "$start" | value 'd["metrics"]')"
 end
 
 begin
