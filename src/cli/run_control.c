@@ -288,13 +288,17 @@ static void on_prepared(struct run_control *c)
 	struct mlsched_error err;
 	const void *made;
 	size_t size;
-	int ret;
+	int fd, ret;
 
 	if (!c->prepare)
 		return;
 	snprintf(model.path, sizeof(model.path), "%s", mls_swap_record(c->swap, 0)->model.path);
-	epoll_ctl(c->epoll, EPOLL_CTL_DEL, mls_prepare_fd(c->prepare), NULL);
+	fd = mls_prepare_fd(c->prepare);
 	ret = mls_prepare_end(c->prepare, &prepared, &err);
+	/* The event was of one before it, which a client has ended since the loop woke up. */
+	if (ret == -EINPROGRESS)
+		return;
+	epoll_ctl(c->epoll, EPOLL_CTL_DEL, fd, NULL);
 	c->prepare = NULL;
 	model.checksum = prepared.checksum;
 	model.source = prepared.source;

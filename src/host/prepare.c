@@ -220,7 +220,8 @@ int mls_prepare_end(struct mls_prepare *p, struct mls_prepared *prepared, struct
 	eventfd_t done;
 	int ret;
 
-	eventfd_read(p->fd, &done);
+	if (eventfd_read(p->fd, &done) != 0)
+		return mls_error(err, -EINPROGRESS, "%s is still being read", p->path);
 	ret = p->ret ? mls_error(err, p->ret, "%s", p->err.message) : 0;
 	if (!ret) {
 		*prepared = p->prepared;

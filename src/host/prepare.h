@@ -67,15 +67,16 @@ struct mls_prepare;
 int mls_prepare_start(const struct mls_prepare_options *options, struct mlsched_error *err,
 		      struct mls_prepare **prepare);
 
-/** mls_prepare_fd() - readable when mls_prepare_end() does not block */
+/** mls_prepare_fd() - readable when there is something for mls_prepare_end() to take */
 int mls_prepare_fd(const struct mls_prepare *prepare);
 
 /**
  * mls_prepare_end() - take the result and free @prepare
  * @prepared: its slot is to be freed, its engine to be closed
  *
- * Return: 0; what loading or mlsched_quantize() or mls_qnet_pack() or
- * mls_engine_open() or mls_requests_fit() says.
+ * Does not block.
+ * Return: 0; -EINPROGRESS: it is not there yet, and @prepare goes on; what loading or
+ * mlsched_quantize() or mls_qnet_pack() or mls_engine_open() or mls_requests_fit() says.
  */
 int mls_prepare_end(struct mls_prepare *prepare, struct mls_prepared *prepared,
 		    struct mlsched_error *err);
