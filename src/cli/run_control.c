@@ -331,7 +331,8 @@ static void on_watch(struct run_control *c)
 
 	if (ret < 0) {
 		cli_note(c->view->common,
-			 "--watch: the directory around %s is gone: it is not watched any more",
+			 "--watch: the directory around %s is gone or was moved: it is not watched "
+			 "any more",
 			 c->options->model);
 		mls_watch_close(c->watch);
 		c->watch = NULL;

@@ -13,6 +13,9 @@
 #include "src/host/watch.h"
 #include "src/util/error.h"
 
+/* What comes into the directory, and that it is moved itself; its removal is told anyway. */
+#define WATCHED (IN_MOVED_TO | IN_CLOSE_WRITE | IN_MOVE_SELF | IN_ONLYDIR)
+
 struct mls_watch {
 	int fd;
 	char name[NAME_MAX + 1];
@@ -34,8 +37,7 @@ int mls_watch_open(const char *path, struct mlsched_error *err, struct mls_watch
 		ret = mls_error(err, -errno, "inotify: %s", strerror(errno));
 		goto out;
 	}
-	if (inotify_add_watch(w->fd, dirname(for_dir), IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR) <
-	    0) {
+	if (inotify_add_watch(w->fd, dirname(for_dir), WATCHED) < 0) {
 		ret = mls_error(err, -errno, "cannot watch %s: %s", for_dir, strerror(errno));
 		close(w->fd);
 	}
@@ -62,7 +64,8 @@ static int read_events(const struct mls_watch *w, const char *buffer, size_t n)
 	for (size_t at = 0; at + sizeof(struct inotify_event) <= n;) {
 		const struct inotify_event *event = (const void *)(buffer + at);
 
-		if (event->mask & IN_IGNORED)
+		/* Removed; or moved: at the path stands another one, if any. */
+		if (event->mask & (IN_IGNORED | IN_MOVE_SELF))
 			return -ESTALE;
 		/* Some were lost: it may have been among them. */
 		if (event->mask & IN_Q_OVERFLOW ||

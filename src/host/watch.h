@@ -23,8 +23,8 @@ int mls_watch_fd(const struct mls_watch *watch);
 /**
  * mls_watch_poll() - was it replaced since the last call?  Does not block
  *
- * Return: 1: yes; 0: no; -ESTALE: the directory around it is gone, and nothing
- * more will come.
+ * Return: 1: yes; 0: no; -ESTALE: the directory around it is gone or was moved, and
+ * nothing more will come.
  */
 int mls_watch_poll(struct mls_watch *watch);
 
