@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -258,6 +259,14 @@ static bool on_key(struct top *t, int key)
 	return false;
 }
 
+/* Who ignores SIGHUP gets no keys then, and gets them at once. */
+static bool is_terminal_gone(void)
+{
+	struct pollfd terminal = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	return poll(&terminal, 1, 0) > 0 && terminal.revents & (POLLHUP | POLLERR | POLLNVAL);
+}
+
 static void watch_screen(struct top *t)
 {
 	const struct top_options *o = t->options;
@@ -277,7 +286,7 @@ static void watch_screen(struct top *t)
 		}
 		timeout((int)(left * 1000) + 1);
 		key = getch();
-		if (interrupted || (key != ERR && on_key(t, key)))
+		if (interrupted || (key == ERR ? is_terminal_gone() : on_key(t, key)))
 			return;
 	}
 }

@@ -620,6 +620,26 @@ check "a model whose path is not UTF-8: the metrics are OpenMetrics" sh -c '
 	python3 tests/cli/check_openmetrics.py' - "$(echo "$start" | value 'd["metrics"]')"
 end
 
+# Its terminal goes, and it does not hear of it: then there are no keys any more, and getting none takes no time.
+cat >"$tap_tmp/hangup.py" <<'END'
+import os, pty, signal, sys, threading
+pid, fd = pty.fork()
+if pid == 0:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.environ["TERM"] = "xterm"
+    os.execv(sys.argv[1], sys.argv[1:])
+assert os.read(fd, 1)
+os.close(fd)
+# One that goes on does so for ever.
+threading.Timer(60, os.kill, (pid, signal.SIGKILL)).start()
+ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+assert ended >= 0, f"ended by signal {-ended}"
+os._exit(0)
+END
+begin --model "$models/accept"
+check "top ends when its terminal is gone" python3 "$tap_tmp/hangup.py" "$MLSCHED" top --socket "$tap_tmp/run/s" --interval 0.2
+end
+
 begin
 same "without a model none is active" None "$(model status --json | value 'd["active_slot"]')"
 end
