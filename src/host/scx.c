@@ -282,13 +282,17 @@ static uint64_t read_hotplug_seq(const char *sysfs)
 	return read_line(text, sizeof(text), sysfs, "hotplug_seq") ? 0 : strtoull(text, NULL, 10);
 }
 
-static int start(struct mls_scx *s, struct mlsched_error *err)
+/* How the machine is read: at the start, or again. */
+typedef int read_topology_fn(const char *sysfs, uint32_t n_domains, struct mls_topology *topology,
+			     struct mlsched_error *err);
+
+static int start(struct mls_scx *s, read_topology_fn *read_topology, struct mlsched_error *err)
 {
 	int ret = mls_scx_usable(s->options.sysfs, &s->options.kernel, err);
 	uint64_t hotplug_seq = read_hotplug_seq(s->options.sysfs);
 
 	if (!ret)
-		ret = mls_topology_read(s->options.sysfs, s->options.n_domains, &s->topology, err);
+		ret = read_topology(s->options.sysfs, s->options.n_domains, &s->topology, err);
 	if (!ret)
 		ret = load(s, hotplug_seq, err);
 	if (!ret)
@@ -320,7 +324,7 @@ int mls_scx_open(const struct mls_scx_options *options, struct mlsched_error *er
 		s->active = 0;
 	}
 	if (!ret)
-		ret = start(s, err);
+		ret = start(s, mls_topology_read, err);
 	if (ret) {
 		mls_scx_close(s);
 		return ret;
@@ -428,7 +432,7 @@ static void unload(struct mls_scx *s)
 int mls_scx_restart(struct mls_scx *s, struct mlsched_error *err)
 {
 	unload(s);
-	return start(s, err);
+	return start(s, mls_topology_read_again, err);
 }
 
 const struct mls_topology *mls_scx_topology(const struct mls_scx *s)

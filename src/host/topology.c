@@ -379,6 +379,16 @@ int mls_topology_read(const char *sysfs, uint32_t n_domains, struct mls_topology
 	return 0;
 }
 
+int mls_topology_read_again(const char *sysfs, uint32_t n_domains, struct mls_topology *t,
+			    struct mlsched_error *err)
+{
+	int ret = mls_topology_read(sysfs, n_domains, t, err);
+
+	return ret == -ERANGE && n_domains <= MLS_MAX_DOMAINS ?
+		       mls_topology_read(sysfs, t->n_cores, t, err) :
+		       ret;
+}
+
 int mls_topology_refresh(const char *sysfs, struct mls_topology *t, bool *changed,
 			 struct mlsched_error *err)
 {

@@ -74,6 +74,15 @@ int mls_topology_read(const char *sysfs, uint32_t n_domains, struct mls_topology
 		      struct mlsched_error *err);
 
 /**
+ * mls_topology_read_again() - read the machine after CPUs came or went
+ *
+ * As mls_topology_read(), but for as long as there are fewer cores than @n_domains each core is
+ * a domain: what was right at the start is no reason to stop.
+ */
+int mls_topology_read_again(const char *sysfs, uint32_t n_domains, struct mls_topology *topology,
+			    struct mlsched_error *err);
+
+/**
  * mls_topology_refresh() - look again which CPUs are online
  * @changed: whether that differs from before
  *

@@ -168,6 +168,28 @@ static void more_domains_than_cores_are_refused(void **state)
 	assert_string_equal(err.message, "expected 1 to 8 domains (cores of this machine), got 9");
 }
 
+/* They were not more at the start; when the cores are back the domains are, too. */
+static void fewer_cores_than_domains_after_a_change_are_a_domain_each(void **state)
+{
+	(void)state;
+	put_two_caches_of_four();
+	read_ok(8);
+	put_lists("0-7", "0-4,7");
+	assert_int_equal(mls_topology_read_again(root, 8, &topology, &err), 0);
+	assert_int_equal(topology.n_domains, 6);
+	expect_domain(4, "4");
+	expect_domain(5, "7");
+	put_lists("0-7", "0-7");
+	assert_int_equal(mls_topology_read_again(root, 8, &topology, &err), 0);
+	assert_int_equal(topology.n_domains, 8);
+	assert_int_equal(mls_topology_read_again(root, 2, &topology, &err), 0);
+	assert_int_equal(topology.n_domains, 2);
+	assert_int_equal(mls_topology_read_again(root, 0, &topology, &err), 0);
+	assert_int_equal(topology.n_domains, 2);
+	assert_int_equal(mls_topology_read_again(root, MLS_MAX_DOMAINS + 1, &topology, &err),
+			 -ERANGE);
+}
+
 static void threads_of_a_core_stay_in_one_domain(void **state)
 {
 	(void)state;
@@ -384,6 +406,7 @@ int main(void)
 		TEST(two_caches_make_two_domains),
 		TEST(domains_option_overrides_caches),
 		TEST(more_domains_than_cores_are_refused),
+		TEST(fewer_cores_than_domains_after_a_change_are_a_domain_each),
 		TEST(threads_of_a_core_stay_in_one_domain),
 		TEST(older_kernels_name_the_threads_otherwise),
 		TEST(nodes_are_numbered_without_gaps),

@@ -119,7 +119,8 @@ for step in "$@"; do
 		lived
 		;;
 	hotplug)
-		begin hotplug
+		# As many as there are cores, of which one goes.
+		start hotplug mlsched run --json --backend scx --interval 1000 --model /accept --domains 4
 		while [ ! -e /tmp/hotplug.over ]; do
 			mls-workload message -n 40 >/dev/null || echo failed >>/out/hotplug.lost
 		done &
