@@ -159,6 +159,14 @@ void run_show_start(struct run_view *view);
 /** run_show_decision() - one decision with its outcome, one line */
 void run_show_decision(const struct run_view *view, const struct mls_decision *decision);
 
+/**
+ * run_output_waits() - something is to be printed, and would wait for whoever reads it
+ *
+ * As behind a pager or on a terminal that was stopped: what comes every now and then is left
+ * out then, and everything else goes on.
+ */
+bool run_output_waits(const struct cli_common *common);
+
 /** run_show_interval() - one line on @interval */
 void run_show_interval(struct run_view *view, uint64_t now);
 

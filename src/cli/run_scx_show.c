@@ -186,6 +186,9 @@ void run_scx_show_interval(struct scx_run *r)
 	struct scheduler_counts n;
 	struct scheduler_counts all;
 
+	/* The next one is about this time as well. */
+	if (run_output_waits(r->view->common))
+		return;
 	if (r->requests)
 		mls_requests_counts(r->requests, &all_requests);
 	requests = all_requests;

@@ -3,8 +3,10 @@
  * What `mlsched run` shows: one function a kind of line, text and JSON side by
  * side.
  */
+#include <poll.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "src/cli/rows.h"
 #include "src/cli/run.h"
@@ -332,11 +334,21 @@ static void print_interval(struct run_view *view, double seconds, uint64_t lost)
 	fflush(stdout);
 }
 
+bool run_output_waits(const struct cli_common *common)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return (common->json || common->verbosity >= 0) && poll(&out, 1, 0) == 0;
+}
+
 void run_show_interval(struct run_view *view, uint64_t now)
 {
 	double seconds = (double)(now - view->started) / 1e9;
 	struct mls_recorder_counts counts;
 
+	/* The next one is about this time as well. */
+	if (run_output_waits(view->common))
+		return;
 	mls_recorder_counts(mls_shadow_recorder(view->shadow), &counts);
 	if (view->common->json) {
 		json_t *document = account_json("interval", seconds, &view->interval);

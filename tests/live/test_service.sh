@@ -59,6 +59,49 @@ NOTIFY_SOCKET=$tap_tmp/nobody "${run[@]}" --duration 0.1 >/dev/null 2>"$tap_tmp/
 same "a manager that is not there is no reason to stop" 0 $?
 check "but it is said, too" grep -q "NOTIFY_SOCKET $tap_tmp/nobody: No such file" "$tap_tmp/err"
 
+# Who reads its output may stop to, as a pager does: it goes on all the same.
+cat >"$tap_tmp/pager.py" <<'END'
+import array, fcntl, os, signal, socket, subprocess, sys, termios
+PATIENCE = 60
+manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+manager.bind(sys.argv[1])
+manager.settimeout(PATIENCE)
+out, end = os.pipe()
+fcntl.fcntl(end, 1031, 8192)  # F_SETPIPE_SZ: a few documents
+child = subprocess.Popen(["sh", "-c", f'NOTIFY_SOCKET={sys.argv[1]} WATCHDOG_PID=$$ WATCHDOG_USEC=40000 exec "$@"', "-", *sys.argv[2:]], stdout=end)
+os.close(end)
+while os.read(out, 1) != b"\n":  # what it begins with
+    pass
+
+
+def there():
+    n = array.array("i", [0])
+    fcntl.ioctl(out, termios.FIONREAD, n)
+    return n[0]
+
+
+before, signs = 0, 0
+while signs < 20:  # as long as nothing more comes, which is when no more fits
+    try:
+        text = manager.recv(4096)
+    except TimeoutError:
+        child.kill()
+        sys.exit(f"no sign of life for {PATIENCE} s, with {there()} bytes that nobody reads")
+    if text == b"WATCHDOG=1":
+        signs = signs + 1 if there() == before > 4096 else 0
+        before = there()
+print(f"{before} bytes that nobody reads")
+child.send_signal(signal.SIGTERM)
+while not manager.recv(4096).startswith(b"STOPPING=1"):
+    pass
+while os.read(out, 65536):
+    pass
+sys.exit(child.wait())
+END
+check "it goes on and can be stopped while nobody reads what it prints" \
+	python3 "$tap_tmp/pager.py" "$tap_tmp/socket.pager" "${run[@]}" --json --interval 0.02
+sed 's/^/# /' "$tap_out"
+
 # Output goes on working in the sandbox, wherever it goes.
 "${run[@]}" --duration 0.3 --interval 0.1 >"$tap_tmp/file" 2>&1
 check "output to a file is whole" grep -q 'migrations = ' "$tap_tmp/file"
