@@ -88,6 +88,18 @@ double cli_real(struct argp_state *state, const char *option, const char *text, 
 int cli_fail(const struct cli_common *common, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/**
+ * cli_may_write() - asked before the work: whether the file that is to hold its result can be written
+ * @option: for the message: "--csv"
+ * @path:   of the file; NULL and "-" (standard output) may always be
+ * @inputs: [@n] files that the command reads, which it must not write over by whatever name;
+ *          NULL and what is no file's name are passed over
+ *
+ * Return: CLI_OK, or CLI_FAILURE after a message.
+ */
+int cli_may_write(const struct cli_common *common, const char *option, const char *path,
+		  const char *const *inputs, uint32_t n);
+
 /** cli_note() - a message for a person on standard error, unless -q */
 void cli_note(const struct cli_common *common, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -2,9 +2,13 @@
 /*
  * What the subcommands share: common options, messages, JSON.
  */
+#include <errno.h>
+#include <libgen.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "src/cli/cli.h"
 #include "src/formats/format.h"
@@ -116,6 +120,45 @@ int cli_fail(const struct cli_common *common, const char *format, ...)
 	else
 		fprintf(stderr, "%s: %s\n", common->command, message);
 	return CLI_FAILURE;
+}
+
+/* 0 or -errno: a file that is there, or the directory that it is to be in. */
+static int can_write(const char *path, const struct stat *file)
+{
+	char *copy;
+	int ret;
+
+	if (file && S_ISDIR(file->st_mode))
+		return -EISDIR;
+	if (file)
+		return access(path, W_OK) == 0 ? 0 : -errno;
+	copy = strdup(path);
+	if (!copy)
+		return -ENOMEM;
+	ret = access(dirname(copy), W_OK | X_OK) == 0 ? 0 : -errno;
+	free(copy);
+	return ret;
+}
+
+int cli_may_write(const struct cli_common *common, const char *option, const char *path,
+		  const char *const *inputs, uint32_t n)
+{
+	struct stat file, input;
+	bool exists;
+	int ret;
+
+	if (!path || strcmp(path, "-") == 0)
+		return CLI_OK;
+	exists = stat(path, &file) == 0;
+	for (uint32_t i = 0; i < n && exists; i++) {
+		if (inputs[i] && stat(inputs[i], &input) == 0 && S_ISREG(input.st_mode) &&
+		    input.st_dev == file.st_dev && input.st_ino == file.st_ino)
+			return cli_fail(common,
+					"%s: expected another file than one that is read, found %s",
+					option, path);
+	}
+	ret = can_write(path, exists ? &file : NULL);
+	return ret ? cli_fail(common, "%s: %s", path, strerror(-ret)) : CLI_OK;
 }
 
 void cli_note(const struct cli_common *common, const char *format, ...)

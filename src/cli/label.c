@@ -270,6 +270,8 @@ int cli_label(int argc, char **argv)
 
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
+	if (cli_may_write(&o.common, "--csv", o.csv, &o.recording, 1) != CLI_OK)
+		return CLI_FAILURE;
 	if (mls_recording_open(o.recording, &err, &reader) != 0)
 		return cli_fail(&o.common, "%s", err.message);
 	if (mls_labels_read(reader, o.recording, &o.label, &labels, &err) != 0)

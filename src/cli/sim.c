@@ -16,6 +16,7 @@
 #include "src/cli/tuning.h"
 #include "src/host/scx.h"
 #include "src/sim/figures.h"
+#include "src/sim/replay.h"
 #include "src/sim/report.h"
 #include "src/sim/trace.h"
 #include "src/util/array.h"
@@ -301,6 +302,33 @@ static int trace(const struct sim_cli_options *o, const struct sim_cell *cell)
 	return CLI_OK;
 }
 
+/* Of an input's name, which may say the session as well; owned by the caller. */
+static char *path_of(const char *name)
+{
+	uint32_t session;
+	size_t length = sim_replay_split(name, &session);
+
+	return length ? strndup(name, length) : strdup(name);
+}
+
+/* What a sweep is written to must not be what it was made from, and be there to be written to. */
+static int check_outputs(const struct sim_cli_options *o)
+{
+	const char *inputs[CLI_MOST_NAMES + 3] = { o->sweep.costs, o->sweep.model,
+						   o->record.file.path };
+	uint32_t n = o->sweep.workloads.n;
+	int status;
+
+	for (uint32_t i = 0; i < n; i++)
+		inputs[3 + i] = path_of(o->sweep.workloads.name[i]);
+	status = cli_may_write(&o->common, "--report", o->report, inputs, 3 + n);
+	if (status == CLI_OK)
+		status = cli_may_write(&o->common, "--trace", o->trace, inputs, 3 + n);
+	for (uint32_t i = 0; i < n; i++)
+		free((char *)inputs[3 + i]);
+	return status;
+}
+
 /* What can be said before anything runs. */
 static int check_record(const struct sim_cli_options *o, const struct sim_contender *last)
 {
@@ -327,6 +355,8 @@ static int sim(const struct sim_cli_options *o)
 
 	if (status == CLI_OK)
 		status = check_record(o, &s.contenders[o->sweep.policies.n - 1]);
+	if (status == CLI_OK)
+		status = check_outputs(o);
 	if (status == CLI_OK)
 		status = cli_sim_sweep_run(&s, &o->sweep, &o->common);
 	if (status == CLI_OK && o->report)

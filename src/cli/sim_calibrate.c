@@ -203,6 +203,8 @@ int cli_sim_calibrate(int argc, char **argv)
 
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
+	if (cli_may_write(&o.common, "--output", o.output, NULL, 0) != CLI_OK)
+		return CLI_FAILURE;
 	topology = malloc(sizeof(*topology));
 	m = calloc(1, sizeof(*m));
 	if (!topology || !m)

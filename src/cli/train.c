@@ -434,6 +434,13 @@ static int run_all(struct run *run)
 	/* Now, and not after hours of training. */
 	if (o->output && mls_replace_check(o->output, &err) != 0)
 		return cli_fail(&o->common, "%s", err.message);
+	status = cli_may_write(&o->common, "--write-csv", o->write_csv, &o->data, 1);
+	if (status == CLI_OK)
+		status = cli_may_write(&o->common, "--checkpoint", o->checkpoint, &o->data, 1);
+	if (status != CLI_OK)
+		return status;
+	if (o->checkpoint && mls_trainer_may_save(o->checkpoint, &err) != 0)
+		return cli_fail(&o->common, "%s", err.message);
 	status = get_rows(run);
 	if (status || !o->output)
 		return status;

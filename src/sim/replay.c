@@ -58,12 +58,11 @@ struct loading {
 
 /* ---- the name --------------------------------------------------------------------------- */
 
-/* Length of the path; *session: its number, 0: it does not say. */
-static size_t split(const char *name, uint32_t *session)
+size_t sim_replay_split(const char *name, uint32_t *session)
 {
 	size_t n = strlen(name), digits = n;
 
-	*session = 0;
+	*session = 1;
 	while (digits && name[digits - 1] >= '0' && name[digits - 1] <= '9')
 		digits--;
 	if (digits > 1 && digits < n && n - digits < 7 && name[digits - 1] == ':') {
@@ -77,7 +76,7 @@ bool sim_replay_is(const char *name)
 {
 	uint32_t session;
 
-	return split(name, &session) > 0;
+	return sim_replay_split(name, &session) > 0;
 }
 
 /* ---- reading ---------------------------------------------------------------------------- */
@@ -579,7 +578,7 @@ static int load(struct loading *l, struct sim_workload *w, uint32_t session)
 	int ret = mls_recording_open(l->path, l->err, &l->reader);
 
 	if (!ret)
-		ret = read_decisions(l, session ? session : 1);
+		ret = read_decisions(l, session);
 	if (ret)
 		return ret;
 	w->replay = l->replay = calloc(1, sizeof(*l->replay));
@@ -600,7 +599,7 @@ int sim_replay_load(struct sim_workload *w, const char *name, struct mlsched_err
 {
 	struct loading *l = calloc(1, sizeof(*l));
 	uint32_t session;
-	size_t n = split(name, &session);
+	size_t n = sim_replay_split(name, &session);
 	char *path = strndup(name, n);
 	const char *file;
 	int ret = -ENOMEM;

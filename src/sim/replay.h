@@ -35,6 +35,14 @@
 bool sim_replay_is(const char *name);
 
 /**
+ * sim_replay_split() - such a name's two parts
+ * @session: its number, 1 if the name does not say
+ *
+ * Return: length of the path in bytes; 0: it is no such name.
+ */
+size_t sim_replay_split(const char *name, uint32_t *session);
+
+/**
  * sim_replay_load() - a session of a recording, its first one if the name does not say
  * @w: to be freed with sim_workload_clear(), also after a failure
  *

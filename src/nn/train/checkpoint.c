@@ -157,6 +157,39 @@ static void sync_directory_of(const char *path)
 	free(copy);
 }
 
+static int refuse_to_replace(const char *path, const char *found, struct mlsched_error *err)
+{
+	return mls_error(
+		err, -EEXIST,
+		"%s: expected a checkpoint of mlsched train to replace, or nothing, found %s", path,
+		found);
+}
+
+int mls_trainer_may_save(const char *path, struct mlsched_error *err)
+{
+	char magic[sizeof(MAGIC) - 1];
+	struct stat st;
+	ssize_t n;
+	int fd, ret;
+
+	if (stat(path, &st) != 0)
+		return errno == ENOENT ? 0 :
+					 mls_error(err, -errno, "%s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return refuse_to_replace(path, "what is no file", err);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, magic, sizeof(magic));
+	if (n < 0)
+		ret = mls_error(err, -errno, "%s: %s", path, strerror(errno));
+	else if (n > 0 && (n < (ssize_t)sizeof(magic) || memcmp(magic, MAGIC, sizeof(magic)) != 0))
+		ret = refuse_to_replace(path, "another file", err);
+	else
+		ret = 0;
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
 int mls_trainer_save(const struct mls_trainer *t, const char *path, struct mlsched_error *err)
 {
 	char *temporary;
@@ -201,7 +234,12 @@ static int read_file(const char *path, size_t limit, char **out, size_t *out_siz
 		ret = mls_error(err, -errno, "%s: %s", path, strerror(errno));
 		goto out_close;
 	}
-	if (!S_ISREG(st.st_mode) || st.st_size < 0 || (uint64_t)st.st_size > limit) {
+	if (!S_ISREG(st.st_mode)) {
+		ret = mls_error(err, -EINVAL, "%s: expected a checkpoint, found what is no file",
+				path);
+		goto out_close;
+	}
+	if (st.st_size < 0 || (uint64_t)st.st_size > limit) {
 		ret = mls_error(err, -EINVAL,
 				"%s: expected a checkpoint of at most %zu bytes, got %lld", path,
 				limit, (long long)st.st_size);

@@ -215,6 +215,15 @@ int mls_trainer_model(const struct mls_trainer *trainer, const struct mlsched_me
 		      struct mlsched_error *err, struct mlsched_model **model);
 
 /**
+ * mls_trainer_may_save() - whether a checkpoint may be written at @path
+ *
+ * It replaces what is there, and that may be somebody's only copy of something else.
+ * Return: 0 where nothing is, or an empty file, or what begins as a checkpoint; -EEXIST for any
+ * other file, and for devices, pipes and directories; -errno of stat(), open() and read().
+ */
+int mls_trainer_may_save(const char *path, struct mlsched_error *err);
+
+/**
  * mls_trainer_save() - write a checkpoint: all that mls_trainer_run() needs to go on
  *
  * Atomic: a crash at any moment leaves the old file or the new one.
