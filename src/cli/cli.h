@@ -104,6 +104,13 @@ int cli_may_write(const struct cli_common *common, const char *option, const cha
 void cli_note(const struct cli_common *common, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/**
+ * cli_text_json() - a string of JSON; what is not UTF-8, as names of files may be, becomes '?'
+ *
+ * Return: owned by the caller; NULL: no memory.
+ */
+json_t *cli_text_json(const char *text);
+
 /** cli_json() - print one JSON document in one line and free it */
 void cli_json(json_t *document);
 

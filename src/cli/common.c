@@ -179,6 +179,18 @@ void cli_note(const struct cli_common *common, const char *format, ...)
 	free(message);
 }
 
+json_t *cli_text_json(const char *text)
+{
+	char *clean = strdup(text);
+	json_t *string;
+
+	if (clean)
+		mls_clean_text(clean);
+	string = clean ? json_string(clean) : NULL;
+	free(clean);
+	return string;
+}
+
 static void print_json(json_t *document, size_t flags)
 {
 	json_dumpf(document, stdout, flags | JSON_REAL_PRECISION(9) | JSON_ENSURE_ASCII);

@@ -130,7 +130,6 @@ static json_t *counts_json(const struct label_options *o, const struct mls_label
 {
 	const struct mls_label_counts *n = &labels->counts;
 	json_t *parts = json_object(), *skipped = json_object();
-	const char *slash = strrchr(o->recording, '/');
 
 	for (unsigned int p = 0; p < MLS_LABEL_PARTS; p++)
 		json_object_set_new(parts, mls_label_part_name(p),
@@ -139,9 +138,9 @@ static json_t *counts_json(const struct label_options *o, const struct mls_label
 	for (unsigned int s = 0; s < MLS_LABEL_SKIPS; s++)
 		json_object_set_new(skipped, mls_label_skip_name(s),
 				    json_integer((json_int_t)n->skipped[s]));
-	return json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:I, s:o, s:o}", "recording",
-			 slash ? slash + 1 : o->recording, "version", mlsched_version(), "schema",
-			 labels->schema->name, "price_us", o->label.price, "wait_weight",
+	return json_pack("{s:o, s:s, s:s, s:f, s:f, s:f, s:f, s:I, s:o, s:o}", "recording",
+			 cli_text_json(cli_file_name(o->recording)), "version", mlsched_version(),
+			 "schema", labels->schema->name, "price_us", o->label.price, "wait_weight",
 			 o->label.wait_weight, "time_share", o->label.time_share, "program_share",
 			 o->label.program_share, "decisions", (json_int_t)n->decisions, "skipped",
 			 skipped, "parts", parts);

@@ -331,13 +331,14 @@ static char *provenance(const struct run *run)
 	json_t *object;
 
 	snprintf(checksum, sizeof(checksum), "%08x", mls_dataset_checksum(&run->data));
-	object = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:I, s:i, s:i, s:o, s:o}", "tool",
-			   "mlsched train", "version", mlsched_version(), "data",
-			   o->synthetic ? "synthetic seed10" : cli_file_name(o->data), "rows",
-			   (int)run->data.n_rows, "training_rows", (int)run->split.n_train,
-			   "data_crc32c", checksum, "seed", (json_int_t)run->train.seed, "epochs",
-			   (int)run->state.epoch, "best_epoch", (int)run->state.best_epoch,
-			   "options", options_json(run), "scores", provenance_scores(run));
+	object =
+		json_pack("{s:s, s:s, s:o, s:i, s:i, s:s, s:I, s:i, s:i, s:o, s:o}", "tool",
+			  "mlsched train", "version", mlsched_version(), "data",
+			  cli_text_json(o->synthetic ? "synthetic seed10" : cli_file_name(o->data)),
+			  "rows", (int)run->data.n_rows, "training_rows", (int)run->split.n_train,
+			  "data_crc32c", checksum, "seed", (json_int_t)run->train.seed, "epochs",
+			  (int)run->state.epoch, "best_epoch", (int)run->state.best_epoch,
+			  "options", options_json(run), "scores", provenance_scores(run));
 	if (run->interrupted)
 		json_object_set_new(object, "interrupted", json_true());
 	if (epoch && *epoch) {

@@ -290,13 +290,13 @@ static char *provenance(const struct refinement *r)
 
 	snprintf(checksum, sizeof(checksum), "%08x", mlsched_model_checksum(r->model));
 	snprintf(data, sizeof(data), "%08x", mls_dataset_checksum(&r->data));
-	object = json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:i, s:f, s:f, s:f, s:s, s:o}", "tool",
+	object = json_pack("{s:s, s:s, s:o, s:i, s:s, s:I, s:i, s:f, s:f, s:f, s:s, s:o}", "tool",
 			   "mlsched train --from recording", "version", mlsched_version(), "data",
-			   cli_file_name(o->path), "rows", (int)r->data.n_rows, "data_crc32c", data,
-			   "seed", (json_int_t)r->o->train.seed, "epochs", (int)r->trained.epoch,
-			   "rate", r->o->train.rate, "price_us", o->label.price, "wait_weight",
-			   o->label.wait_weight, "init_crc32c", checksum, "held_out",
-			   estimates_json(r));
+			   cli_text_json(cli_file_name(o->path)), "rows", (int)r->data.n_rows,
+			   "data_crc32c", data, "seed", (json_int_t)r->o->train.seed, "epochs",
+			   (int)r->trained.epoch, "rate", r->o->train.rate, "price_us",
+			   o->label.price, "wait_weight", o->label.wait_weight, "init_crc32c",
+			   checksum, "held_out", estimates_json(r));
 	history = before ? json_loads(before, 0, NULL) : NULL;
 	if (history)
 		json_object_set_new(object, "init", history);

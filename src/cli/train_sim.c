@@ -126,15 +126,17 @@ static char *provenance(const struct cli_train_options *o, const struct mls_data
 
 	snprintf(checksum, sizeof(checksum), "%08x", mls_dataset_checksum(data));
 	object = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:i, s:i, s:[f,f,f], s:i, s:f, s:i, s:o}",
+		"{s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:s, s:I, s:i, s:i, s:[f,f,f], s:i, s:f, s:i, s:o}",
 		"tool", "mlsched train --from sim", "version", mlsched_version(), "data",
-		"simulation", "machines", o->sim.machines, "workloads", o->sim.workloads, "costs",
-		cli_file_name(o->sim.costs), "rows", (int)data->n_rows, "data_crc32c", checksum,
-		"seed", (json_int_t)o->train.seed, "runs", (int)o->sim.runs, "futures",
-		(int)o->sim.futures, "move_price_us", o->sim.move_price[SIM_LIGHT],
-		o->sim.move_price[SIM_FULL], o->sim.move_price[SIM_OVER], "price_most",
-		(int)o->sim.price_most, "wait_price_us", o->sim.wait_price, "round", (int)best + 1,
-		"rounds", rounds_json(rounds, o->sim.rounds, false));
+		"simulation", "machines", cli_text_json(o->sim.machines), "workloads",
+		cli_text_json(o->sim.workloads), "costs",
+		cli_text_json(cli_file_name(o->sim.costs)), "rows", (int)data->n_rows,
+		"data_crc32c", checksum, "seed", (json_int_t)o->train.seed, "runs",
+		(int)o->sim.runs, "futures", (int)o->sim.futures, "move_price_us",
+		o->sim.move_price[SIM_LIGHT], o->sim.move_price[SIM_FULL],
+		o->sim.move_price[SIM_OVER], "price_most", (int)o->sim.price_most, "wait_price_us",
+		o->sim.wait_price, "round", (int)best + 1, "rounds",
+		rounds_json(rounds, o->sim.rounds, false));
 	text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	json_decref(object);
 	return text;

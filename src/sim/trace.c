@@ -70,6 +70,10 @@ static int run(struct trace *t, const struct sim_machine *machine,
 	options.observer = t;
 	snprintf(title, sizeof(title), "%s on %s under %s, seed %" PRIu64 " (simulation)",
 		 workload->name, machine->name, t->contender->name, seed);
+	/* A workload has the name of its file, which may be anything. */
+	for (char *c = title; *c; c++)
+		if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
+			*c = '?';
 	print_names(t->file, machine, title);
 	t->last = calloc(workload->most_tasks, sizeof(*t->last));
 	s = t->last ? sim_new(machine, workload, t->contender->policy, &options, seed, NULL) : NULL;

@@ -73,4 +73,21 @@ says "sim calibrate, too" 1 "sim calibrate: no/where: No such file or directory"
 	sim calibrate --rounds 100000 -o no/where
 says "train --checkpoint, too" 1 "train: no/where: No such file or directory" \
 	train --synthetic seed10 --rows 1073741824 --checkpoint no/where -o model
+
+# ---- names that are not UTF-8 -------------------------------------------------------------
+
+strange=$'r\xff"\\w'
+cp rows.csv "$strange.csv"
+cp own.db "$strange.db"
+cp load.json "$strange.json"
+data() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["provenance"]["data"])' "$1/assets/mlsched.json"; }
+check "train takes a table of such a name" "$MLSCHED" train "$strange.csv" -q --epochs 1 -o strange
+same "and the model's provenance has it, with a ? for what is no text" 'r?"\w.csv' "$(data strange)"
+check "label takes a recording of such a name" "$MLSCHED" label -q "$strange.db" -o labelled
+same "and label.json has it" 'r?"\w.db' \
+	"$(python3 -c 'import json; print(json.load(open("labelled/label.json"))["recording"])')"
+check "sim --trace takes a load of such a name" "$MLSCHED" sim -q -m 2c1l -w "$strange.json" -p eevdf --seeds 1 --trace trace.json
+same "and the trace is JSON that has it" 'r???w.json' "$(python3 -c '
+import json
+print(json.load(open("trace.json"))["traceEvents"][0]["args"]["name"].split(" on ")[0])')"
 finish
