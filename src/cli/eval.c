@@ -10,6 +10,7 @@
 #include "src/cli/eval.h"
 #include "src/cli/rows.h"
 #include "src/cli/tuning.h"
+#include "src/util/array.h"
 
 enum {
 	OPTION_SCHEMA = 0x200,
@@ -32,6 +33,7 @@ struct eval_options {
 	struct mls_label_options benefit;
 	bool against_controls;
 	struct cli_sim_sweep_options sweep;
+	unsigned int given; /* a bit for each option */
 };
 
 /* Of mechanisms, and of the first offer: not on the command line. */
@@ -66,6 +68,39 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
+/* Options that mean something for some judgements only. */
+enum { ROWS = 1, OFF_POLICY = 2, CONTROLS = 4 };
+
+static const struct {
+	int key;
+	unsigned int judgements;
+	const char *message;
+} of_judgements[] = {
+	{ OPTION_SCHEMA, ROWS | OFF_POLICY, "--schema goes with DATA.csv or --off-policy" },
+	{ OPTION_LABEL, ROWS, "--label goes with DATA.csv" },
+	{ OPTION_THRESHOLD, ROWS | OFF_POLICY, "--threshold goes with DATA.csv or --off-policy" },
+	{ OPTION_PRICE, OFF_POLICY, "--price goes with --off-policy" },
+	{ OPTION_WAIT, OFF_POLICY, "--wait-weight goes with --off-policy" },
+};
+
+/* What would be passed over is refused: the figures would not be those that were asked for. */
+static void check_judgement(struct argp_state *state, const struct eval_options *o)
+{
+	unsigned int judgement = o->against_controls ? CONTROLS : o->off_policy ? OFF_POLICY : ROWS;
+
+	for (size_t i = 0; i < ARRAY_SIZE(of_judgements); i++) {
+		if (o->given & 1u << (of_judgements[i].key - OPTION_SCHEMA) &&
+		    !(of_judgements[i].judgements & judgement))
+			argp_error(state, "%s, found %s", of_judgements[i].message,
+				   o->against_controls ? "--against-controls" :
+				   o->off_policy       ? "--off-policy" :
+							 o->data);
+	}
+	if (o->sweep.given && !o->against_controls)
+		argp_error(state, "options of the simulation go with --against-controls, found %s",
+			   o->off_policy ? "--off-policy" : o->data);
+}
+
 static double weight(struct argp_state *state, const char *option, const char *text)
 {
 	char *end;
@@ -82,6 +117,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct eval_options *o = state->input;
 	char *end;
 
+	if (key >= OPTION_SCHEMA && key <= OPTION_AGAINST)
+		o->given |= 1u << (key - OPTION_SCHEMA);
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->common;
@@ -124,10 +161,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--against-controls takes no data");
 		if (o->against_controls && o->sweep.seeds < 2)
 			argp_error(state, "--against-controls needs 2 seeds or more");
-		if (o->against_controls && o->model)
-			return 0;
-		if (!o->data)
+		if (!o->data && (!o->against_controls || !o->model))
 			argp_error(state, o->model ? "no data named" : "no model named");
+		check_judgement(state, o);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -69,7 +69,7 @@ static const struct argp argp = {
 	.parser = parse,
 	.args_doc = "MODEL",
 	.doc = "Computes the outputs of MODEL for rows of numbers read from standard input.\v"
-	       "One row a line, numbers separated by blanks, tabs or commas; empty lines and what "
+	       "One row a line, numbers separated by blanks, tabs, commas or semicolons; empty lines and what "
 	       "follows a # are skipped.  One line of outputs a row, %.9g.\n\n"
 	       "EXAMPLES\n  echo 3 1 1 0.9 0.2 0 0 0 0 0 | mlsched predict src/model_dir/model_path\n",
 	.children = children,

@@ -38,6 +38,7 @@ struct sim_cli_options {
 	struct cli_sim_record_options record;
 	const char *trace;
 	const char *report;
+	bool windowed; /* --window was given */
 };
 
 static const struct argp_option options[] = {
@@ -61,6 +62,14 @@ static const struct argp_option options[] = {
 	  "For which a task is followed after a decision, 1 to 400 (100)", 0 },
 	{ 0 },
 };
+
+static bool has_model(const struct cli_names *policies)
+{
+	for (uint32_t i = 0; i < policies->n; i++)
+		if (strcmp(policies->name[i], "model") == 0)
+			return true;
+	return false;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -94,12 +103,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_WINDOW:
 		o->record.window = cli_real(state, "window", arg, 1, MLS_RECORD_MAX_WINDOW / 1e6);
+		o->windowed = true;
 		return 0;
 	case ARGP_KEY_END:
 		if (o->record.file.append && !o->record.file.path)
 			argp_error(state, "--append needs --record FILE");
 		if (o->record.explore > 0 && !o->record.file.path)
 			argp_error(state, "--explore needs --record FILE");
+		if (o->windowed && !o->record.file.path)
+			argp_error(state, "--window needs --record FILE");
+		if (o->sweep.model && !has_model(&o->sweep.policies))
+			argp_error(state,
+				   "--model %s: expected the policy \"model\" in --policy, "
+				   "which asks it, found none",
+				   o->sweep.model);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -136,7 +153,8 @@ static const struct argp argp = {
 	.args_doc = "",
 	.doc = "Runs workloads on simulated machines under several schedulers, each of them with the "
 	       "same work, and compares time, moves and waits.\v"
-	       "All figures are of a simulation, the same to the bit for a seed.\n\n"
+	       "All figures are of a simulation, the same to the bit for a seed.  Behind the "
+	       "difference to the first policy stands its standard deviation over the seeds.\n\n"
 	       "COMMANDS\n  calibrate  what moves cost on this machine (mlsched sim calibrate --help)\n\n"
 	       "EXAMPLES\n  mlsched sim\n"
 	       "  mlsched sim -m 32c4l,128c16l2n -w make,message --seeds 10\n"
@@ -224,8 +242,12 @@ static void print_row(const struct sim_cell *cell, const struct sim_cell *base, 
 			continue;
 		}
 		f = against(cell, base, n);
-		snprintf(text, sizeof(text), "%+.1f ± %.1f %%", f.mean, f.deviation);
-		printf(" %16s", text); /* one byte more than is seen */
+		/* One run has no deviation. */
+		if (n > 1)
+			snprintf(text, sizeof(text), "%+.1f ± %.1f %%", f.mean, f.deviation);
+		else
+			snprintf(text, sizeof(text), "%+.1f %%", f.mean);
+		printf(" %*s", n > 1 ? 16 : 15, text); /* one byte more than is seen */
 	}
 	putchar('\n');
 }

@@ -86,6 +86,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct cli_sim_sweep_options *o = state->input;
 	char *end;
 
+	o->given |= key == 'm' || key == 'w' || key == 't' ||
+		    (key >= OPTION_COSTS && key <= OPTION_WORKING_SET);
 	switch (key) {
 	case 'm':
 		cli_sim_sweep_names(state, &o->machines, arg);

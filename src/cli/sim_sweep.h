@@ -16,6 +16,7 @@
  * @tuning: of contenders of our policy that have none of their own
  * @tuned:  it was asked for: else a model that says for which it was trained has that one
  * @limit:  of simulated time, s
+ * @given:  one of them was, on the command line
  */
 struct cli_sim_sweep_options {
 	struct cli_names machines, workloads, policies;
@@ -27,6 +28,7 @@ struct cli_sim_sweep_options {
 	uint32_t seeds, threads;
 	uint64_t seed;
 	double limit;
+	bool given;
 };
 
 /** cli_sim_sweep_default() - 8c2l, the loads of the virtual machines, five seeds, no contenders */

@@ -11,6 +11,7 @@
 
 #include "src/cli/train_options.h"
 #include "src/cli/tuning.h"
+#include "src/util/array.h"
 
 /*
  * For a model that may refuse: what makes staying cheap, without preempting, which lengthens
@@ -67,6 +68,52 @@ enum {
 	OPTION_TIME,
 	OPTION_PROGRAM,
 	OPTION_MARGIN,
+};
+
+_Static_assert(OPTION_MARGIN - OPTION_SYNTHETIC < 64, "a bit of `given` for each");
+
+/* Where rows come from. */
+enum { TABLE = 1, PATTERNS = 2, SIM = 4, RECORDING = 8 };
+
+static const char *const source_names[] = { "DATA.csv", "--synthetic", "--from sim",
+					    "--from FILE.db" };
+
+/* Options that mean something with some sources of rows only; all others do with each. */
+static const struct {
+	int key;
+	unsigned int sources;
+} of_sources[] = {
+	{ OPTION_ROWS, PATTERNS },
+	{ OPTION_WRITE_CSV, TABLE | PATTERNS },
+	{ OPTION_SCHEMA, TABLE },
+	{ OPTION_LABEL, TABLE | PATTERNS },
+	{ OPTION_VALIDATION, TABLE | PATTERNS },
+	{ OPTION_SPLIT, TABLE | PATTERNS },
+	{ OPTION_LAYERS, TABLE | PATTERNS | SIM },
+	{ OPTION_ACTIVATION, TABLE | PATTERNS | SIM },
+	{ OPTION_ALPHA, TABLE | PATTERNS | SIM },
+	{ OPTION_LOGITS, TABLE | PATTERNS | SIM },
+	{ OPTION_THRESHOLD, TABLE | PATTERNS | SIM },
+	{ OPTION_CHECKPOINT, TABLE | PATTERNS },
+	{ OPTION_CHECKPOINT_EVERY, TABLE | PATTERNS },
+	{ OPTION_RESUME, TABLE | PATTERNS },
+	{ OPTION_MACHINES, SIM },
+	{ OPTION_WORKLOADS, SIM },
+	{ OPTION_COSTS, SIM },
+	{ OPTION_RUNS, SIM },
+	{ OPTION_ROUNDS, SIM },
+	{ OPTION_FUTURES, SIM },
+	{ OPTION_MOVE_PRICE, SIM },
+	{ OPTION_PRICE_MOST, SIM },
+	{ OPTION_WAIT_PRICE, SIM },
+	{ OPTION_MECHANISMS, SIM },
+	{ OPTION_OFFERS, SIM },
+	{ OPTION_INIT, RECORDING },
+	{ OPTION_MARGIN, RECORDING },
+	{ OPTION_PRICE, RECORDING },
+	{ OPTION_WAIT, RECORDING },
+	{ OPTION_TIME, RECORDING },
+	{ OPTION_PROGRAM, RECORDING },
 };
 
 static const struct argp_option options[] = {
@@ -184,32 +231,33 @@ static uint64_t parse_whole(struct argp_state *state, const char *option, const 
 	return value;
 }
 
+/* Lists are not taken apart by strtok(): an empty name is none that may be left out. */
 static void parse_layers(struct argp_state *state, const char *arg, struct mls_train_options *t)
 {
-	char *copy = strdup(arg), *save;
+	char *rest = strdupa(arg), *word;
 
 	t->n_hidden = 0;
-	for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+	if (strcmp(arg, "0") == 0)
+		return;
+	while ((word = strsep(&rest, ","))) {
 		uint32_t width = (uint32_t)parse_whole(state, "layers", word, 0, MLSCHED_MAX_WIDTH);
 
-		if (width == 0 && t->n_hidden == 0 && !strtok_r(NULL, ",", &save))
-			break;
 		if (width == 0 || t->n_hidden == MLSCHED_MAX_LAYERS - 1)
 			argp_error(state, "--layers: expected 0 or up to %d numbers, got \"%s\"",
 				   MLSCHED_MAX_LAYERS - 1, arg);
 		t->width[t->n_hidden++] = width;
 	}
-	free(copy);
 }
 
 /* One name for all hidden layers, or one for each; the last one goes on. */
 static void parse_activations(struct argp_state *state, const char *arg,
-			      struct mls_train_options *t)
+			      struct cli_train_options *o)
 {
-	char *copy = strdup(arg), *save;
-	uint32_t n = 0;
+	struct mls_train_options *t = &o->train;
+	char *rest = strdupa(arg), *word;
 
-	for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+	o->n_activations = 0;
+	while ((word = strsep(&rest, ","))) {
 		enum mlsched_activation activation;
 
 		if (!cli_parse_activation(word, &activation) || activation == MLSCHED_SOFTMAX)
@@ -217,10 +265,9 @@ static void parse_activations(struct argp_state *state, const char *arg,
 				   "--activation: expected linear, relu, relu6, leaky_relu, elu, "
 				   "sigmoid or tanh, got \"%s\"",
 				   word);
-		for (uint32_t l = n++; l < MLSCHED_MAX_LAYERS - 1; l++)
+		for (uint32_t l = o->n_activations++; l < MLSCHED_MAX_LAYERS - 1; l++)
 			t->activation[l] = activation;
 	}
-	free(copy);
 }
 
 static void parse_decay(struct argp_state *state, const char *arg, struct mls_decay *decay)
@@ -257,9 +304,11 @@ static void parse_class_weight(struct argp_state *state, const char *arg,
 	if (o->auto_class_weight)
 		return;
 	if (sscanf(arg, "%lf,%lf%n", &w[0], &w[1], &used) != 2 || used < 0 || arg[used] ||
-	    !(w[0] >= 0 && w[0] <= 1e6 && w[1] >= 0 && w[1] <= 1e6))
-		argp_error(state, "--class-weight: expected auto or two numbers from 0, got \"%s\"",
-			   arg);
+	    !(w[0] >= 0 && w[0] <= 1e6 && w[1] >= 0 && w[1] <= 1e6 && w[0] + w[1] > 0))
+		argp_error(
+			state,
+			"--class-weight: expected auto or two numbers from 0, not both 0, got \"%s\"",
+			arg);
 }
 
 static void parse_split(struct argp_state *state, const char *arg, struct cli_train_options *o)
@@ -278,6 +327,56 @@ static float usual_threshold(const struct cli_train_options *o)
 	return o->from_sim ? NAN : 0.5f;
 }
 
+static unsigned int source_of(const struct cli_train_options *o)
+{
+	return o->recording.path ? RECORDING : o->from_sim ? SIM : o->synthetic ? PATTERNS : TABLE;
+}
+
+static const char *name_of_option(int key)
+{
+	const struct argp_option *option = options;
+
+	while (option->key != key)
+		option++;
+	return option->name;
+}
+
+/* An option without a meaning is a mistake about what is done: nobody would see that it was passed over. */
+static void check_sources(struct argp_state *state, const struct cli_train_options *o)
+{
+	unsigned int source = source_of(o);
+
+	for (size_t i = 0; i < ARRAY_SIZE(of_sources); i++) {
+		char expected[64] = "";
+		const char *before = "";
+
+		if (!(o->given & 1ull << (of_sources[i].key - OPTION_SYNTHETIC)) ||
+		    of_sources[i].sources & source)
+			continue;
+		for (size_t s = 0; s < ARRAY_SIZE(source_names); s++) {
+			size_t n = strlen(expected);
+
+			if (!(of_sources[i].sources & 1u << s))
+				continue;
+			snprintf(expected + n, sizeof(expected) - n, "%s%s", before,
+				 source_names[s]);
+			before = " or ";
+		}
+		argp_error(state, "--%s: expected %s beside it, found %s%s",
+			   name_of_option(of_sources[i].key), expected,
+			   source == RECORDING ? "--from " :
+			   source == PATTERNS  ? "--synthetic " :
+						 "",
+			   source == RECORDING ? o->recording.path :
+			   source == SIM       ? "--from sim" :
+			   source == PATTERNS  ? o->synthetic :
+						 o->data);
+	}
+	if (o->auto_class_weight && source & (SIM | RECORDING))
+		argp_error(state, "--class-weight auto: expected DATA.csv or --synthetic beside "
+				  "it, found --from");
+}
+
 static error_t check_together(struct argp_state *state, struct cli_train_options *o)
 {
 	const char *from = o->from_sim ? "sim" : o->recording.path;
@@ -289,17 +388,8 @@ static error_t check_together(struct argp_state *state, struct cli_train_options
 		argp_error(state, "both a file and --synthetic: %s and %s", o->data, o->synthetic);
 	if (from && (o->data || o->synthetic))
 		argp_error(state, "both --from %s and %s", from, o->data ? o->data : "--synthetic");
-	if (from && (o->checkpoint || o->write_csv))
-		argp_error(state, "--from %s has no %s", from,
-			   o->checkpoint ? "--checkpoint" : "--write-csv");
 	if (o->recording.path && !o->recording.init)
 		argp_error(state, "--from %s needs --init MODEL, which is refined", from);
-	if (o->recording.path && o->network)
-		argp_error(state, "the network is that of --init: no --layers, --activation, "
-				  "--alpha or --logits with it");
-	if (o->recording.used && !o->recording.path)
-		argp_error(state, "--init, --margin, --price, --wait-weight, --time-share and "
-				  "--program-share need --from FILE.db");
 	if (o->recording.path && o->recording.label.time_share == 0 &&
 	    o->recording.label.program_share == 0)
 		argp_error(state, "--time-share and --program-share 0 leave nothing to judge by");
@@ -308,10 +398,20 @@ static error_t check_together(struct argp_state *state, struct cli_train_options
 	if (o->synthetic && strcmp(o->synthetic, "seed10") != 0)
 		argp_error(state, "--synthetic: there are patterns for seed10, not for \"%s\"",
 			   o->synthetic);
+	check_sources(state, o);
 	if (!o->output && !o->write_csv)
 		argp_error(state, "no -o DIR for the model");
 	if (o->resume && !o->checkpoint)
 		argp_error(state, "--resume needs --checkpoint FILE");
+	if (o->given & 1ull << (OPTION_CHECKPOINT_EVERY - OPTION_SYNTHETIC) && !o->checkpoint)
+		argp_error(state, "--checkpoint-every needs --checkpoint FILE");
+	if (o->train.patience && o->validation == 0)
+		argp_error(state, "--patience needs validation rows");
+	if (o->n_activations > (o->train.n_hidden ? o->train.n_hidden : 1))
+		argp_error(state,
+			   "--activation: expected up to %u names, one for each hidden layer, "
+			   "got %u",
+			   o->train.n_hidden ? o->train.n_hidden : 1, o->n_activations);
 	if (isnan(o->threshold) && !o->from_sim && o->validation == 0)
 		argp_error(state, "--threshold auto needs validation rows");
 	return 0;
@@ -372,14 +472,12 @@ static error_t parse_training(int key, char *arg, struct argp_state *state)
 	struct cli_train_options *o = state->input;
 	struct mls_train_options *t = &o->train;
 
-	o->network |= key == OPTION_LAYERS || key == OPTION_ACTIVATION || key == OPTION_ALPHA ||
-		      key == OPTION_LOGITS;
 	switch (key) {
 	case OPTION_LAYERS:
 		parse_layers(state, arg, t);
 		return 0;
 	case OPTION_ACTIVATION:
-		parse_activations(state, arg, t);
+		parse_activations(state, arg, o);
 		return 0;
 	case OPTION_ALPHA:
 		for (uint32_t l = 0; l < MLSCHED_MAX_LAYERS - 1; l++)
@@ -499,27 +597,25 @@ static error_t parse_recording(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case OPTION_INIT:
 		r->init = arg;
-		break;
+		return 0;
 	case OPTION_MARGIN:
 		r->margin = cli_real(state, "margin", arg, 0, 1e6);
-		break;
+		return 0;
 	case OPTION_PRICE:
 		l->price = cli_real(state, "price", arg, 0, 1e9);
-		break;
+		return 0;
 	case OPTION_WAIT:
 		l->wait_weight = cli_real(state, "wait-weight", arg, 0, 1e6);
-		break;
+		return 0;
 	case OPTION_TIME:
 		l->time_share = cli_real(state, "time-share", arg, 0, 0.9);
-		break;
+		return 0;
 	case OPTION_PROGRAM:
 		l->program_share = cli_real(state, "program-share", arg, 0, 0.9);
-		break;
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
-	r->used = true;
-	return 0;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -539,6 +635,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		return check_together(state, o);
 	default:
+		if (key >= OPTION_SYNTHETIC && key <= OPTION_MARGIN)
+			o->given |= 1ull << (key - OPTION_SYNTHETIC);
 		ret = parse_data(key, arg, state);
 		if (ret == ARGP_ERR_UNKNOWN)
 			ret = parse_training(key, arg, state);

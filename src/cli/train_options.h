@@ -34,7 +34,6 @@ struct cli_train_recording {
 	const char *init;
 	struct mls_label_options label;
 	double margin; /* us a decision */
-	bool used; /* an option of it was given */
 };
 
 struct cli_train_options {
@@ -42,7 +41,8 @@ struct cli_train_options {
 	bool from_sim;
 	struct cli_train_sim sim;
 	struct cli_train_recording recording;
-	bool network; /* one was asked for */
+	uint64_t given; /* a bit for each option */
+	uint32_t n_activations; /* names on the command line */
 	const char *data; /* CSV file, or NULL */
 	const char *synthetic; /* name of a schema, or NULL */
 	uint32_t n_rows; /* synthetic rows */

@@ -16,6 +16,18 @@ static uint32_t mechanism(const char *name)
 	return m < 0 ? 0 : 1u << m;
 }
 
+static void refuse_mechanism(struct argp_state *state, const char *name)
+{
+	char names[256] = "";
+
+	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++) {
+		size_t n = strlen(names);
+
+		snprintf(names + n, sizeof(names) - n, "%s, ", mls_mechanism_names[m]);
+	}
+	argp_error(state, "--mechanisms: expected some of %snone or all, got \"%s\"", names, name);
+}
+
 uint32_t cli_mechanisms(struct argp_state *state, const char *list)
 {
 	char *text = strdupa(list), *rest = NULL;
@@ -29,8 +41,7 @@ uint32_t cli_mechanisms(struct argp_state *state, const char *list)
 		argp_error(state, "--mechanisms: expected names, none or all, got \"\"");
 	for (char *name = strtok_r(text, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
 		if (!mechanism(name))
-			argp_error(state, "--mechanisms: \"%s\" is none of those that --help lists",
-				   name);
+			refuse_mechanism(state, name);
 		set |= mechanism(name);
 	}
 	return set;

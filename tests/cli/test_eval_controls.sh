@@ -81,6 +81,8 @@ fails() { # NAME STATUS PATTERN ARGUMENTS
 }
 fails "it takes no data" 2 'takes no data' --against-controls "$tap_tmp/model" data.csv
 fails "one seed says nothing" 2 'needs 2 seeds' --against-controls "$tap_tmp/model" --seeds 1
+fails "another threshold than the model's is not passed over" 2 'threshold goes with DATA.csv or --off-policy' \
+	--against-controls "$tap_tmp/model" --threshold 0.9
 fails "it wants a model" 2 'no model named' --against-controls
 fails "which must be one that the simulator can ask" 1 'asks models of mig15' \
 	--against-controls tests/golden/savedmodel/models/tf221-keras3-savedmodel/model --seeds 2

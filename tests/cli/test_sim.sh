@@ -126,6 +126,19 @@ same "with the scheduler that it was trained for, unless another one is named" "
 	done | tr '\n' ' ' | sed 's/ $//')"
 sim --seeds 1 -p model >/dev/null 2>"$tap_tmp/err"
 same "sim -p model wants a model" "1 mlsched sim: policy model: no --model DIR" "$? $(cat "$tap_tmp/err")"
+sim --seeds 1 --model "$tap_tmp/one" >/dev/null 2>"$tap_tmp/err"
+same "a model that nobody asks is not passed over" \
+	"2 mlsched sim: --model $tap_tmp/one: expected the policy \"model\" in --policy, which asks it, found none" \
+	"$? $(head -n 1 "$tap_tmp/err")"
+sim --seeds 1 --window 20 >/dev/null 2>"$tap_tmp/err"
+same "nor a window of no recording" "2 mlsched sim: --window needs --record FILE" "$? $(head -n 1 "$tap_tmp/err")"
+sim --mechanisms fork >/dev/null 2>"$tap_tmp/err"
+same "mechanisms are named where one is unknown" \
+	"2 mlsched sim: --mechanisms: expected some of fork-in-place, preempt-short, ask-again, level-large, none or all, got \"fork\"" \
+	"$? $(head -n 1 "$tap_tmp/err")"
+same "one run has no deviation, and two have" "0 1" "$(for n in 1 2; do
+	sim -q --seeds $n -m 2c1l -w make -p eevdf,mlsched | grep -c ' ± '
+done | tr '\n' ' ' | sed 's/ $//')"
 for option in "--from nonsense" "--from sim --synthetic seed10" "--from sim --checkpoint x" "--from sim --rounds 0"; do
 	# shellcheck disable=SC2086
 	"$MLSCHED" train $option -o "$tap_tmp/none" >/dev/null 2>&1

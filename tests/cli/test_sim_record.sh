@@ -72,6 +72,9 @@ sim --seeds 1 -w message -p mlsched --window 200 -q --record "$tap_tmp/load.db" 
 replay() { sim -m 8c2l -p mlsched,eevdf "$@"; }
 same "sim -w FILE.db replays a recording, and says how much of it is known" "48 tasks of 1 programs" \
 	"$(replay --seeds 1 -w "$tap_tmp/load.db" 2>&1 >"$tap_tmp/table" | grep -o '[0-9]* tasks of [0-9]* programs')"
+sim -q -w "$tap_tmp/load.db:0" >/dev/null 2>"$tap_tmp/err"
+same "sessions are counted from 1" "1 mlsched sim: $tap_tmp/load.db: expected a session of number 0, found 1 sessions" \
+	"$? $(cat "$tap_tmp/err")"
 same "with a row for each policy" 2 "$(grep -cE '^(mlsched|eevdf) ' "$tap_tmp/table")"
 one=$(replay --seeds 2 -w "$tap_tmp/load.db" --json)
 same "it comes to the same for a seed, and on other threads" "$one" "$(replay --seeds 2 -t 3 -w "$tap_tmp/load.db:1" --json |

@@ -191,6 +191,49 @@ fails "a layer too wide" 2 \
 fails "an unknown decay" 2 \
 	'mlsched train: --decay: expected constant, cosine, exponential:FACTOR or step:EPOCHS:FACTOR with a factor up to 1, got "linear"' \
 	train small.csv -o x --decay linear
+for list in "64," ",64" "" "64,,64"; do
+	fails "an empty place in --layers \"$list\"" 2 \
+		'mlsched train: --layers: expected a whole number from 0 to 256, got ""' train small.csv -o x --layers "$list"
+done
+fails "an activation of a layer that is not there" 2 \
+	"mlsched train: --activation: expected up to 2 names, one for each hidden layer, got 3" \
+	train small.csv -o x --activation relu,relu,tanh
+fails "classes that both count for nothing" 2 \
+	'mlsched train: --class-weight: expected auto or two numbers from 0, not both 0, got "0,0"' \
+	train small.csv -o x --class-weight 0,0
+fails "patience without rows to be patient about" 2 "mlsched train: --patience needs validation rows" \
+	train small.csv -o x --patience 3 --validation 0
+fails "checkpoints every so often, and nowhere" 2 "mlsched train: --checkpoint-every needs --checkpoint FILE" \
+	train small.csv -o x --checkpoint-every 3
+
+# An option of another source of rows is not passed over.
+fails "a number of rows of a table" 2 "mlsched train: --rows: expected --synthetic beside it, found small.csv" \
+	train small.csv -o x --rows 10
+fails "a machine for a table" 2 "mlsched train: --machines: expected --from sim beside it, found small.csv" \
+	train small.csv -o x --machines 8c2l
+fails "costs for patterns" 2 "mlsched train: --costs: expected --from sim beside it, found --synthetic seed10" \
+	train --synthetic seed10 -o x --costs load
+fails "a share for validation in the simulator" 2 \
+	"mlsched train: --validation: expected DATA.csv or --synthetic beside it, found --from sim" \
+	train --from sim -o x --validation 0.2
+fails "a threshold for a model that has one" 2 \
+	"mlsched train: --threshold: expected DATA.csv or --synthetic or --from sim beside it, found --from own.db" \
+	train --from own.db --init a -o x --threshold 0.9
+fails "another network for it" 2 \
+	"mlsched train: --layers: expected DATA.csv or --synthetic or --from sim beside it, found --from own.db" \
+	train --from own.db --init a -o x --layers 8
+fails "a model to begin with for a table" 2 "mlsched train: --init: expected --from FILE.db beside it, found small.csv" \
+	train small.csv -o x --init a
+fails "balanced classes in the simulator" 2 \
+	"mlsched train: --class-weight auto: expected DATA.csv or --synthetic beside it, found --from" \
+	train --from sim -o x --class-weight auto
+fails "a price of an eval of rows" 2 "mlsched eval: --price goes with --off-policy, found small.csv" \
+	"$MLSCHED" eval a small.csv --price 3
+fails "seeds of an eval of rows" 2 \
+	"mlsched eval: options of the simulation go with --against-controls, found small.csv" \
+	"$MLSCHED" eval a small.csv --seeds 3
+fails "a label of an off-policy eval" 2 "mlsched eval: --label goes with DATA.csv, found --off-policy" \
+	"$MLSCHED" eval --off-policy a own.db --label answer
 fails "a file that is not there" 1 "mlsched train: nothing.csv: No such file or directory" \
 	train nothing.csv -o x
 printf 'cpu,cpu_idle,cpu_not_idle,src_dom_load,dst_dom_load,migrate\n1,1,1,0.5,x,1\n' >bad.csv
