@@ -150,7 +150,7 @@ for line in drawn.replace(b"\x1b[K", b"").split(b"\r"):
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 END
 check "a bar is drawn on a terminal, until Ctrl+C" sh -c \
-	"python3 terminal.py 80 '$MLSCHED' train --synthetic seed10 --epochs 100000 -o bar >drawn"
+	"python3 terminal.py 80 '$MLSCHED' train --synthetic seed10 --rows 2000 --epochs 100000 -o bar >drawn"
 check "with epoch, losses, rate and time left" grep -Eq \
 	'^epoch [0-9]+/100000 (\[=*>? *\] )?loss [0-9.]+ val [0-9.]+  [0-9.]+ ?[kM]? rows/s  .* left$' drawn
 check "and never wider than the terminal" awk '/^epoch/ && length > 79 { exit 1 }' drawn
