@@ -42,7 +42,7 @@ says "a mode of scx is no mode of shadow" 1 '^mlsched run: --mode active needs -
 	--mode active --model $models/tf221-keras3-savedmodel/model
 says "part of the tasks is nothing for shadow" 1 '^mlsched run: --partial needs --backend scx' --backend shadow \
 	--partial --model $models/tf221-keras3-savedmodel/model
-says "an unknown mechanism is a usage error" 2 '--mechanisms: "stay" is none of' --mechanisms fork-in-place,stay
+says "an unknown mechanism is a usage error" 2 '--mechanisms: expected some of fork-in-place, .*none or all, got "stay"' --mechanisms fork-in-place,stay
 says "no mechanism at all is called none" 2 '--mechanisms: expected names, none or all' --mechanisms ""
 says "mechanisms are nothing for shadow" 1 '^mlsched run: --mechanisms needs --backend scx' --backend shadow \
 	--mechanisms ask-again --model $models/tf221-keras3-savedmodel/model
