@@ -78,7 +78,7 @@ holds() {	# NAME COMMAND...
 
 for kernel in "${kernels[@]}"; do
 	# Kernels whose functions nobody can call: it is refused there.
-	! grep -q "^$kernel scx_bpf_" tests/vm/lacking.txt || continue
+	! lacks_functions "$kernel" || continue
 
 	check "$kernel: groups on 2 CPUs" steps two "$kernel" 1x1x2 mixed=2=2-2 mixed=2=2-4 mixed=2=4-4 apart=2=2-2 apart=2=4-4
 	# Three tasks of 75 on one CPU, two of 50 and one of 75 on the other: no single task can make

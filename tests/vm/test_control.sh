@@ -15,7 +15,7 @@ check "a model that always accepts is written" "$tap_tmp/constant_model" 5 "$tap
 
 for kernel in "${kernels[@]}"; do
 	# Kernels whose functions nobody can call: it is refused there.
-	! grep -q "^$kernel scx_bpf_" tests/vm/lacking.txt || continue
+	! lacks_functions "$kernel" || continue
 
 	out=$tap_tmp/$kernel
 	check "$kernel: changes, a trial, a CPU that goes; the kernel's log is clean" \

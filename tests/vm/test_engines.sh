@@ -31,7 +31,7 @@ holds() {
 
 for kernel in "${kernels[@]}"; do
 	# Kernels whose functions nobody can call: it is refused there.
-	! grep -q "^$kernel scx_bpf_" tests/vm/lacking.txt || continue
+	! lacks_functions "$kernel" || continue
 
 	out=$tap_tmp/engines-$kernel
 	check "$kernel: the same load with each engine" steps kernel refuse accept shadow impatient tensorflow none

@@ -36,7 +36,7 @@ holds() {
 
 for kernel in "${kernels[@]}"; do
 	# Kernels whose functions nobody can call: it is refused there.
-	! grep -q "^$kernel scx_bpf_" tests/vm/lacking.txt || continue
+	! lacks_functions "$kernel" || continue
 
 	# By instructions: a host that is busy enough stops the guest's CPUs for so long that its
 	# kernel takes a scheduler out for that, and that says nothing of us.  Much of it is waiting,

@@ -26,7 +26,7 @@ write_models() {
 check "models that look at one input each are written" write_models
 
 for kernel in "${kernels[@]}"; do
-	if grep -q "^$kernel scx_bpf_" tests/vm/lacking.txt; then
+	if lacks_functions "$kernel"; then
 		skip "$kernel: mechanisms" "no scheduler can be loaded there"
 		continue
 	fi

@@ -27,7 +27,7 @@ holds() {
 }
 
 for kernel in "${kernels[@]}"; do
-	grep -q "^$kernel scx_bpf_" tests/vm/lacking.txt && continue
+	! lacks_functions "$kernel" || continue
 	out=$tap_tmp/$kernel
 	check "$kernel: our scheduler records" run_guest
 	for run in collect shadow active hotplug explore; do

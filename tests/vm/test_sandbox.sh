@@ -68,6 +68,7 @@ deaths() {
 }
 
 for kernel in "${kernels[@]}"; do
+	! lacks_functions "$kernel" || continue
 	out=$tap_tmp/$kernel
 	check "$kernel: a guest tries the sandbox" sandbox "$kernel"
 	check "$kernel: what root may not do any more it cannot do, what it needs it can" all_attempts

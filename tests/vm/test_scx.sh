@@ -29,9 +29,6 @@ holds() {
 	sed 's/^/# /' "$tap_out"
 }
 
-# Kernels whose functions nobody can call: see there.
-lacks_functions() { grep -q "^$1 scx_bpf_" tests/vm/lacking.txt; }
-
 for kernel in "${kernels[@]}"; do
 	if lacks_functions "$kernel"; then
 		check "$kernel: both backends are tried" steps refused "$kernel" 1x2x2 refused

@@ -14,7 +14,7 @@ check "a model that always accepts is written" "$tap_tmp/constant_model" 5 "$tap
 
 for kernel in "${kernels[@]}"; do
 	# Kernels whose functions nobody can call: it is refused there.
-	! grep -q "^$kernel scx_bpf_" tests/vm/lacking.txt || continue
+	! lacks_functions "$kernel" || continue
 	for topology in "${topologies[@]}"; do
 		out=$tap_tmp/$kernel-$topology
 		# By instructions: with more CPUs than the host has cores, each of them would

@@ -24,7 +24,7 @@ check "one that says for which scheduler" tuned eager '[100, 300, 500]'
 check "another one" tuned other '[0, 1, 2]'
 
 for kernel in "${kernels[@]}"; do
-	if grep -q "^$kernel scx_bpf_" tests/vm/lacking.txt; then
+	if lacks_functions "$kernel"; then
 		skip "$kernel: the scheduler that a model was trained for" "no scheduler can be loaded there"
 		continue
 	fi

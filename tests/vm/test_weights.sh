@@ -8,6 +8,10 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
 . tests/vm/vm.sh
 skip_without_qemu "CPU time by weight"
+if lacks_functions "${kernels[0]}"; then
+	skip "CPU time by weight" "scheduling is refused on ${kernels[0]}: tests/vm/test_scx.sh shows how"
+	finish
+fi
 
 # In deterministic mode a busy host cannot change the shares.
 shares() {

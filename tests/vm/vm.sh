@@ -6,6 +6,7 @@
 #                         by how much what is measured there may differ
 #   guest OPTION... -- COMMAND    runs a command in a guest; see scripts/vm/run --help
 #   build_helper NAME...  builds tests/live/NAME.c into $tap_tmp
+#   lacks_functions KERNEL  whether --backend scx is refused on it (tests/vm/lacking.txt)
 #   skip_without_qemu WHAT  ends the test, skipping WHAT, where no guest can be had
 # shellcheck disable=SC2034,SC2154
 
@@ -52,6 +53,8 @@ guest() {
 		[ -z "$out" ] || rm -rf "$out"
 	done
 }
+
+lacks_functions() { grep -q "^$1 scx_bpf_" tests/vm/lacking.txt; }
 
 build_helper() {
 	local name libs
