@@ -336,7 +336,7 @@ static const char *const kinds[] = {
 	everything_file,
 	"tests/golden/keras/models/tf215-keras2-norm-h5/model.h5",
 	"tests/golden/keras/models/keras3-nested/model.keras",
-	"tests/golden/keras/models/keras3-shards/model.keras",
+	"tests/golden/keras/models/keras3-two-shards/model.keras",
 	"tests/golden/keras/models/keras3-legacy-weights/model.weights.h5",
 	onnx_target,
 	target,

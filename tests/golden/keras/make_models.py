@@ -209,20 +209,25 @@ def archive(change):
     return copy
 
 
-def shards(name, data):
-    if name != "model.weights.h5":
-        return [(name, data, zipfile.ZIP_STORED)]
-    members, places = [], {}
-    pathlib.Path("/tmp/shard-source.h5").write_bytes(data)
-    with h5py.File("/tmp/shard-source.h5") as old:
-        for number, group in enumerate(old["layers"]):
-            shard = f"model_{number:05}.weights.h5"
-            with h5py.File("/tmp/shard.h5", "w") as new:
-                old.copy(f"layers/{group}", new.require_group("layers"))
-            members.append((shard, pathlib.Path("/tmp/shard.h5").read_bytes(), zipfile.ZIP_STORED))
-            places[f"/layers/{group}/vars"] = shard
-    index = json.dumps({"metadata": {"total_size": 1}, "weight_map": places}).encode()
-    return [("model.weights.json", index, zipfile.ZIP_STORED), *members]
+def shards(layers_each):
+    """Weights in shards, each with so many layers."""
+    def change(name, data):
+        if name != "model.weights.h5":
+            return [(name, data, zipfile.ZIP_STORED)]
+        members, places = [], {}
+        pathlib.Path("/tmp/shard-source.h5").write_bytes(data)
+        with h5py.File("/tmp/shard-source.h5") as old:
+            groups = list(old["layers"])
+            for number, first in enumerate(range(0, len(groups), layers_each)):
+                shard = f"model_{number:05}.weights.h5"
+                with h5py.File("/tmp/shard.h5", "w") as new:
+                    for group in groups[first:first + layers_each]:
+                        old.copy(f"layers/{group}", new.require_group("layers"))
+                        places[f"/layers/{group}/vars"] = shard
+                members.append((shard, pathlib.Path("/tmp/shard.h5").read_bytes(), zipfile.ZIP_STORED))
+        index = json.dumps({"metadata": {"total_size": 1}, "weight_map": places}).encode()
+        return [("model.weights.json", index, zipfile.ZIP_STORED), *members]
+    return archive(change)
 
 
 def regroup(move):
@@ -335,7 +340,7 @@ def main():
         model.save(directory("bad", f"keras3-{kind}") / "model.keras")
     for kind, change in {
         "gzip": rewrite(compressed), "latest": rewrite(lambda g, n, v: g.create_dataset(n, data=v), libver="latest"),
-        "shards": archive(shards), "windows": regroup(windows), "gaps": regroup(gaps),
+        "shards": shards(1), "two-shards": shards(4), "windows": regroup(windows), "gaps": regroup(gaps),
         "deflated": archive(lambda n, d: [(n, d, zipfile.ZIP_DEFLATED)]),
         "metadata-attribute": attribute, "metadata-member": archive(metadata),
     }.items():
