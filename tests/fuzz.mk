@@ -86,12 +86,6 @@ FUZZ_OBJ    := $(FUZZ_NAMES:%=$(O)/obj/tests/fuzz/fuzz_%.o)
 FUZZ_BIN    := $(FUZZ_NAMES:%=$(O)/tests/fuzz/fuzz_%)
 FUZZ_REPLAY := $(O)/obj/tests/fuzz/replay.o
 FUZZ_MORE_O := $(patsubst %.c,$(O)/obj/%.o,$(foreach name,$(FUZZ_NAMES),$(FUZZ_MORE_$(name))))
-PARTS_A     := $(O)/parts.a
-
-# What is no part of the library, so that a target takes of it what it needs.
-$(PARTS_A): $(HOST_OBJ) $(TEST_CLI_O) $(O)/obj/tests/lib/qnet_infer_128.o
-	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(FUZZ_OBJ) $(FUZZ_REPLAY) $(FUZZ_MORE_O): | $(PROTO_H) $(SKELS)
 

@@ -3,8 +3,8 @@
 #
 # A test is a program that prints TAP ("ok N - name", "not ok N - name",
 # "ok N - name # SKIP why"): C files of tests/unit, tests/property and
-# tests/golden are built with cmocka and linked with everything but the
-# program's main(); *.sh and *.py are run as they are.
+# tests/golden are built with cmocka and linked with what they need of
+# everything but the program's main(); *.sh and *.py are run as they are.
 
 TEST_C_DIRS := tests/unit tests/property tests/golden
 TEST_LIB    := $(wildcard tests/lib/*.c)
@@ -29,10 +29,17 @@ TEST_LDFLAGS_test_hdf5 := -Wl,--wrap=posix_spawn
 # test_train_alloc lets each of these fail.
 TEST_LDFLAGS_test_train_alloc := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc pthread_create)
 
-$(TEST_BIN): $(O)/tests/%: $(O)/obj/tests/%.o $(TEST_LIB_O) $(LIB_A) $(HOST_OBJ) $(TEST_CLI_O) $(LIBBPF)
+# What is no part of the library, as an archive: a test takes of it what it needs.
+PARTS_A := $(O)/parts.a
+
+$(PARTS_A): $(HOST_OBJ) $(TEST_CLI_O) $(O)/obj/tests/lib/qnet_infer_128.o
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(TEST_BIN): $(O)/tests/%: $(O)/obj/tests/%.o $(TEST_LIB_O) $(PARTS_A) $(LIB_A) $(LIBBPF)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS_$(notdir $@)) -o $@ $< $(TEST_LIB_O) $(TEST_CLI_O) $(HOST_OBJ) $(LIB_A) $(LIBBPF) \
+	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS_$(notdir $@)) -o $@ $< $(TEST_LIB_O) $(PARTS_A) $(LIB_A) $(LIBBPF) \
 		-lcmocka $(DEPS_LIBS) $(NCURSES_LIBS) $(SQLITE_LIBS) -lelf -lz -lm -ldl -pthread
 
 # `mlsched run` as it is seen from outside, with a kernel that only seems to be there: for tests/cli/test_control.sh.
