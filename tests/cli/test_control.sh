@@ -43,6 +43,7 @@ begin() {
 		finish
 	}
 	cat <&3 >"$tap_tmp/documents" &
+	reader=$!
 	exec 3<&-
 }
 end() {
@@ -52,13 +53,49 @@ end() {
 model() { timeout 60 "$MLSCHED" model "$1" --socket "$tap_tmp/run/s" "${@:2}"; }
 stats() { timeout 20 "$MLSCHED" stats --socket "$tap_tmp/run/s" "$@"; }
 status_of() { "$@" >/dev/null 2>&1; echo $?; }
-# value FILTER: of the JSON document on standard input, in Python.
-value() { python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
-ask() { # LINE: raw, on a connection of its own
-	python3 -c 'import socket, sys
-s = socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1]); s.sendall(sys.argv[2].encode() + b"\n")
-print(s.makefile().readline(), end="")' "$tap_tmp/run/s" "$1"
+# One Python for all questions: its start takes more of a CPU than what it is asked, some hundreds of times.
+cat >"$tap_tmp/questions.py" <<'END'
+import json, socket, sys, traceback
+
+def value(text, document):
+    return str(eval(text, {"json": json, "d": json.loads(document)})) + "\n"
+
+def ask(path, line):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(20)
+        s.connect(path)
+        s.sendall(line.encode() + b"\n")
+        return s.makefile().readline()
+
+def words():
+    word = bytearray()
+    while byte := sys.stdin.buffer.read(1):
+        if byte != b"\0":
+            word += byte
+            continue
+        yield word.decode()
+        word.clear()
+
+words = words()
+for kind in words:
+    try:
+        answer, status = {"value": value, "ask": ask}[kind](next(words), next(words)), 0
+    except Exception:
+        answer, status = traceback.format_exc(), 1
+    print(f"{status}\0{answer}\0", end="", flush=True)
+END
+coproc PYTHON { exec python3 "$tap_tmp/questions.py"; }
+exec {questions}>&"${PYTHON[1]}" {answers}<&"${PYTHON[0]}"
+question() { # KIND WORD WORD: status 1 when it fails, with the reason on standard error
+	local code answer
+	printf '%s\0' "$@" >&"$questions"
+	IFS= read -r -d '' code <&"$answers" && IFS= read -r -d '' answer <&"$answers" || return 1
+	if [ "$code" = 0 ]; then printf %s "$answer"; else printf %s "$answer" >&2; fi
+	return "$code"
 }
+# value FILTER: of the JSON document on standard input, in Python.
+value() { question value "$1" "$(cat)"; }
+ask() { question ask "$tap_tmp/run/s" "$1"; } # LINE: raw, on a connection of its own
 
 by_path() { # FILE: the request that names a path and sends nothing
 	ask "{\"request\":\"swap\",\"path\":\"$1\",\"now\":true,\"limits\":{\"watch\":0}}"
@@ -263,7 +300,7 @@ active=$(model status --json | value 'd["active_slot"]')
 check "and refuses a broken one" replaced "$models/broken" broken
 same "beside which the old one stays" "$active" "$(model status --json | value 'd["active_slot"]')"
 end
-wait
+wait "$reader"
 same "each swap is a document of the scheduler's output" "2" "$(grep -c '"type":"swap"' "$tap_tmp/documents")"
 
 # A Keras file takes a process, which the sandbox does not start: one that does was started before.
