@@ -120,6 +120,7 @@ static const struct sock_filter starter_calls[] = {
 	ALLOW(ppoll),
 	/* Processes. */
 	FORK,
+	ALLOW(getppid),
 	ALLOW(set_robust_list),
 	ALLOW(waitid),
 	ALLOW(kill),

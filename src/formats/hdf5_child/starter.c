@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -51,6 +52,8 @@ static struct started {
 } all[MLS_H5_STARTED];
 
 static int n_started;
+/* This process itself. */
+static pid_t starter;
 
 static void say_ready(int code, const char *message)
 {
@@ -119,6 +122,9 @@ static void bury(struct started *s)
 /* In the copy: the two descriptors that it is about; main.c closes the others. */
 static void take_place(const int files[MLS_H5_ORDER_FILES])
 {
+	/* It goes with the starter, and no signal tells of one that is gone by now. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != starter)
+		_exit(END_NOT_LIMITED);
 	/* They are above these numbers, which are taken. */
 	if (dup2(files[ORDER_SOCKET], MLS_H5_SOCKET) < 0 ||
 	    dup2(files[ORDER_IMAGE], MLS_H5_IMAGE) < 0)
@@ -195,6 +201,7 @@ unsigned int mls_starter_serve(void)
 	struct mlsched_error err;
 	int ret = mls_h5_api_get("Keras files", false, &err, &api);
 
+	starter = getpid();
 	if (!ret && mls_limit_starter() != 0)
 		_exit(END_NOT_LIMITED);
 	say_ready(ret, ret ? err.message : "");
