@@ -10,6 +10,7 @@
 
 #include "src/cli/rows.h"
 #include "src/cli/run.h"
+#include "src/util/text.h"
 
 #define HEADER_EVERY 20
 #define TEXT_SIZE    512
@@ -183,11 +184,8 @@ void run_show_start(struct run_view *view)
 /* A task names itself as it likes: what is not plain text must not reach a terminal or JSON. */
 static const char *plain(const char *comm, char text[16])
 {
-	size_t i;
-
-	for (i = 0; i < 15 && comm[i]; i++)
-		text[i] = comm[i] >= ' ' && comm[i] <= '~' ? comm[i] : '?';
-	text[i] = '\0';
+	snprintf(text, 16, "%.15s", comm);
+	mls_plain_text(text, "");
 	return text;
 }
 

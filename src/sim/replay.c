@@ -13,6 +13,7 @@
 #include "src/data/recording.h"
 #include "src/sim/replay.h"
 #include "src/util/error.h"
+#include "src/util/text.h"
 
 /* Times that nobody records: longer windows and sessions. */
 #define WINDOW_MOST (10 * SIM_S)
@@ -129,9 +130,7 @@ static uint16_t program_of(struct loading *l, const char *comm)
 	char name[16];
 
 	snprintf(name, sizeof(name), "%.15s", comm);
-	for (char *c = name; *c; c++)
-		if (*c < ' ' || *c > '~' || strchr("\"\\<>&", *c))
-			*c = '?';
+	mls_plain_text(name, "\"\\<>&");
 	for (uint32_t i = 0; i < l->n_programs; i++) {
 		if (strcmp(l->programs[i].name, name) == 0)
 			return (uint16_t)i;

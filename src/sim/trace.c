@@ -8,6 +8,7 @@
 
 #include "src/sim/trace.h"
 #include "src/util/error.h"
+#include "src/util/text.h"
 
 struct trace {
 	const struct sim_contender *contender;
@@ -71,9 +72,7 @@ static int run(struct trace *t, const struct sim_machine *machine,
 	snprintf(title, sizeof(title), "%s on %s under %s, seed %" PRIu64 " (simulation)",
 		 workload->name, machine->name, t->contender->name, seed);
 	/* A workload has the name of its file, which may be anything. */
-	for (char *c = title; *c; c++)
-		if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
-			*c = '?';
+	mls_plain_text(title, "\"\\");
 	print_names(t->file, machine, title);
 	t->last = calloc(workload->most_tasks, sizeof(*t->last));
 	s = t->last ? sim_new(machine, workload, t->contender->policy, &options, seed, NULL) : NULL;
