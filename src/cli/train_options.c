@@ -341,36 +341,43 @@ static const char *name_of_option(int key)
 	return option->name;
 }
 
+/* What --from says, or NULL. */
+static const char *from_of(const struct cli_train_options *o)
+{
+	return o->from_sim ? "sim" : o->recording.path;
+}
+
+static void name_sources(unsigned int sources, char *text, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t s = 0; s < ARRAY_SIZE(source_names); s++)
+		if (sources & 1u << s)
+			n += (size_t)snprintf(text + n, size - n, "%s%s", n ? " or " : "",
+					      source_names[s]);
+}
+
 /* An option without a meaning is a mistake about what is done: nobody would see that it was passed over. */
 static void check_sources(struct argp_state *state, const struct cli_train_options *o)
 {
 	unsigned int source = source_of(o);
+	const char *from = from_of(o);
 
 	for (size_t i = 0; i < ARRAY_SIZE(of_sources); i++) {
-		char expected[64] = "";
-		const char *before = "";
+		char expected[64];
 
 		if (!(o->given & 1ull << (of_sources[i].key - OPTION_SYNTHETIC)) ||
 		    of_sources[i].sources & source)
 			continue;
-		for (size_t s = 0; s < ARRAY_SIZE(source_names); s++) {
-			size_t n = strlen(expected);
-
-			if (!(of_sources[i].sources & 1u << s))
-				continue;
-			snprintf(expected + n, sizeof(expected) - n, "%s%s", before,
-				 source_names[s]);
-			before = " or ";
-		}
+		name_sources(of_sources[i].sources, expected, sizeof(expected));
 		argp_error(state, "--%s: expected %s beside it, found %s%s",
 			   name_of_option(of_sources[i].key), expected,
-			   source == RECORDING ? "--from " :
-			   source == PATTERNS  ? "--synthetic " :
-						 "",
-			   source == RECORDING ? o->recording.path :
-			   source == SIM       ? "--from sim" :
-			   source == PATTERNS  ? o->synthetic :
-						 o->data);
+			   from         ? "--from " :
+			   o->synthetic ? "--synthetic " :
+					  "",
+			   from         ? from :
+			   o->synthetic ? o->synthetic :
+					  o->data);
 	}
 	if (o->auto_class_weight && source & (SIM | RECORDING))
 		argp_error(state, "--class-weight auto: expected DATA.csv or --synthetic beside "
@@ -379,7 +386,7 @@ static void check_sources(struct argp_state *state, const struct cli_train_optio
 
 static error_t check_together(struct argp_state *state, struct cli_train_options *o)
 {
-	const char *from = o->from_sim ? "sim" : o->recording.path;
+	const char *from = from_of(o);
 
 	if (o->threshold < 0)
 		o->threshold = usual_threshold(o);
