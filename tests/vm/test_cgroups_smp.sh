@@ -77,7 +77,6 @@ holds() {	# NAME COMMAND...
 }
 
 for kernel in "${kernels[@]}"; do
-	# Kernels whose functions nobody can call: it is refused there.
 	! lacks_functions "$kernel" || continue
 
 	check "$kernel: groups on 2 CPUs" steps two "$kernel" 1x1x2 mixed=2=2-2 mixed=2=2-4 mixed=2=4-4 apart=2=2-2 apart=2=4-4

@@ -14,7 +14,6 @@ check "a model that always refuses is written" "$tap_tmp/constant_model" -5 "$ta
 check "a model that always accepts is written" "$tap_tmp/constant_model" 5 "$tap_tmp/models/accept"
 
 for kernel in "${kernels[@]}"; do
-	# Kernels whose functions nobody can call: it is refused there.
 	! lacks_functions "$kernel" || continue
 
 	out=$tap_tmp/$kernel

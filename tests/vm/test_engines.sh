@@ -30,7 +30,6 @@ holds() {
 }
 
 for kernel in "${kernels[@]}"; do
-	# Kernels whose functions nobody can call: it is refused there.
 	! lacks_functions "$kernel" || continue
 
 	out=$tap_tmp/engines-$kernel

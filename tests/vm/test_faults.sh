@@ -35,7 +35,6 @@ holds() {
 }
 
 for kernel in "${kernels[@]}"; do
-	# Kernels whose functions nobody can call: it is refused there.
 	! lacks_functions "$kernel" || continue
 
 	# By instructions: a host that is busy enough stops the guest's CPUs for so long that its

@@ -13,7 +13,6 @@ check "helpers build" build_helper constant_model
 check "a model that always accepts is written" "$tap_tmp/constant_model" 5 "$tap_tmp/accept"
 
 for kernel in "${kernels[@]}"; do
-	# Kernels whose functions nobody can call: it is refused there.
 	! lacks_functions "$kernel" || continue
 	for topology in "${topologies[@]}"; do
 		out=$tap_tmp/$kernel-$topology
