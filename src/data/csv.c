@@ -297,6 +297,7 @@ static int take_field(struct reader *r, const struct plan *plan, float *inputs, 
 	if (*label != 0 && *label != 1)
 		return complain(r, "column \"%s\": expected 0 or 1, got \"%.60s\"", plan->label,
 				text);
+	*label = *label == 1; /* it may be -0 */
 	return 0;
 }
 
