@@ -44,9 +44,13 @@ def sums(directory, run):
     if not 0 <= v["requests"]["sent"] - daemon["received"] <= 1024:
         fail(f"{v['requests']['sent']} requests sent, {daemon['received']} received")
     expect("latencies", v["latency_ns"]["n"], daemon["answered"])
-    if not 0 < v["latency_ns"]["p50"] <= v["latency_ns"]["p99"]:
+    if daemon["answered"] and not 0 < v["latency_ns"]["p50"] <= v["latency_ns"]["p99"]:
         fail(f"latencies: {v['latency_ns']}")
-    if daemon["answered"] == 0 or (v["in_time"] == 0 and run not in ("impatient", "stopped")):
+    # Where verdicts count for a moment only, a slow machine may be too late for all of them.
+    if run == "impatient":
+        if daemon["received"] == 0:
+            fail("not one question arrived")
+    elif daemon["answered"] == 0 or (v["in_time"] == 0 and run != "stopped"):
         fail("not one verdict came in time")
 
 
