@@ -426,6 +426,19 @@ static void print_json(const struct run *run)
 			   "active_units", run->active, "scores", cli_scores_json(&run->scores)));
 }
 
+/* What has not seen all rows once is no model that should replace one. */
+static int end_early(const struct run *run)
+{
+	const struct cli_train_options *o = run->o;
+
+	if (o->checkpoint)
+		return cli_fail(&o->common,
+				"%s: interrupted in the first epoch: not written; --checkpoint %s "
+				"--resume goes on",
+				o->output, o->checkpoint);
+	return cli_fail(&o->common, "%s: interrupted in the first epoch: not written", o->output);
+}
+
 static int run_all(struct run *run)
 {
 	const struct cli_train_options *o = run->o;
@@ -452,6 +465,8 @@ static int run_all(struct run *run)
 		status = balance_classes(run);
 	if (status == 0)
 		status = train(run);
+	if (status == 0 && run->interrupted && run->state.epoch == 0)
+		status = end_early(run);
 	if (status == 0)
 		status = judge(run);
 	if (status == 0)

@@ -155,6 +155,14 @@ check "with epoch, losses, rate and time left" grep -Eq \
 	'^epoch [0-9]+/100000 (\[=*>? *\] )?loss [0-9.]+ val [0-9.]+  [0-9.]+ ?[kM]? rows/s  .* left$' drawn
 check "and never wider than the terminal" awk '/^epoch/ && length > 79 { exit 1 }' drawn
 
+# An epoch takes minutes here.
+slow=(--synthetic seed10 --rows 100000 --batch 1 --layers 256,256,256)
+same "Ctrl+C in the first epoch says that nothing is written" \
+	"$(printf '%s\n' "mlsched train: a: interrupted in the first epoch: not written; --checkpoint early.ckpt --resume goes on" 1)" \
+	"$(python3 terminal.py 80 "$MLSCHED" train "${slow[@]}" -o a --checkpoint early.ckpt >early.drawn; status=$?
+		grep '^mlsched' early.drawn | tr -d '\r'; echo $status)"
+same "and leaves the model that was there" "" "$(diff -r a b)"
+
 # ---- options ------------------------------------------------------------------------
 
 check "another network" train small.csv -o net -q --epochs 1 --layers 20,10,5 \
