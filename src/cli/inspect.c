@@ -7,6 +7,7 @@
 
 #include "src/cli/cli.h"
 #include "src/cli/fixed_point.h"
+#include "src/host/prepare.h"
 
 struct inspect_options {
 	struct cli_common common;
@@ -166,6 +167,15 @@ static json_t *json_engines(const struct takes *t)
 				 json_pack("[s]", "native");
 }
 
+/* Those in which it can be asked: features of mig15 only our own scheduler knows. */
+static json_t *json_backends(const struct mlsched_model *model, const struct takes *t)
+{
+	if (t->objection[0])
+		return json_array();
+	return mls_model_is_mig15(model) ? json_pack("[s]", "scx") :
+					   json_pack("[s, s]", "scx", "shadow");
+}
+
 static void print_json(const struct inspect_options *o, const struct mlsched_model *model,
 		       const struct takes *t)
 {
@@ -180,7 +190,7 @@ static void print_json(const struct inspect_options *o, const struct mlsched_mod
 	snprintf(checksum, sizeof(checksum), "%08x", mlsched_model_checksum(model));
 	cli_json(json_pack(
 		"{s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:s, s:f, s:f, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o, s:o, s:o}",
 		"model", o->model, "format", meta->format, "producer", meta->producer, "schema",
 		meta->schema, "schema_version",
 		schema ? json_integer(schema->version) : json_null(), "inputs", (int)n_in,
@@ -193,9 +203,9 @@ static void print_json(const struct inspect_options *o, const struct mlsched_mod
 			json_pair("min", meta->input_min, "max", meta->input_max, n_in) :
 			json_null(),
 		"fixed_point", cli_fixed_point_json(&t->fixed), "objection",
-		json_text(t->objection), "engines", json_engines(t), "advice", json_text(t->advice),
-		"mechanisms", meta->tuned ? json_mechanisms(meta->mechanisms) : json_null(),
-		"offers_us",
+		json_text(t->objection), "engines", json_engines(t), "backends",
+		json_backends(model, t), "advice", json_text(t->advice), "mechanisms",
+		meta->tuned ? json_mechanisms(meta->mechanisms) : json_null(), "offers_us",
 		meta->tuned ? json_pack("[f, f, f]", meta->offers_us[0], meta->offers_us[1],
 					meta->offers_us[2]) :
 			      json_null(),
@@ -286,13 +296,14 @@ static void print_inputs(const struct mlsched_model *model)
 	}
 }
 
-static void print_takes(const struct takes *t)
+static void print_takes(const struct mlsched_model *model, const struct takes *t)
 {
 	cli_fixed_point_print(&t->fixed);
 	if (t->objection[0])
 		printf("mlsched run    does not take it: %s\n", t->objection);
 	else
-		printf("mlsched run    takes it%s\n",
+		printf("mlsched run    takes it%s%s\n",
+		       mls_model_is_mig15(model) ? " with --backend scx" : "",
 		       t->fixed.kernel ? "" : " with --engine native");
 	if (t->advice[0])
 		printf("what to do     %s\n", t->advice);
@@ -316,7 +327,7 @@ int cli_inspect(int argc, char **argv)
 		print_head(&o, model);
 		print_layers(model);
 		putchar('\n');
-		print_takes(&takes);
+		print_takes(model, &takes);
 		if (o.common.verbosity > 0)
 			print_inputs(model);
 	}

@@ -29,7 +29,7 @@ what to do     mlsched convert --schema mig15 MODEL OUT, if its inputs are those
 same "inspect --json prints one document" \
 	'{"model":"'$models'/hand-frozen-savedmodel/model","format":"savedmodel","producer":"","schema":"seed10","schema_version":1,"inputs":10,"outputs":1,"parameters":4929,"threshold":0.5,"threshold_logit":0.0,"layers":[{"inputs":10,"units":64,"activation":"relu","bias":true,"parameters":704},{"inputs":64,"units":64,"activation":"relu","bias":true,"parameters":4160},{"inputs":64,"units":1,"activation":"sigmoid","bias":true,"parameters":65}],"normalization":null,"calibration":null,"provenance":null}' \
 	"$("$MLSCHED" inspect --json $models/hand-frozen-savedmodel/model |
-		sed 's/"checksum":"[0-9a-f]\{8\}",//; s/"fixed_point":{.*},"objection":null,"engines":\["kernel","native"\],"advice":null,"mechanisms":null,"offers_us":null,"provenance"/"provenance"/')"
+		sed 's/"checksum":"[0-9a-f]\{8\}",//; s/"fixed_point":{.*},"objection":null,"engines":\["kernel","native"\],"backends":\["scx","shadow"\],"advice":null,"mechanisms":null,"offers_us":null,"provenance"/"provenance"/')"
 
 # shellcheck disable=SC2016
 check "inspect --json shows the normalisation" bash -c '"$0" inspect --json "$1" |
@@ -113,7 +113,8 @@ def look_at(path, text, d, form, producer, schema, shape, engines):
     same("engines", ",".join(d["engines"]), engines)
     same("an objection", bool(d["objection"]), not engines)
     same("the scheduler as text", fields["mlsched run"], f"does not take it: {d['objection']}" if d["objection"] else
-         "takes it" if "kernel" in engines else "takes it with --engine native")
+         "takes it" + " with --backend scx" * (d["schema"] == "mig15") + " with --engine native" * ("kernel" not in engines))
+    same("backends", d["backends"], [] if not engines else ["scx"] if d["schema"] == "mig15" else ["scx", "shadow"])
     same("advice", bool(d["advice"]), "kernel" not in engines)
     same("advice as text", fields.get("what to do"), d["advice"])
 
