@@ -82,7 +82,7 @@ int cli_sim_costs(const char *name, struct sim_costs *costs, struct mlsched_erro
 	}
 	errno = 0;
 	root = json_load_file(name, JSON_REJECT_DUPLICATES, &where);
-	if (!root && json_error_code(&where) == json_error_cannot_open_file) {
+	if (!root && (json_error_code(&where) == json_error_cannot_open_file || errno == EISDIR)) {
 		ret = errno ? -errno : -EIO;
 		return mls_error(err, ret, "costs %s: expected server, load or a file: %s", name,
 				 strerror(-ret));

@@ -62,7 +62,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			o->count = strtod(arg, &end);
 			if (end == arg || *end || !(o->count >= 1 && o->count <= 1e9) ||
 			    o->count != floor(o->count))
-				argp_error(state, "COUNT: expected a whole number, got \"%s\"",
+				argp_error(state,
+					   "COUNT: expected a whole number from 1 to 1e9, "
+					   "got \"%s\"",
 					   arg);
 		} else {
 			argp_error(state, "unexpected argument \"%s\"", arg);

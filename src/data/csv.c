@@ -243,6 +243,17 @@ static int skip_byte_order_mark(struct reader *r)
 	return 0;
 }
 
+/* Of a header with one column: there are always two or more. */
+static int check_separator(const struct reader *r)
+{
+	char found = r->text[strcspn(r->text, ";\t")];
+
+	if (!found)
+		return 0;
+	return mls_error(r->err, -EINVAL, "%s:1: expected columns separated by commas, found %s",
+			 r->name, found == ';' ? "semicolons" : "tabs");
+}
+
 static int read_header(struct reader *r, struct plan *plan, struct mls_csv_report *report)
 {
 	enum field_end end = END_COMMA;
@@ -257,6 +268,8 @@ static int read_header(struct reader *r, struct plan *plan, struct mls_csv_repor
 			ret = mls_error(r->err, -EINVAL,
 					"%s: empty: expected a header with the columns' names",
 					r->name);
+		if (!ret && end != END_COMMA && r->field == 1)
+			ret = check_separator(r);
 		if (!ret)
 			ret = add_column(r, plan, report);
 		if (ret)

@@ -147,6 +147,9 @@ done
 "$MLSCHED" train --from sim --machines 8c3l -o "$tap_tmp/none" >/dev/null 2>"$tap_tmp/err"
 same "train --from sim --machines 8c3l exits 1" 1 $?
 same "and says why in one line" 1 "$(wc -l <"$tap_tmp/err")"
+sim --seeds 1 --costs "$tap_tmp" >/dev/null 2>"$tap_tmp/err"
+same "a directory is no file of costs" "1 mlsched sim: costs $tap_tmp: expected server, load or a file: Is a directory" \
+	"$? $(cat "$tap_tmp/err")"
 for option in "--machine 8c3l" "--workload nonsense" "--policy nonsense" "--costs nonsense" "--limit 0.01"; do
 	# shellcheck disable=SC2086
 	sim --seeds 1 $option >/dev/null 2>"$tap_tmp/err"

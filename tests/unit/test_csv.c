@@ -103,6 +103,10 @@ static void headers_that_do_not_fit_are_refused(void **state)
 	       "rows.csv:1:3: column \"cpu\" is there twice");
 	refuse(HEADER, "rows.csv: no rows behind the header");
 	refuse("\n", "rows.csv:1: no column \"cpu\", which schema seed10 needs");
+	refuse("cpu;cpu_idle;migrate\n1;0;1\n",
+	       "rows.csv:1: expected columns separated by commas, found semicolons");
+	refuse("cpu\tcpu_idle\tmigrate\n1\t0\t1\n",
+	       "rows.csv:1: expected columns separated by commas, found tabs");
 }
 
 static void an_empty_file_is_refused(void **state)
