@@ -121,8 +121,8 @@ static __always_inline u64 weight_at(u32 cpu, u32 length)
 
 /*
  * The CPU with the shortest queue, or the lightest one @by_weight, among a few that
- * a task with this mask may run on, an idle one if there is one.  Return: its runnable
- * tasks and, above them, the CPU and one; 0: there is none.
+ * a task with this mask may run on, an idle one if there is one, which may be @src by
+ * now.  Return: its runnable tasks and, above them, the CPU and one; 0: there is none.
  */
 __noinline u64 find_shorter(u64 first_word, u64 mask, u32 src, u32 from, u32 by_weight)
 {
@@ -191,7 +191,8 @@ static __always_inline s32 place_new(struct task_struct *p, struct task *t, u32 
 		return (s32)parent;
 	found = find_shorter(allowed_word(p, 0), mask_of(p), parent, (u32)p->pid, 0);
 	dst = (u32)(found >> 32) - 1;
-	if (!found || (u32)found > length || !decide(t, MLS_POLICY_FORK, parent, dst, false))
+	if (!found || dst == parent || (u32)found > length ||
+	    !decide(t, MLS_POLICY_FORK, parent, dst, false))
 		return (s32)parent;
 	set_cause(t, MLS_POLICY_FORK, false);
 	return (s32)dst;
@@ -291,7 +292,10 @@ s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_f
 		    !mls_policy_offers_wakeup(&policy, level, c->length, c->burst))
 			break;
 		cpu = find_idle(p, level, prev);
-		if (cpu < 0 ||
+		/* Its own may have become idle since we looked. */
+		if ((u32)cpu == prev && run_at_once(p, t, prev))
+			return prev_cpu;
+		if (cpu < 0 || (u32)cpu == prev ||
 		    (kind == MLS_POLICY_WAKEUP && may_stay && !is_worth((u32)cpu, level, now)))
 			continue;
 		if (may_stay && !decide(t, kind, prev, (u32)cpu, false)) {
@@ -834,6 +838,8 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 			continue;
 		other = (u32)found;
 		dst = (u32)(found >> 32) - 1;
+		if (dst == src)
+			break;
 		near = distance(src, dst) == SCHEDULER_NEAR;
 		excess = (s64)(weight - (other ? weight_at(dst, other - 1) : 0));
 		cause = SCHEDULER_BY_SAFETY;
