@@ -606,7 +606,10 @@ void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 	 * A task that is just being put here finds an idle CPU once more: at worst
 	 * two tasks meet on it, and the second is offered to others in its turn.
 	 */
-	put_in(&idle, cpu);
+	show_in(&idle, cpu);
+	/* Of the timer and us one is second: it finds us idle, or we find what it has put here. */
+	if (scx_bpf_dsq_nr_queued(cpu) > 0 && take_out(&idle, cpu))
+		scx_bpf_dsq_move_to_local(cpu);
 }
 
 /* ---- running ----------------------------------------------------------------------- */
@@ -693,8 +696,9 @@ void BPF_PROG(mlsched_running, struct task_struct *p)
 	if (mls_load_state(c->load) != MLS_LOAD_BUSY) {
 		cpu_changes(c, true, true, now);
 		c->idle_since = 0;
-		take_out(&idle, cpu);
 	}
+	/* Nor of what the kernel put there itself, after it had asked us for work. */
+	take_out(&idle, cpu);
 	if (!t)
 		return;
 	count_move(t, cpu, now);
@@ -818,6 +822,11 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 	struct scheduler_cpu *c = cpu_at(src);
 	struct task_struct *p;
 
+	if (queue && !runs) {
+		call_idle(src); /* it comes for its own */
+		mls_policy_turn(&c->turns, 0, 0);
+		return 0;
+	}
 	/* The timer is started where we may sleep, and so it is verified as if it could. */
 	bpf_rcu_read_lock();
 	bpf_for_each(scx_dsq, p, src, 0)
@@ -868,8 +877,8 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 			take_back(t, move);
 			break;
 		}
-		/* If its CPU empties the queue just now the hint is lost until the next task. */
-		put_in(&queued, dst);
+		/* Before we look whether it is idle: see the end of mlsched_dispatch(). */
+		show_in(&queued, dst);
 		call_idle(dst);
 		break;
 	}

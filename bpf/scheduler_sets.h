@@ -30,6 +30,15 @@ static __always_inline void put_in(struct scheduler_row *row, u32 cpu)
 		__sync_fetch_and_or(word_of(row, cpu), bit_of(cpu));
 }
 
+/* And a full barrier: what is read next is read when all can see it. */
+static __always_inline void show_in(struct scheduler_row *row, u32 cpu)
+{
+	u64 before = __sync_fetch_and_or(word_of(row, cpu), bit_of(cpu));
+
+	/* An atomic operation whose result nobody wants would be none. */
+	asm volatile("" : : "r"(before));
+}
+
 /* Whether it was in it; of several that try, one succeeds. */
 static __always_inline bool take_out(struct scheduler_row *row, u32 cpu)
 {
