@@ -740,6 +740,23 @@ static __always_inline void judge_fork(struct task *t, bool runnable)
 	t->forked = 0;
 }
 
+/* It had the CPU until just now. */
+static __always_inline void falls_asleep(struct task_struct *p, struct task *t)
+{
+	struct scheduler_cpu *c = cpu_at(t->ran_on);
+
+	if (has(MLS_POLICY_FORK_IN_PLACE))
+		judge_fork(t, false);
+	t->burst = mls_policy_burst(t->burst, t->ran);
+	t->ran = 0;
+	t->slept = t->stopped;
+	if (is_bound(p))
+		return;
+	c->left = t->stopped;
+	c->left_sleep = t->sleep;
+	c->owner = t->pid;
+}
+
 SEC("struct_ops/mlsched_stopping")
 void BPF_PROG(mlsched_stopping, struct task_struct *p, bool runnable)
 {
@@ -761,17 +778,21 @@ void BPF_PROG(mlsched_stopping, struct task_struct *p, bool runnable)
 		mls_home_ran(&t->home, cpu, distance(cpu, t->home.cpu) == MLS_POLICY_NEAR, ran);
 	}
 	if (has(MLS_POLICY_FORK_IN_PLACE))
-		judge_fork(t, runnable);
-	if (runnable)
+		judge_fork(t, true);
+}
+
+/* Taken off its queue.  If it ran it has just been stopped: to sleep, or to be put back
+ * with another priority, mask or group. */
+SEC("struct_ops/mlsched_quiescent")
+void BPF_PROG(mlsched_quiescent, struct task_struct *p, u64 deq_flags)
+{
+	struct task *t = task_of(p);
+
+	if (!t)
 		return;
-	t->burst = mls_policy_burst(t->burst, t->ran);
-	t->ran = 0;
-	t->slept = now;
-	if (is_bound(p))
-		return;
-	c->left = now;
-	c->left_sleep = t->sleep;
-	c->owner = t->pid;
+	leave_group(t);
+	if (deq_flags & SCX_VALUE(scx_deq_flags, SCX_DEQ_SLEEP))
+		falls_asleep(p, t);
 }
 
 /*

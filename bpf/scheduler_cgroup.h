@@ -195,15 +195,6 @@ void BPF_PROG(mlsched_runnable, struct task_struct *p, u64 enq_flags)
 		settle(t->group);
 }
 
-SEC("struct_ops/mlsched_quiescent")
-void BPF_PROG(mlsched_quiescent, struct task_struct *p, u64 deq_flags)
-{
-	struct task *t = task_of(p);
-
-	if (t)
-		leave_group(t);
-}
-
 /*
  * Also for each cgroup that there is already, when we are attached; those outside
  * before those in them.  Without memory the cgroup does without us.
