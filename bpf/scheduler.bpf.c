@@ -233,7 +233,7 @@ static __always_inline bool forks_in_place(struct task *t, u32 parent, u64 now)
 /* What the running task's deadline is by now. */
 static __always_inline u64 running_deadline(struct scheduler_cpu *c, u64 now)
 {
-	u64 own = c->own + mls_policy_charge(now - c->began, c->weight);
+	u64 own = c->own + mls_policy_charge(passed(c->began, now), c->weight);
 
 	return mls_policy_deadline(&policy, own, c->burst, c->weight);
 }
