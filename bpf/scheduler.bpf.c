@@ -854,6 +854,7 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 	{
 		u32 other, dst;
 		struct task *t;
+		enum mls_policy_rule rule;
 		u64 found, move;
 		s64 excess;
 		bool near;
@@ -872,9 +873,10 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 			break;
 		near = distance(src, dst) == SCHEDULER_NEAR;
 		excess = (s64)(weight - (other ? weight_at(dst, other - 1) : 0));
-		cause = SCHEDULER_BY_SAFETY;
-		if (mls_policy_rule(&policy, 1, may_run_on(p, src), waited(t, now),
-				    other ? 0 : kept_for(dst, now)) == MLS_POLICY_OPEN) {
+		rule = mls_policy_rule(&policy, 1, may_run_on(p, src), waited(t, now),
+				       other ? 0 : kept_for(dst, now));
+		cause = rule == MLS_POLICY_FORCED ? SCHEDULER_BY_FORCE : SCHEDULER_BY_SAFETY;
+		if (rule == MLS_POLICY_OPEN) {
 			if (refused || !mls_policy_offers_level(&c->turns, &what, length, other,
 								near, excess, t->weight))
 				continue;
@@ -885,9 +887,9 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 				continue;
 			}
 			cause = MLS_POLICY_BALANCE;
-		} else if (length < other + 1) {
+		} else if (rule == MLS_POLICY_SAFETY && length < other + 1) {
 			continue; /* it would wait there as well */
-		} else {
+		} else if (rule == MLS_POLICY_SAFETY) {
 			COUNT(safety[MLS_POLICY_BALANCE]);
 		}
 		record_rule(t, mls_verdict_move(MLS_POLICY_BALANCE, src, dst), cause, 1);
