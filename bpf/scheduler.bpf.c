@@ -701,6 +701,7 @@ void BPF_PROG(mlsched_running, struct task_struct *p)
 	take_out(&idle, cpu);
 	if (!t)
 		return;
+	t->placed = SCHEDULER_NOT_PLACED; /* it may have come here without enqueue() */
 	count_move(t, cpu, now);
 	if (record_size) {
 		record_name(t, p);
