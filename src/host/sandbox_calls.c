@@ -66,6 +66,7 @@ enum check {
 	LACKS, /* it has none of them */
 	IS_NULL,
 	OWN_PID,
+	MUST_BE, /* its lower half is the value; and then the next rule of the call decides */
 };
 
 struct rule {
@@ -91,6 +92,9 @@ static const uint32_t executable[] = { PROT_EXEC };
 static const uint32_t thread[] = { CLONE_THREAD };
 static const uint32_t oneself[] = { 0 };
 static const uint32_t unix_sockets[] = { AF_UNIX };
+/* Not of datagrams: they can be sent to any socket whose path is known. */
+static const uint32_t connections[] = { SOCK_STREAM, SOCK_STREAM | SOCK_CLOEXEC,
+					SOCK_SEQPACKET | SOCK_CLOEXEC };
 static const uint32_t terminal[] = { TCGETS, TIOCGWINSZ };
 /*
  * Flags, copies, locks, seals.  Not F_SETOWN and F_SETSIG: a descriptor that becomes ready
@@ -147,11 +151,12 @@ static const struct rule rules[] = {
 	CALL(clock_nanosleep),
 	CALL(restart_syscall),
 	/* Who is connected to a socket that is there; none is made but pairs, which lead nowhere. */
-	CHECKED(socketpair, 0, ONE_OF, LIST(unix_sockets)),
+	CHECKED(socketpair, 0, MUST_BE, LIST(unix_sockets)),
+	CHECKED(socketpair, 1, ONE_OF, LIST(connections)),
 	CALL(accept4),
 	CALL(recvfrom),
 	CALL(recvmsg),
-	CALL(sendto),
+	CHECKED(sendto, 4, IS_NULL), /* send() */
 	CALL(sendmsg),
 	CALL(getsockopt),
 	CALL(setsockopt),
@@ -312,7 +317,7 @@ static size_t lower(uint8_t argument)
 	return offsetof(struct seccomp_data, args) + 8u * argument;
 }
 
-/* All ways end in a return. */
+/* All ways end in a return, or of MUST_BE behind it, with the call's number loaded. */
 static void add_check(struct program *p, const struct rule *rule)
 {
 	const uint32_t otherwise = rule->kill ? KILL : REFUSE;
@@ -330,6 +335,11 @@ static void add_check(struct program *p, const struct rule *rule)
 		add(p, BPF_JMP | BPF_JEQ | BPF_K, rule->check == HAS ? rule->values[0] : 0, 0, 1);
 		give(p, rule->action);
 		break;
+	case MUST_BE:
+		add(p, BPF_JMP | BPF_JEQ | BPF_K, rule->values[0], 1, 0);
+		give(p, otherwise);
+		load(p, offsetof(struct seccomp_data, nr));
+		return;
 	case ONE_OF:
 		for (uint32_t i = 0; i < rule->n; i++) {
 			add(p, BPF_JMP | BPF_JEQ | BPF_K, rule->values[i], 0, 1);

@@ -510,6 +510,48 @@ static int make_inet_pair(void)
 	return result(socketpair(AF_INET, SOCK_STREAM, 0, pair));
 }
 
+static int make_datagram_pair(void)
+{
+	int pair[2];
+
+	return result(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
+}
+
+/* As to systemd: connected before, but a datagram can name another place. */
+static int datagrams = -1;
+
+static int send_where_it_is_connected(void)
+{
+	return send(datagrams, "x", 1, 0) == 1 ? 0 : errno;
+}
+
+static int send_elsewhere(void)
+{
+	const struct sockaddr_un other = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+
+	return sendto(datagrams, "x", 1, 0, (const struct sockaddr *)&other, sizeof(other)) == 1 ?
+		       0 :
+		       errno;
+}
+
+static void datagrams_go_where_they_went_before(void **state)
+{
+	static const struct attempt attempts[] = {
+		{ "send() of a datagram", send_where_it_is_connected, scx, 0 },
+		{ "a datagram to another socket", send_elsewhere, scx, EPERM },
+		{ "a pair of sockets for datagrams", make_datagram_pair, scx, EPERM },
+	};
+	int pair[2];
+
+	(void)state;
+	needs_filter();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+	datagrams = pair[0];
+	try_all(attempts, ARRAY_SIZE(attempts));
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void a_starter_reads_keras_files_in_the_sandbox(void **state)
 {
 	static const struct attempt attempts[] = {
@@ -1003,6 +1045,7 @@ int main(void)
 		cmocka_unit_test(no_shell_no_process_no_module),
 		cmocka_unit_test(a_starter_reads_keras_files_in_the_sandbox),
 		cmocka_unit_test(forbidden_calls_fail),
+		cmocka_unit_test(datagrams_go_where_they_went_before),
 		cmocka_unit_test(files_outside_stay_closed),
 		cmocka_unit_test(what_the_daemon_needs_works),
 		cmocka_unit_test(capabilities_are_gone),
