@@ -25,8 +25,15 @@ struct client {
 	size_t room;
 };
 
+static int silent(struct mlsched_error *err)
+{
+	return mls_error(err, -ETIMEDOUT, "the scheduler does not answer: is it stopped?");
+}
+
 int client_open(const char *path, struct mlsched_error *err, struct client **client)
 {
+	/* One that is stopped accepts nobody, and connect() would wait for it. */
+	const struct timeval patience = { .tv_sec = CLIENT_PATIENCE };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct client *c;
 	int ret;
@@ -42,12 +49,16 @@ int client_open(const char *path, struct mlsched_error *err, struct client **cli
 		return mls_error(err, -ENOMEM, "no memory for a connection");
 	c->attached = -1;
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->fd >= 0)
+		setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (c->fd >= 0 && connect(c->fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
 		*client = c;
 		return 0;
 	}
 	ret = -errno;
 	client_close(c);
+	if (ret == -EAGAIN)
+		return silent(err);
 	if (ret == -ENOENT || ret == -ECONNREFUSED)
 		return mls_error(err, ret,
 				 "no scheduler listens at %s (%s): `mlsched run --backend scx` "
@@ -94,6 +105,8 @@ static int send_all(struct client *c, const char *text, size_t n, struct mlsched
 
 		if (sent < 0 && errno == EINTR)
 			continue;
+		if (sent < 0 && errno == EAGAIN)
+			return silent(err);
 		if (sent < 0)
 			return mls_error(err, -EPIPE, "the scheduler is gone: %s", strerror(errno));
 		text += sent;
@@ -114,7 +127,7 @@ static int wait_for_more(struct client *c, double deadline, struct mlsched_error
 		ret = poll(&fd, 1, deadline > 0 ? (int)(left * 1000) + 1 : -1);
 	if (ret > 0 || (ret < 0 && errno == EINTR))
 		return 0;
-	return mls_error(err, -ETIMEDOUT, "the scheduler does not answer: is it stopped?");
+	return silent(err);
 }
 
 static int receive_some(struct client *c, struct mlsched_error *err)

@@ -7,6 +7,9 @@
 
 #include <mlsched/error.h>
 
+/* Seconds until it accepts, takes a request, and answers all but what waits for the end of a swap. */
+#define CLIENT_PATIENCE 10
+
 struct client;
 
 /**
@@ -14,7 +17,7 @@ struct client;
  * @path: NULL: RUN_CONTROL_SOCKET
  *
  * Return: 0; -ENOENT or -ECONNREFUSED when none runs, -EACCES without the right
- * to, -ENAMETOOLONG.
+ * to, -ETIMEDOUT when it accepts nobody, -ENAMETOOLONG.
  */
 int client_open(const char *path, struct mlsched_error *err, struct client **client);
 

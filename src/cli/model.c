@@ -21,9 +21,6 @@
 #define MODEL_ROLLED_BACK 4
 #define MODEL_CANCELLED   5
 
-/* What is not the end of a swap is answered at once. */
-#define ANSWER_SECONDS 10
-
 enum { OPTION_SOCKET = 0x200, OPTION_NOW, OPTION_NO_WAIT, OPTION_REPEAT };
 
 struct model_options {
@@ -281,7 +278,7 @@ static int model_swap(int argc, char **argv)
 		  json_pack("{s:s, s:s, s:b, s:b, s:b, s:I, s:o}", "request", "swap", "path", path,
 			    "sent", sent >= 0, "now", o.now, "wait", !o.no_wait, "repeat",
 			    (json_int_t)o.repeat, "limits", swap_options_json(&o.swap)),
-		  sent, o.no_wait ? ANSWER_SECONDS : 0, &answer);
+		  sent, o.no_wait ? CLIENT_PATIENCE : 0, &answer);
 	if (sent >= 0)
 		close(sent);
 	swap = json_object_get(answer, "swap");
@@ -317,7 +314,7 @@ static int model_rollback(int argc, char **argv)
 
 	if (cli_parse(&rollback_argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
-	ret = ask(&o, json_pack("{s:s}", "request", "rollback"), -1, ANSWER_SECONDS, &answer);
+	ret = ask(&o, json_pack("{s:s}", "request", "rollback"), -1, CLIENT_PATIENCE, &answer);
 	slot = json_object_get(answer, "active_slot");
 	if (answer && o.common.json)
 		cli_json(json_incref(answer));
@@ -417,7 +414,7 @@ static int model_status(int argc, char **argv)
 
 	if (cli_parse(&status_argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
-	ret = ask(&o, json_pack("{s:s}", "request", "status"), -1, ANSWER_SECONDS, &answer);
+	ret = ask(&o, json_pack("{s:s}", "request", "status"), -1, CLIENT_PATIENCE, &answer);
 	if (answer && o.common.json)
 		cli_json(json_incref(answer));
 	else if (!ret)
@@ -455,7 +452,7 @@ static int model_mode(int argc, char **argv)
 	request = json_pack("{s:s}", "request", "mode");
 	if (o.argument)
 		json_object_set_new(request, "mode", json_string(o.argument));
-	ret = ask(&o, request, -1, ANSWER_SECONDS, &answer);
+	ret = ask(&o, request, -1, CLIENT_PATIENCE, &answer);
 	if (answer && o.common.json)
 		cli_json(json_incref(answer));
 	else if (!ret && o.common.verbosity >= 0)

@@ -14,8 +14,7 @@
 #include "src/cli/openmetrics.h"
 #include "src/cli/run.h"
 
-#define HEADER_EVERY   20
-#define ANSWER_SECONDS 10
+#define HEADER_EVERY 20
 
 enum { OPTION_SOCKET = 0x200, OPTION_OPENMETRICS };
 
@@ -101,7 +100,7 @@ static int get(const struct stats_options *o, struct client *client, struct snap
 {
 	struct mlsched_error err;
 	json_t *answer;
-	int ret = client_ask(client, json_pack("{s:s}", "request", "stats"), ANSWER_SECONDS,
+	int ret = client_ask(client, json_pack("{s:s}", "request", "stats"), CLIENT_PATIENCE,
 			     &answer, &err);
 
 	if (!ret)

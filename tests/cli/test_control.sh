@@ -101,6 +101,24 @@ by_path() { # FILE: the request that names a path and sends nothing
 	ask "{\"request\":\"swap\",\"path\":\"$1\",\"now\":true,\"limits\":{\"watch\":0}}"
 }
 
+# A socket whose owner stands still, once somebody else waits there: it tells what who comes then says.
+cat >"$tap_tmp/full.py" <<'END'
+import os, socket, subprocess, sys
+path = sys.argv[-1]
+os.makedirs(os.path.dirname(path), exist_ok=True)
+nobody = socket.socket(socket.AF_UNIX)
+nobody.bind(path)
+nobody.listen(0)
+waiting = socket.socket(socket.AF_UNIX)
+waiting.connect(path)
+done = subprocess.run(sys.argv[1:], stderr=subprocess.PIPE, text=True, timeout=120)
+os.unlink(path)
+print(done.returncode, done.stderr.strip())
+END
+same "a scheduler that accepts nobody is not waited for without an end" \
+	"1 mlsched stats: the scheduler does not answer: is it stopped?" \
+	"$(python3 "$tap_tmp/full.py" "$MLSCHED" stats --socket "$tap_tmp/run/full")"
+
 says_nobody() { model status 2>&1 | grep -q "no scheduler listens at .*mlsched run --backend scx"; }
 check "without a scheduler it says so and how to get one" says_nobody
 
