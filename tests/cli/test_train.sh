@@ -156,7 +156,7 @@ check "with epoch, losses, rate and time left" grep -Eq \
 check "and never wider than the terminal" awk '/^epoch/ && length > 79 { exit 1 }' drawn
 
 # An epoch takes minutes here.
-slow=(--synthetic seed10 --rows 100000 --batch 1 --layers 256,256,256)
+slow=(--synthetic seed10 --rows 100000 --batch 1 --layers "256,256,256")
 same "Ctrl+C in the first epoch says that nothing is written" \
 	"$(printf '%s\n' "mlsched train: a: interrupted in the first epoch: not written; --checkpoint early.ckpt --resume goes on" 1)" \
 	"$(python3 terminal.py 80 "$MLSCHED" train "${slow[@]}" -o a --checkpoint early.ckpt >early.drawn; status=$?
