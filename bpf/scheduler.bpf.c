@@ -797,15 +797,14 @@ void BPF_PROG(mlsched_quiescent, struct task_struct *p, u64 deq_flags)
 }
 
 /*
- * A task of a class above ours took the CPU: what we have put there must not wait for
- * it.  In partial mode that is any ordinary task, and for long: nothing must be put
- * there because we had nothing for the CPU to do.
+ * A task of a class above ours took the CPU, in partial mode any ordinary task, maybe for
+ * long: what we have put there must not wait for it, and nothing must be put there
+ * because just before we had nothing for the CPU to do.
  */
 SEC("struct_ops/mlsched_cpu_release")
 void BPF_PROG(mlsched_cpu_release, s32 cpu, struct scx_cpu_release_args *args)
 {
-	if (partial)
-		take_out(&idle, (u32)cpu);
+	take_out(&idle, (u32)cpu);
 	if (bpf_ksym_exists(scx_bpf_reenqueue_local))
 		scx_bpf_reenqueue_local();
 }
@@ -1010,6 +1009,7 @@ void BPF_PROG(mlsched_enable, struct task_struct *p)
 	t->queue = cpu;
 	t->ran_on = cpu;
 	t->own = cpu_at(cpu)->clock;
+	t->ran = 0;
 	t->burst = policy.slice;
 	t->weight = MLS_POLICY_WEIGHT;
 	t->waiting = 0;
