@@ -7,6 +7,7 @@
 #include "src/cli/sim.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
+#include "src/util/json_text.h"
 
 /* As they stand in a file. */
 static const struct {
@@ -46,9 +47,11 @@ static int from_json(const char *path, const json_t *root, struct sim_costs *cos
 		     struct mlsched_error *err)
 {
 	const json_t *object = json_object_get(root, "costs");
+	char found[MLS_JSON_TEXT];
 
 	if (!json_is_object(object))
-		return mls_error(err, -EINVAL, "%s: expected an object \"costs\"", path);
+		return mls_error(err, -EINVAL, "%s: expected an object \"costs\", found %s", path,
+				 mls_json_text(object, found));
 	*costs = sim_costs_default();
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
 		const json_t *value = json_object_get(object, fields[i].name);
@@ -56,8 +59,9 @@ static int from_json(const char *path, const json_t *root, struct sim_costs *cos
 
 		if (!json_is_integer(value) || n < 0 || n > 1000000000)
 			return mls_error(err, -EINVAL,
-					 "%s: costs, %s: expected a number from 0 to 1000000000",
-					 path, fields[i].name);
+					 "%s: costs, %s: expected a number from 0 to 1000000000, "
+					 "found %s",
+					 path, fields[i].name, mls_json_text(value, found));
 		*field(costs, i) = (uint32_t)n;
 	}
 	if (!costs->private_kib || !costs->shared_kib || !costs->smt_percent ||

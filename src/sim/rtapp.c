@@ -11,6 +11,7 @@
 #include "src/sim/rtapp_text.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
+#include "src/util/json_text.h"
 
 #define MOST_NAMES     256
 #define MOST_INSTANCES 100000
@@ -47,6 +48,17 @@ static int bad(const struct loading *l, const char *where, const char *what)
 {
 	return mls_error(l->err, -EINVAL, "%s: task %s%s%s: %s", l->path, l->task,
 			 where ? ", " : "", where ? where : "", what);
+}
+
+/* @found: what stands in the place of @expected; NULL: nothing */
+static int bad_value(const struct loading *l, const char *where, const char *expected,
+		     const json_t *found)
+{
+	char text[MLS_JSON_TEXT];
+
+	return mls_error(l->err, -EINVAL, "%s: task %s%s%s: expected %s, found %s", l->path,
+			 l->task, where ? ", " : "", where ? where : "", expected,
+			 mls_json_text(found, text));
 }
 
 static struct sim_instruction *add(struct loading *l, struct sim_instruction i)
@@ -99,7 +111,7 @@ static int duration(const struct loading *l, const char *event, const json_t *va
 	json_int_t us = json_integer_value(value);
 
 	if (!json_is_integer(value) || us < 0 || us > 86400000000ll)
-		return bad(l, event, "expected microseconds from 0 to 86400000000");
+		return bad_value(l, event, "microseconds from 0 to 86400000000", value);
 	*ns = (uint64_t)us * 1000;
 	return 0;
 }
@@ -138,14 +150,16 @@ static int add_timer(struct loading *l, const char *event, const json_t *value)
 	int ret;
 
 	if (!ref)
-		return bad(l, event, "expected {\"ref\": NAME, \"period\": US}");
+		return bad_value(l, event, "{\"ref\": NAME, \"period\": US}", value);
 	ret = duration(l, event, json_object_get(value, "period"), &i.mean);
 	if (ret)
 		return ret;
 	if (!i.mean)
-		return bad(l, event, "expected a period of 1 us or more");
+		return bad_value(l, event, "a period of 1 us or more",
+				 json_object_get(value, "period"));
 	if (mode && strcmp(mode, "relative") != 0 && strcmp(mode, "absolute") != 0)
-		return bad(l, event, "mode: expected relative or absolute");
+		return bad_value(l, event, "a mode relative or absolute",
+				 json_object_get(value, "mode"));
 	i.count = mode && strcmp(mode, "absolute") == 0;
 	/* Of each instance its own, as its tutorial says, or of all who name it. */
 	unique = strncmp(ref, "unique", 6) == 0;
@@ -165,7 +179,8 @@ static int named(struct loading *l, const char *event, const json_t *value, enum
 {
 	const char *name = text(value);
 
-	return name ? use(l, op, kind, name) : bad(l, event, "expected a name of 1 to 63 bytes");
+	return name ? use(l, op, kind, name) :
+		      bad_value(l, event, "a name of 1 to 63 bytes", value);
 }
 
 static int add_lock(struct loading *l, const char *event, const json_t *value)
@@ -216,7 +231,7 @@ static int add_wait(struct loading *l, const char *event, const json_t *value)
 	int ret;
 
 	if (!ref || !mutex)
-		return bad(l, event, "expected {\"ref\": NAME, \"mutex\": NAME}");
+		return bad_value(l, event, "{\"ref\": NAME, \"mutex\": NAME}", value);
 	ret = use(l, SIM_UNLOCK, MUTEX, mutex);
 	if (!ret)
 		ret = use(l, SIM_BLOCK, CONDITION, ref);
@@ -228,7 +243,7 @@ static int add_sync(struct loading *l, const char *event, const json_t *value)
 	const char *ref = text(json_object_get(value, "ref"));
 
 	if (!ref)
-		return bad(l, event, "expected {\"ref\": NAME, \"mutex\": NAME}");
+		return bad_value(l, event, "{\"ref\": NAME, \"mutex\": NAME}", value);
 	return use(l, SIM_SIGNAL, CONDITION, ref) ? -E2BIG : add_wait(l, event, value);
 }
 
@@ -278,7 +293,8 @@ static int loop_of(const struct loading *l, const json_t *object, json_int_t oth
 
 	*count = value ? json_integer_value(value) : otherwise;
 	if ((value && !json_is_integer(value)) || *count < -1 || !*count || *count > UINT32_MAX)
-		return bad(l, "loop", "expected a number from 1 on, or -1: for ever");
+		return bad_value(l, "loop", "a number from 1 to 4294967295, or -1: for ever",
+				 value);
 	return 0;
 }
 
@@ -317,12 +333,12 @@ static int read_phases(struct loading *l, const json_t *task)
 	int ret = loop_of(l, task, -1, &count);
 
 	if (!ret && (!json_is_object(phases) || !json_object_size(phases)))
-		ret = bad(l, "phases", "expected an object of phases");
+		ret = bad_value(l, "phases", "an object of phases", phases);
 	json_object_foreach(phases, key, phase) {
 		if (ret)
 			break;
 		ret = json_is_object(phase) ? read_phase(l, phase, 1, 0) :
-					      bad(l, key, "expected an object of events");
+					      bad_value(l, key, "an object of events", phase);
 	}
 	return ret ? ret : add_loop(l, first, count, 1);
 }
@@ -334,9 +350,10 @@ static int read_weight(const struct loading *l, const json_t *task, uint32_t *we
 	json_int_t nice = priority ? json_integer_value(priority) : 0;
 
 	if (policy && strcmp(policy, "SCHED_OTHER") != 0)
-		return bad(l, "policy", "expected SCHED_OTHER: no other one is simulated");
+		return bad_value(l, "policy", "SCHED_OTHER, as no other is simulated",
+				 json_object_get(task, "policy"));
 	if ((priority && !json_is_integer(priority)) || nice < -20 || nice > 19)
-		return bad(l, "priority", "expected a nice value from -20 to 19");
+		return bad_value(l, "priority", "a nice value from -20 to 19", priority);
 	*weight = weight_of_nice[nice + 20];
 	return 0;
 }
@@ -352,9 +369,9 @@ static int read_task(struct loading *l, const char *name, json_t *task)
 
 	l->task = name;
 	if (!json_is_object(task))
-		return bad(l, NULL, "expected an object");
+		return bad_value(l, NULL, "an object", task);
 	if ((instances && !json_is_integer(instances)) || n < 0 || n > MOST_INSTANCES)
-		return bad(l, "instance", "expected a number from 0 to 100000");
+		return bad_value(l, "instance", "a number from 0 to 100000", instances);
 	if (w->n_starts == SIM_MAX_STARTS)
 		return too_much(l);
 	l->instances = (uint32_t)n;
@@ -382,15 +399,18 @@ static int read_global(struct loading *l, const json_t *global)
 	const json_t *seconds = json_object_get(global, "duration");
 	const char *policy = json_string_value(json_object_get(global, "default_policy"));
 	json_int_t n = seconds ? json_integer_value(seconds) : -1;
+	char found[MLS_JSON_TEXT];
 
 	if ((seconds && !json_is_integer(seconds)) || n < -1 || !n || n > 86400)
 		return mls_error(l->err, -EINVAL,
-				 "%s: global, duration: expected seconds from 1 to 86400, or -1",
-				 l->path);
+				 "%s: global, duration: expected seconds from 1 to 86400, or -1, "
+				 "found %s",
+				 l->path, mls_json_text(seconds, found));
 	if (policy && strcmp(policy, "SCHED_OTHER") != 0)
 		return mls_error(l->err, -EINVAL,
-				 "%s: global, default_policy: expected SCHED_OTHER, got %s",
-				 l->path, policy);
+				 "%s: global, default_policy: expected SCHED_OTHER, found %s",
+				 l->path,
+				 mls_json_text(json_object_get(global, "default_policy"), found));
 	l->w->duration = n < 0 ? 0 : (uint64_t)n * SIM_S;
 	return 0;
 }

@@ -88,7 +88,7 @@ print(all(r["warm_ns"] > 0 and r["moved_ns"] > 0 and r["refill_ns"] >= 0 for r i
 	check "and sim takes its file" sim --seeds 1 -w make --costs "$tap_tmp/costs" -q
 	sed -i 's/"private_kib": [0-9]*/"private_kib": "x"/' "$tap_tmp/costs"
 	sim --seeds 1 --costs "$tap_tmp/costs" >/dev/null 2>"$tap_tmp/err"
-	same "a damaged file is said" "1 mlsched sim: $tap_tmp/costs: costs, private_kib: expected a number from 0 to 1000000000" \
+	same "a damaged file is said" "1 mlsched sim: $tap_tmp/costs: costs, private_kib: expected a number from 0 to 1000000000, found \"x\"" \
 		"$? $(cat "$tap_tmp/err")"
 else
 	same "calibrate says why it cannot" "no other core is online: nothing can move" \

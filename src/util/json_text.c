@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <string.h>
+
+#include "src/util/json_text.h"
+
+struct beginning {
+	char *text;
+	size_t n; /* of all */
+};
+
+/* Anything but 0 would end it: what is too long is counted only. */
+static int take(const char *piece, size_t n, void *to)
+{
+	struct beginning *b = to;
+	size_t room = b->n < MLS_JSON_TEXT ? MLS_JSON_TEXT - b->n : 0;
+
+	if (room)
+		memcpy(b->text + b->n, piece, n < room ? n : room);
+	b->n += n;
+	return 0;
+}
+
+static const char *put(const char *words, char text[MLS_JSON_TEXT])
+{
+	return strcpy(text, words);
+}
+
+const char *mls_json_text(const json_t *value, char text[MLS_JSON_TEXT])
+{
+	static const char more[] = "...";
+	struct beginning b = { .text = text };
+
+	if (!value)
+		return put("nothing", text);
+	if (json_is_object(value))
+		return put("an object", text);
+	if (json_is_array(value))
+		return put("an array", text);
+	if (json_dump_callback(value, take, &b, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) != 0)
+		return put("what has no text", text);
+	if (b.n < MLS_JSON_TEXT)
+		text[b.n] = '\0';
+	else
+		memcpy(text + MLS_JSON_TEXT - sizeof(more), more, sizeof(more));
+	return text;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Values of JSON in error messages. */
+#ifndef MLS_UTIL_JSON_TEXT_H
+#define MLS_UTIL_JSON_TEXT_H
+
+#include <jansson.h>
+
+#define MLS_JSON_TEXT 64 /* bytes for one value */
+
+/**
+ * mls_json_text() - what stands there, behind "found"
+ * @value: NULL: nothing does
+ * @text:  receives it: the value in ASCII, cut where it is long; of objects and arrays
+ *         only that they are one
+ *
+ * Return: @text.
+ */
+const char *mls_json_text(const json_t *value, char text[MLS_JSON_TEXT]);
+
+#endif /* MLS_UTIL_JSON_TEXT_H */
