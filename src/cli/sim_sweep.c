@@ -277,6 +277,22 @@ static void show(void *context, uint32_t n_runs)
 	cli_progress_update(&shown->progress, n_runs, shown->total, "simulating", "");
 }
 
+static int cell_failed(const struct cli_common *common, const struct sim_sweep *sweep,
+		       const struct sim_cell *cell, uint32_t k)
+{
+	char why[160];
+
+	snprintf(why, sizeof(why), "%s", strerror(-cell->status[k]));
+	if (cell->status[k] == -ETIMEDOUT)
+		snprintf(
+			why, sizeof(why),
+			"not done within %g s of simulated time (--limit; one of rt-app without an "
+			"end needs a \"duration\" in \"global\")",
+			(double)sweep->limit / SIM_S);
+	return cli_fail(common, "%s on %s, %s, seed %" PRIu64 ": %s", cell->title,
+			cell->machine->name, cell->contender->name, sweep->seed + k, why);
+}
+
 int cli_sim_sweep_run(struct cli_sim_sweep *s, const struct cli_sim_sweep_options *o,
 		      const struct cli_common *common)
 {
@@ -302,11 +318,7 @@ int cli_sim_sweep_run(struct cli_sim_sweep *s, const struct cli_sim_sweep_option
 		for (uint32_t k = 0; k < sweep->n_seeds; k++) {
 			if (cell->status[k] == 1)
 				continue;
-			return cli_fail(common, "%s on %s, %s, seed %" PRIu64 ": %s", cell->title,
-					cell->machine->name, cell->contender->name, sweep->seed + k,
-					cell->status[k] == -ETIMEDOUT ?
-						"not done within the limit of simulated time" :
-						strerror(-cell->status[k]));
+			return cell_failed(common, sweep, cell, k);
 		}
 	}
 	return CLI_OK;

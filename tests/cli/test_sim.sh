@@ -147,6 +147,11 @@ done
 "$MLSCHED" train --from sim --machines 8c3l -o "$tap_tmp/none" >/dev/null 2>"$tap_tmp/err"
 same "train --from sim --machines 8c3l exits 1" 1 $?
 same "and says why in one line" 1 "$(wc -l <"$tap_tmp/err")"
+echo '{"tasks": {"a": {"loop": -1, "run": 1000, "sleep": 1000}}}' >"$tap_tmp/endless.json"
+sim --seeds 1 -m 2c1l -w "$tap_tmp/endless.json" -p eevdf --limit 0.1 >/dev/null 2>"$tap_tmp/err"
+same "a workload without an end is said to want a duration" \
+	"1 mlsched sim: $tap_tmp/endless.json on 2c1l, eevdf, seed 1: not done within 0.1 s of simulated time (--limit; one of rt-app without an end needs a \"duration\" in \"global\")" \
+	"$? $(cat "$tap_tmp/err")"
 sim --seeds 1 --costs "$tap_tmp" >/dev/null 2>"$tap_tmp/err"
 same "a directory is no file of costs" "1 mlsched sim: costs $tap_tmp: expected server, load or a file: Is a directory" \
 	"$? $(cat "$tap_tmp/err")"
