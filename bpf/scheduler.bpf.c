@@ -83,6 +83,14 @@ static __always_inline bool run_at_once(struct task_struct *p, struct task *t, u
 {
 	if (!take_out(&idle, cpu))
 		return false;
+	/*
+	 * An ordinary task of the kernel's may take the CPU before it has looked, for long.
+	 * In its queue ours is found by others then, in its local one by nobody.
+	 */
+	if (partial) {
+		t->placed = SCHEDULER_CALLED;
+		return true;
+	}
 	t->waiting = bpf_ktime_get_ns();
 	scx_bpf_dsq_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), policy.slice, 0);
 	return true;
@@ -334,8 +342,8 @@ static __always_inline void after_enqueue(struct task_struct *p, struct task *t,
 		call_idle(cpu);
 		return;
 	}
-	/* Its parent may go on until it sleeps. */
-	if (placed == SCHEDULER_IN_PLACE)
+	/* Its parent may go on until it sleeps; and who is put on an idle CPU wakes that. */
+	if (placed == SCHEDULER_IN_PLACE || placed == SCHEDULER_CALLED)
 		return;
 	if (!placed) {
 		/* Nobody has looked for an idle CPU yet: let one come and look for work. */

@@ -75,6 +75,7 @@ enum scheduler_placed {
 	SCHEDULER_PLACED, /* no idle CPU was found, or none is to be taken */
 	SCHEDULER_IN_PLACE, /* its parent is about to leave it the CPU */
 	SCHEDULER_PREEMPTS, /* it takes the place of the longer one that runs there */
+	SCHEDULER_CALLED, /* an idle CPU was taken for it, which will look into its queue */
 };
 
 /* Room for as many requests as there are answers; a header of the kernel's 8 bytes with each. */

@@ -20,6 +20,7 @@ const volatile u64 period_ns = 10000000;
 const volatile u32 n_cpus = 1;
 const volatile u32 n_words = 1;
 const volatile u32 n_online = 1;
+const volatile bool partial; /* ordinary tasks are the kernel's */
 const volatile u32 mechanisms; /* bits 1 << enum mls_policy_mechanism: what is off is not loaded */
 
 const volatile u32 engine; /* enum scheduler_engine */

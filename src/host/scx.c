@@ -154,6 +154,7 @@ static void configure(struct mls_scx *s)
 	s->skel->bss->mode = s->options.mode;
 	s->skel->bss->active = (uint32_t)(s->active + 1);
 	s->skel->bss->candidate = (uint32_t)(s->candidate + 1);
+	rodata->partial = s->options.partial;
 	rodata->mechanisms = s->options.mechanisms;
 	rodata->engine = s->options.requests ? SCHEDULER_ASK_DAEMON : SCHEDULER_ASK_KERNEL;
 	if (s->options.requests) {
