@@ -300,9 +300,12 @@ s32 BPF_PROG(mlsched_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_f
 		    !mls_policy_offers_wakeup(&policy, level, c->length, c->burst))
 			break;
 		cpu = find_idle(p, level, prev);
-		/* Its own may have become idle since we looked. */
-		if ((u32)cpu == prev && run_at_once(p, t, prev))
-			return prev_cpu;
+		/* Its own may have become idle since we looked; somebody else may take it first. */
+		if ((u32)cpu == prev) {
+			if (run_at_once(p, t, prev))
+				return prev_cpu;
+			cpu = find_idle(p, level, prev);
+		}
 		if (cpu < 0 || (u32)cpu == prev ||
 		    (kind == MLS_POLICY_WAKEUP && may_stay && !is_worth((u32)cpu, level, now)))
 			continue;
