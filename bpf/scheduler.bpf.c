@@ -374,6 +374,8 @@ SEC("struct_ops/mlsched_enqueue")
 void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	u64 local = SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), now = bpf_ktime_get_ns(), deadline;
+	u64 wakes_up = SCX_VALUE(scx_enq_flags, SCX_ENQ_WAKEUP);
+	u64 put_back = SCX_VALUE(scx_enq_flags, SCX_ENQ_REENQ);
 	u32 cpu = (u32)scx_bpf_task_cpu(p), weight;
 	struct task *t = task_of(p);
 	struct scheduler_cpu *c = cpu_at(cpu);
@@ -406,14 +408,15 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 				   enq_flags | SCX_VALUE(scx_enq_flags, SCX_ENQ_PREEMPT));
 		return;
 	}
-	if (is_bound(p)) {
+	/* When it wakes up.  Whose turn is over waits like all, or the others would have none. */
+	if (is_bound(p) && enq_flags & (wakes_up | put_back)) {
 		t->placed = SCHEDULER_NOT_PLACED;
 		COUNT(bound);
 		/*
 		 * Put back because a real-time task came, there is nobody to preempt:
 		 * the kernel would take its slice from a task that is queued already.
 		 */
-		if (!(enq_flags & SCX_VALUE(scx_enq_flags, SCX_ENQ_REENQ)))
+		if (!(enq_flags & put_back))
 			enq_flags |= SCX_VALUE(scx_enq_flags, SCX_ENQ_PREEMPT);
 		scx_bpf_dsq_insert(p, local, policy.slice, enq_flags);
 		return;
