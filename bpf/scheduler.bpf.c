@@ -584,6 +584,15 @@ static __always_inline bool serve_own(u32 cpu, u32 length, bool runs, u64 now)
 	return scx_bpf_dsq_move_to_local(cpu);
 }
 
+/* If the timer puts something there at the same moment the hint stays. */
+static __always_inline void note_empty(u32 cpu)
+{
+	if (scx_bpf_dsq_nr_queued(cpu) > 0 || !take_out(&queued, cpu))
+		return;
+	if (scx_bpf_dsq_nr_queued(cpu) > 0)
+		put_in(&queued, cpu);
+}
+
 SEC("struct_ops/mlsched_dispatch")
 void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 {
@@ -597,13 +606,13 @@ void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 	if (length && serve_own(cpu, length, runs, now)) {
 		c->length = length - 1;
 		/* Who reads the hint a moment too early finds an empty queue. */
-		if (length == 1 && scx_bpf_dsq_nr_queued(cpu) == 0)
-			take_out(&queued, cpu);
+		if (length == 1)
+			note_empty(cpu);
 		return;
 	}
 	c->length = length;
 	if (!length)
-		take_out(&queued, cpu);
+		note_empty(cpu);
 	if (runs) {
 		struct task *t = length ? task_of(prev) : NULL;
 
