@@ -625,14 +625,18 @@ void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 		if (steal_near(cpu, level, now))
 			return;
 	}
+	/* A task of another class may go on, or the next be one: update_idle() knows. */
+	if (!prev && bpf_get_current_task_btf()->pid)
+		return;
 	/*
 	 * A task that is just being put here finds an idle CPU once more: at worst
 	 * two tasks meet on it, and the second is offered to others in its turn.
 	 */
 	show_in(&idle, cpu);
 	/* Of the timer and us one is second: it finds us idle, or we find what it has put here. */
-	if (scx_bpf_dsq_nr_queued(cpu) > 0 && take_out(&idle, cpu))
-		scx_bpf_dsq_move_to_local(cpu);
+	if (scx_bpf_dsq_nr_queued(cpu) > 0 && take_out(&idle, cpu) &&
+	    !scx_bpf_dsq_move_to_local(cpu))
+		show_in(&idle, cpu);
 }
 
 /* ---- running ----------------------------------------------------------------------- */
@@ -656,7 +660,9 @@ void BPF_PROG(mlsched_update_idle, s32 cpu, bool is_idle)
 		/* Called once more after each time that it found nothing to do. */
 		if (!c->idle_since)
 			c->idle_since = now;
-		put_in(&idle, (u32)cpu);
+		show_in(&idle, (u32)cpu);
+		if (scx_bpf_dsq_nr_queued((u32)cpu) > 0)
+			call_idle((u32)cpu);
 		return;
 	}
 	if (c->idle_since)
@@ -862,15 +868,12 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 	    length = queue + runs;
 	u64 weight = weigh_queue(src, queue, runs);
 	u32 seen = 0, what = 0, cause;
-	bool refused = false, moved = false;
+	bool refused = false, moved = false, comes = queue && !runs;
 	struct scheduler_cpu *c = cpu_at(src);
 	struct task_struct *p;
 
-	if (queue && !runs) {
-		call_idle(src); /* it comes for its own */
-		mls_policy_turn(&c->turns, 0, 0);
-		return 0;
-	}
+	if (comes)
+		call_idle(src);
 	/* The timer is started where we may sleep, and so it is verified as if it could. */
 	bpf_rcu_read_lock();
 	bpf_for_each(scx_dsq, p, src, 0)
@@ -885,7 +888,8 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 		if (++seen > TIMER_TASKS)
 			break;
 		t = task_of(p);
-		if (!t)
+		/* Its own CPU is idle, and comes for it. */
+		if (!t || (comes && waited(t, now) <= policy.limit))
 			continue;
 		found = find_shorter(allowed_word(p, 0), mask_of(p), src, from, 1);
 		if (!found)
