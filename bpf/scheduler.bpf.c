@@ -1037,6 +1037,9 @@ void BPF_PROG(mlsched_enable, struct task_struct *p)
 	t->ran_on = cpu;
 	t->own = cpu_at(cpu)->clock;
 	t->ran = 0;
+	t->slept = 0;
+	t->forked = 0;
+	t->went_on = 0;
 	t->burst = policy.slice;
 	t->weight = MLS_POLICY_WEIGHT;
 	t->waiting = 0;
