@@ -308,7 +308,7 @@ static __always_inline void keep_from_work(u32 cpu, u64 now)
 	struct scheduler_cpu *c = cpu_at(cpu);
 
 	/* Two at a time may both begin the period: they differ by nothing that matters. */
-	if (now - c->kept_last > KEPT_PERIODS * period_ns)
+	if (passed(c->kept_last, now) > KEPT_PERIODS * period_ns)
 		c->kept_since = now;
 	c->kept_last = now;
 }
@@ -317,9 +317,9 @@ static __always_inline u64 kept_for(u32 cpu, u64 now)
 {
 	struct scheduler_cpu *c = cpu_at(cpu);
 
-	if (now - c->kept_last > KEPT_PERIODS * period_ns)
+	if (passed(c->kept_last, now) > KEPT_PERIODS * period_ns)
 		return 0;
-	return now - c->kept_since;
+	return passed(c->kept_since, now);
 }
 
 #define MOVE_CAUSE 8 /* bits of it */
