@@ -868,12 +868,15 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 	    length = queue + runs;
 	u64 weight = weigh_queue(src, queue, runs);
 	u32 seen = 0, what = 0, cause;
-	bool refused = false, moved = false, comes = queue && !runs;
+	bool refused = false, moved = false;
 	struct scheduler_cpu *c = cpu_at(src);
 	struct task_struct *p;
 
-	if (comes)
-		call_idle(src);
+	if (queue && !runs) {
+		call_idle(src); /* it comes for its own, or is taken for idle no more */
+		mls_policy_turn(&c->turns, 0, 0);
+		return 0;
+	}
 	/* The timer is started where we may sleep, and so it is verified as if it could. */
 	bpf_rcu_read_lock();
 	bpf_for_each(scx_dsq, p, src, 0)
@@ -888,8 +891,7 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 		if (++seen > TIMER_TASKS)
 			break;
 		t = task_of(p);
-		/* Its own CPU is idle, and comes for it. */
-		if (!t || (comes && waited(t, now) <= policy.limit))
+		if (!t)
 			continue;
 		found = find_shorter(allowed_word(p, 0), mask_of(p), src, from, 1);
 		if (!found)
