@@ -282,13 +282,14 @@ static int cell_failed(const struct cli_common *common, const struct sim_sweep *
 {
 	char why[160];
 
-	snprintf(why, sizeof(why), "%s", strerror(-cell->status[k]));
 	if (cell->status[k] == -ETIMEDOUT)
 		snprintf(
 			why, sizeof(why),
 			"not done within %g s of simulated time (--limit; one of rt-app without an "
 			"end needs a \"duration\" in \"global\")",
 			(double)sweep->limit / SIM_S);
+	else
+		snprintf(why, sizeof(why), "%s", strerror(-cell->status[k]));
 	return cli_fail(common, "%s on %s, %s, seed %" PRIu64 ": %s", cell->title,
 			cell->machine->name, cell->contender->name, sweep->seed + k, why);
 }

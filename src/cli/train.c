@@ -431,12 +431,11 @@ static int end_early(const struct run *run)
 {
 	const struct cli_train_options *o = run->o;
 
-	if (o->checkpoint)
-		return cli_fail(&o->common,
-				"%s: interrupted in the first epoch: not written; --checkpoint %s "
-				"--resume goes on",
-				o->output, o->checkpoint);
-	return cli_fail(&o->common, "%s: interrupted in the first epoch: not written", o->output);
+	const char *file = o->checkpoint;
+
+	return cli_fail(&o->common, "%s: interrupted in the first epoch: not written%s%s%s",
+			o->output, file ? "; --checkpoint " : "", file ? file : "",
+			file ? " --resume goes on" : "");
 }
 
 static int run_all(struct run *run)

@@ -54,11 +54,10 @@ static int bad(const struct loading *l, const char *where, const char *what)
 static int bad_value(const struct loading *l, const char *where, const char *expected,
 		     const json_t *found)
 {
-	char text[MLS_JSON_TEXT];
+	char text[MLS_JSON_TEXT], what[64 + 2 * MLS_JSON_TEXT];
 
-	return mls_error(l->err, -EINVAL, "%s: task %s%s%s: expected %s, found %s", l->path,
-			 l->task, where ? ", " : "", where ? where : "", expected,
-			 mls_json_text(found, text));
+	snprintf(what, sizeof(what), "expected %s, found %s", expected, mls_json_text(found, text));
+	return bad(l, where, what);
 }
 
 static struct sim_instruction *add(struct loading *l, struct sim_instruction i)

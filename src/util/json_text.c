@@ -20,24 +20,19 @@ static int take(const char *piece, size_t n, void *to)
 	return 0;
 }
 
-static const char *put(const char *words, char text[MLS_JSON_TEXT])
-{
-	return strcpy(text, words);
-}
-
 const char *mls_json_text(const json_t *value, char text[MLS_JSON_TEXT])
 {
 	static const char more[] = "...";
 	struct beginning b = { .text = text };
 
 	if (!value)
-		return put("nothing", text);
+		return strcpy(text, "nothing");
 	if (json_is_object(value))
-		return put("an object", text);
+		return strcpy(text, "an object");
 	if (json_is_array(value))
-		return put("an array", text);
+		return strcpy(text, "an array");
 	if (json_dump_callback(value, take, &b, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) != 0)
-		return put("what has no text", text);
+		return strcpy(text, "what has no text");
 	if (b.n < MLS_JSON_TEXT)
 		text[b.n] = '\0';
 	else
