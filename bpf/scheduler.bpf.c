@@ -587,9 +587,7 @@ static __always_inline bool serve_own(u32 cpu, u32 length, bool runs, u64 now)
 /* If the timer puts something there at the same moment the hint stays. */
 static __always_inline void note_empty(u32 cpu)
 {
-	if (scx_bpf_dsq_nr_queued(cpu) > 0 || !take_out(&queued, cpu))
-		return;
-	if (scx_bpf_dsq_nr_queued(cpu) > 0)
+	if (take_out(&queued, cpu) && scx_bpf_dsq_nr_queued(cpu) > 0)
 		put_in(&queued, cpu);
 }
 
@@ -764,7 +762,7 @@ static __always_inline void judge_fork(struct task *t, bool runnable)
 {
 	u64 since = t->ran + 1 - t->forked;
 
-	if (!t->forked || (runnable && since <= MLS_POLICY_SOON))
+	if (!has(MLS_POLICY_FORK_IN_PLACE) || !t->forked || (runnable && since <= MLS_POLICY_SOON))
 		return;
 	t->blocks = mls_policy_blocks(t->blocks, since <= MLS_POLICY_SOON);
 	t->forked = 0;
@@ -775,8 +773,7 @@ static __always_inline void falls_asleep(struct task_struct *p, struct task *t)
 {
 	struct scheduler_cpu *c = cpu_at(t->ran_on);
 
-	if (has(MLS_POLICY_FORK_IN_PLACE))
-		judge_fork(t, false);
+	judge_fork(t, false);
 	t->burst = mls_policy_burst(t->burst, t->ran);
 	t->ran = 0;
 	t->slept = t->stopped;
@@ -807,8 +804,7 @@ void BPF_PROG(mlsched_stopping, struct task_struct *p, bool runnable)
 		c->clock = mls_policy_clock(c->clock, t->own, ran, c->length);
 		mls_home_ran(&t->home, cpu, distance(cpu, t->home.cpu) == MLS_POLICY_NEAR, ran);
 	}
-	if (has(MLS_POLICY_FORK_IN_PLACE))
-		judge_fork(t, true);
+	judge_fork(t, true);
 }
 
 /* Taken off its queue.  If it ran it has just been stopped: to sleep, or to be put back
