@@ -163,7 +163,8 @@ def test_what_the_scheduler_misses_is_said_and_can_be_said(generator: np.random.
     own = mlsched.load(tmp_path / "own")
     assert own.scheduler_objection == "" and own.checksum == foreign.checksum
     looked = mlsched.inspect(own)
-    assert looked.kernel_engine and str(looked).splitlines()[-1] == "mlsched run    takes it"
+    assert looked.kernel_engine and str(looked).splitlines()[-1] == "mlsched run    takes it with --backend scx"
+    assert looked.backends == ("scx",)
     assert network(generator, 10, 8, 1).scheduler_objection == ""
     assert "[?, 11]" in network(generator, 11, 8, 1).scheduler_objection
     assert "no single logit" in network(generator, 10, 8, 3).scheduler_objection

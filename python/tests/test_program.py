@@ -55,7 +55,12 @@ def test_inspect_says_what_the_program_says(path: Path, program: str) -> None:
         assert key in found, key
         assert nearly(found[key], value), key
     assert looked.kernel_engine == wanted["fixed_point"].get("kernel_engine", False)
-    assert str(looked).splitlines()[0].split()[1] == wanted["format"]
+    text = output(program, "inspect", path).splitlines()
+    lines = str(looked).splitlines()
+    assert lines[0].split()[1] == wanted["format"]
+    # What is of commands the program alone says, and it breaks its lines.
+    for name in ("threshold", "checksum", "mlsched run"):
+        assert [x for x in lines if x.startswith(name)] == [x for x in text if x.startswith(name)]
 
 
 def test_predict_gives_the_programs_bits(program: str, tmp_path: Path, model: mlsched.Model,

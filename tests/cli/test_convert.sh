@@ -118,7 +118,7 @@ same "convert of another tool's ONNX keeps the weights" "$(checksum $onnx/onnx-t
 foreign=$models/tf221-keras3-15-10-1-savedmodel/model
 check "convert says what the inputs of a foreign model are" "$MLSCHED" convert --schema mig15 $foreign "$tap_tmp/mig15"
 same "the scheduler takes it then" "schema         mig15, version 1
-mlsched run    takes it" "$("$MLSCHED" inspect "$tap_tmp/mig15" | grep -E '^(schema|mlsched run)')"
+mlsched run    takes it with --backend scx" "$("$MLSCHED" inspect "$tap_tmp/mig15" | grep -E '^(schema|mlsched run)')"
 same "its weights are what they were" "$(checksum $foreign)" "$(checksum "$tap_tmp/mig15")"
 check "to say the same again is allowed" "$MLSCHED" convert --schema mig15 "$tap_tmp/mig15" "$tap_tmp/mig15.onnx"
 same "a schema of another width is refused" \

@@ -50,6 +50,13 @@ class Inspection:
             return ()
         return ("kernel", "native") if self.kernel_engine else ("native",)
 
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """Backends of `mlsched run` in which it can be asked: mig15's inputs only scx knows."""
+        if self.model.scheduler_objection:
+            return ()
+        return ("scx",) if self.model.schema == "mig15" else ("scx", "shadow")
+
     def to_dict(self) -> dict[str, Any]:
         """As `mlsched inspect --json`, without the path and without the advice, which is of its commands."""
         m = self.model
@@ -67,7 +74,7 @@ class Inspection:
             "normalization": pair("mean", "deviation", normalization),
             "calibration": pair("min", "max", calibration),
             "fixed_point": fixed, "objection": m.scheduler_objection or None,
-            "engines": list(self.engines),
+            "engines": list(self.engines), "backends": list(self.backends),
             "mechanisms": None if m.mechanisms is None else list(m.mechanisms),
             "offers_us": None if m.offers_us is None else list(m.offers_us),
             "provenance": provenance,
@@ -89,7 +96,9 @@ class Inspection:
         lines.append(("kernel engine", "takes it" if self.kernel_engine
                       else f"does not take it: {self.kernel_objection}"))
         lines.append(("mlsched run", f"does not take it: {m.scheduler_objection}"
-                      if m.scheduler_objection else "takes it"))
+                      if m.scheduler_objection else "takes it"
+                      + " with --backend scx" * ("shadow" not in self.backends)
+                      + " with --engine native" * ("kernel" not in self.engines)))
         return "\n".join(f"{name:<14} {value}" for name, value in lines)
 
 
