@@ -79,6 +79,20 @@ static __always_inline bool is_bound(struct task_struct *p)
 	return (p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1;
 }
 
+/* Its virtual time on the CPU where it is to run next, from wherever it has run. */
+static __always_inline void place(struct task_struct *p, struct task *t, u32 cpu)
+{
+	u64 clock = cpu_at(cpu)->clock;
+
+	if (cpu != t->queue) {
+		t->own = mls_policy_move(t->own, cpu_at(t->queue)->clock, clock);
+		t->queue = cpu;
+	}
+	t->own = mls_policy_place(&policy, apart(p, t, policy.credit), t->own, clock, t->weight,
+				  (int)t->went_on);
+	t->went_on = 0;
+}
+
 static __always_inline bool run_at_once(struct task_struct *p, struct task *t, u32 cpu)
 {
 	if (!take_out(&idle, cpu))
@@ -92,6 +106,7 @@ static __always_inline bool run_at_once(struct task_struct *p, struct task *t, u
 		return true;
 	}
 	t->waiting = bpf_ktime_get_ns();
+	place(p, t, cpu);
 	scx_bpf_dsq_insert(p, SCX_VALUE(scx_dsq_id_flags, SCX_DSQ_LOCAL), policy.slice, 0);
 	return true;
 }
@@ -392,13 +407,7 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 	wakes(t, now);
 	weight = t->weight = weigh(p, t, now);
 	t->waiting = now;
-	if (cpu != t->queue) {
-		t->own = mls_policy_move(t->own, cpu_at(t->queue)->clock, c->clock);
-		t->queue = cpu;
-	}
-	t->own = mls_policy_place(&policy, apart(p, t, policy.credit), t->own, c->clock, weight,
-				  (int)t->went_on);
-	t->went_on = 0;
+	place(p, t, cpu);
 	if (has(MLS_POLICY_PREEMPT_SHORT) && t->placed == SCHEDULER_PREEMPTS &&
 	    !is_in(&idle, cpu)) {
 		t->placed = SCHEDULER_NOT_PLACED;

@@ -374,28 +374,37 @@ static void after_enqueue(struct sim *s, struct sim_task *t, u32 cpu, u64 deadli
 		sim_resched(s, cpu);
 }
 
+/* Its virtual time on the CPU where it is to run next, from wherever it has run. */
+static void place(const struct sim *s, struct sim_task *t, u32 cpu)
+{
+	u64 clock = s->cpus[cpu].policy.mls.clock;
+
+	if (cpu != MLS(t)->queue) {
+		MLS(t)->own = mls_policy_move(MLS(t)->own, s->cpus[MLS(t)->queue].policy.mls.clock,
+					      clock);
+		MLS(t)->queue = cpu;
+	}
+	MLS(t)->own = mls_policy_place(&s->rules, s->rules.credit, MLS(t)->own, clock,
+				       weight_of(s, t), (int)MLS(t)->went_on);
+	MLS(t)->went_on = 0;
+}
+
 static void enqueue(struct sim *s, u32 task, enum sim_why why)
 {
 	struct sim_task *t = &s->tasks[task];
-	u32 cpu = t->cpu, weight = weight_of(s, t);
+	u32 cpu = t->cpu;
 	struct sim_cpu *c = &s->cpus[cpu];
 	u64 deadline;
 
 	if (MLS(t)->placed == AT_ONCE) {
 		MLS(t)->placed = NOT_PLACED;
+		place(s, t, cpu);
 		sim_queue_append(s, &c->local, task);
 		sim_resched(s, cpu);
 		return;
 	}
 	MLS(t)->waiting = s->now;
-	if (cpu != MLS(t)->queue) {
-		MLS(t)->own = mls_policy_move(MLS(t)->own, s->cpus[MLS(t)->queue].policy.mls.clock,
-					      c->policy.mls.clock);
-		MLS(t)->queue = cpu;
-	}
-	MLS(t)->own = mls_policy_place(&s->rules, s->rules.credit, MLS(t)->own, c->policy.mls.clock,
-				       weight, (int)MLS(t)->went_on);
-	MLS(t)->went_on = 0;
+	place(s, t, cpu);
 	if (MLS(t)->placed == PREEMPTS && !is_in(s->idle, cpu)) {
 		MLS(t)->placed = NOT_PLACED;
 		s->mechanisms[MLS_POLICY_PREEMPT_SHORT]++;
@@ -403,7 +412,7 @@ static void enqueue(struct sim *s, u32 task, enum sim_why why)
 		sim_resched(s, cpu);
 		return;
 	}
-	deadline = mls_policy_deadline(&s->rules, MLS(t)->own, MLS(t)->burst, weight);
+	deadline = mls_policy_deadline(&s->rules, MLS(t)->own, MLS(t)->burst, weight_of(s, t));
 	c->policy.mls.length = c->queue.n + 1;
 	sim_queue_insert(s, &c->queue, task, deadline);
 	put_in(s->queued, cpu);

@@ -7,6 +7,7 @@
  *	misbehave forks PARENTS TASKS     as fast as they can, then waits for all
  *	misbehave realtime SECONDS        SCHED_FIFO on every CPU at once
  *	misbehave spin SECONDS            one task that never sleeps
+ *	misbehave wake MS SLEEP TIMES     one that has so many ms of a CPU and sleeps for so many
  *
  * Prints one line of JSON.  Status 0 says that all was done and no task ran on a CPU
  * that was forbidden to it, or was lost.
@@ -436,6 +437,20 @@ static int spin(double seconds)
 	return 0;
 }
 
+static int wake(long ms, long sleep, long times)
+{
+	const struct timespec pause = { sleep / 1000, sleep % 1000 * 1000000 };
+	struct timespec ran = { 0, 0 };
+
+	for (long i = 1; i <= times; i++) {
+		while (ran.tv_sec * 1000 + ran.tv_nsec / 1000000 < i * ms)
+			clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ran);
+		nanosleep(&pause, NULL);
+	}
+	puts("{}");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	find_cpus();
@@ -449,7 +464,9 @@ int main(int argc, char **argv)
 		return realtime(atof(argv[2]));
 	if (argc == 3 && strcmp(argv[1], "spin") == 0)
 		return spin(atof(argv[2]));
+	if (argc == 5 && strcmp(argv[1], "wake") == 0)
+		return wake(atol(argv[2]), atol(argv[3]), atol(argv[4]));
 	fprintf(stderr,
-		"usage: misbehave affinity|cpusets|forks|realtime|spin ...; see the source\n");
+		"usage: misbehave affinity|cpusets|forks|realtime|spin|wake ...; see the source\n");
 	return 2;
 }

@@ -190,6 +190,31 @@ static void eevdf_wakes_to_an_idle_cpu_of_the_cache(void **state)
 	free(results);
 }
 
+/*
+ * A task that slept for long and wakes up where nobody runs is not owed the time for which it
+ * slept: who wakes up beside it waits as long as its weight says, not until it has caught up.
+ */
+static void who_starts_at_once_is_owed_no_more_than_others(void **state)
+{
+	struct sim_results *results = calloc(1, sizeof(*results));
+	struct sim *s;
+
+	(void)state;
+	assert_non_null(results);
+	world_machine("1c1l");
+	/* Of the CPU's time half is nobody's: heavy ones often wake up in that half. */
+	world_program(0, 300, 100 * SIM_MS, 997 * SIM_MS, 20);
+	world_program(1, 100, 4 * SIM_MS, 4 * SIM_MS, 2500);
+	world_tasks(0, 1, 0);
+	world_tasks(1, 1, 0);
+	s = start(&sim_policy_mlsched, results);
+	assert_int_equal(sim_run(s, SIM_NEVER - 1), 1);
+	/* A turn of 4 ms, three times one for three times the weight, one begun before. */
+	assert_in_range(results->wakeup.longest, 4 * SIM_MS, 16 * SIM_MS);
+	sim_free(s);
+	free(results);
+}
+
 /* Threads of a core share it: two busy ones have 60 % of its speed each. */
 static void siblings_share_a_core(void **state)
 {
@@ -301,6 +326,7 @@ int main(void)
 		cmocka_unit_test(ties_are_kept),
 		cmocka_unit_test(an_eevdf_cpu_without_work_pulls),
 		cmocka_unit_test(eevdf_wakes_to_an_idle_cpu_of_the_cache),
+		cmocka_unit_test(who_starts_at_once_is_owed_no_more_than_others),
 		cmocka_unit_test(siblings_share_a_core),
 		cmocka_unit_test(a_move_costs_what_the_caches_say),
 		cmocka_unit_test(tasks_take_turns_where_queues_cannot_be_level),
