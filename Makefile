@@ -171,7 +171,7 @@ else
 endif
 
 .PHONY: trained-model
-trained-model: build ## train models/default anew, half a minute on two cores
+trained-model: build ## train models/default anew, a minute on two cores
 	$(PROGRAM) train --from sim --output $(TRAINED) $(ARGS)
 
 .PHONY: trained-model-check

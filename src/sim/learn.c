@@ -34,7 +34,7 @@ void sim_learn_options_init(struct sim_learn_options *o)
 {
 	memset(o, 0, sizeof(*o));
 	o->seeds = 2;
-	o->held_out = 4;
+	o->held_out = 8;
 	o->rounds = 3;
 	o->limit = SIM_S;
 	o->tuning = (struct sim_tuning)SIM_TUNING_DEFAULT;
