@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "src/formats/metadata.h"
 #include "src/util/error.h"
 #include "src/util/array.h"
+#include "src/util/json_text.h"
 
 #define LAYOUT   1
 #define MAX_SIZE ((size_t)1 << 20)
@@ -96,23 +98,23 @@ static char *dump_json(json_t *value, size_t flags)
 	return text;
 }
 
-static const char *type_name(const json_t *value)
+/* @format: the key, and what was expected there in place of @found. */
+__attribute__((format(printf, 3, 4))) static int unlike(struct reading *r, const json_t *found,
+							const char *format, ...)
 {
-	static const char *const names[] = {
-		[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",
-		[JSON_STRING] = "a string",  [JSON_INTEGER] = "an integer",
-		[JSON_REAL] = "a number",    [JSON_TRUE] = "true",
-		[JSON_FALSE] = "false",      [JSON_NULL] = "null",
-	};
+	char expected[160], text[MLS_JSON_TEXT];
+	va_list args;
 
-	return names[json_typeof(value)];
+	va_start(args, format);
+	vsnprintf(expected, sizeof(expected), format, args);
+	va_end(args);
+	return bad(r, -EINVAL, "%s, found %s", expected, mls_json_text(found, text));
 }
 
 static int read_layout(struct reading *r, const char *key, json_t *value)
 {
 	if (!json_is_integer(value))
-		return bad(r, -EINVAL, "key \"%s\": expected an integer, found %s", key,
-			   type_name(value));
+		return unlike(r, value, "key \"%s\": expected an integer", key);
 	if (json_integer_value(value) != LAYOUT)
 		return bad(r, -ENOTSUP, "key \"%s\": expected layout %d, found %lld", key, LAYOUT,
 			   (long long)json_integer_value(value));
@@ -123,8 +125,7 @@ static int copy_string(struct reading *r, const char *key, const json_t *value, 
 		       size_t size)
 {
 	if (!json_is_string(value))
-		return bad(r, -EINVAL, "key \"%s\": expected a string, found %s", key,
-			   type_name(value));
+		return unlike(r, value, "key \"%s\": expected a string", key);
 	if (json_string_length(value) >= size)
 		return bad(r, -EINVAL, "key \"%s\": expected at most %zu bytes, found %zu", key,
 			   size - 1, json_string_length(value));
@@ -145,8 +146,7 @@ static int read_producer(struct reading *r, const char *key, json_t *value)
 static int read_schema_version(struct reading *r, const char *key, json_t *value)
 {
 	if (!json_is_integer(value) || json_integer_value(value) < 1)
-		return bad(r, -EINVAL, "key \"%s\": expected a positive integer, found %s", key,
-			   type_name(value));
+		return unlike(r, value, "key \"%s\": expected a positive integer", key);
 	r->schema_version = json_integer_value(value);
 	return 0;
 }
@@ -156,8 +156,7 @@ static int read_threshold(struct reading *r, const char *key, json_t *value)
 	float t;
 
 	if (!json_is_number(value))
-		return bad(r, -EINVAL, "key \"%s\": expected a number, found %s", key,
-			   type_name(value));
+		return unlike(r, value, "key \"%s\": expected a number", key);
 	t = (float)json_number_value(value);
 	if (!(t > 0 && t < 1))
 		return bad(r, -EINVAL, "key \"%s\": expected a number between 0 and 1, found %g",
@@ -174,9 +173,9 @@ static int read_limits(struct reading *r, const json_t *object, const char *key,
 	float *to;
 
 	if (!json_is_array(array) || size < 1 || size > MLSCHED_MAX_WIDTH)
-		return bad(r, -EINVAL,
-			   "key \"calibration.%s\": expected an array of 1 to %d numbers, found %s",
-			   key, MLSCHED_MAX_WIDTH, array ? type_name(array) : "none");
+		return unlike(r, array,
+			      "key \"calibration.%s\": expected an array of 1 to %d numbers", key,
+			      MLSCHED_MAX_WIDTH);
 	to = mls_arena_array(r->arena, size, sizeof(*to));
 	if (!to)
 		return mls_no_memory(r->arena, r->path, r->err);
@@ -185,10 +184,10 @@ static int read_limits(struct reading *r, const json_t *object, const char *key,
 
 		to[i] = (float)json_number_value(value);
 		if (!json_is_number(value) || !isfinite(to[i]))
-			return bad(r, -EINVAL,
-				   "key \"calibration.%s\": expected a finite number at index "
-				   "%zu, found %s",
-				   key, i, type_name(value));
+			return unlike(
+				r, value,
+				"key \"calibration.%s\": expected a finite number at index %zu",
+				key, i);
 	}
 	*n = (uint32_t)size;
 	*numbers = to;
@@ -202,9 +201,8 @@ static int read_calibration(struct reading *r, const char *key, json_t *value)
 	int ret;
 
 	if (!json_is_object(value) || json_object_size(value) != 2)
-		return bad(r, -EINVAL,
-			   "key \"%s\": expected an object of \"min\" and \"max\", found %s", key,
-			   json_is_object(value) ? "other keys" : type_name(value));
+		return unlike(r, value, "key \"%s\": expected an object of \"min\" and \"max\"",
+			      key);
 	ret = read_limits(r, value, "min", &n_min, &min);
 	if (!ret)
 		ret = read_limits(r, value, "max", &n_max, &max);
@@ -231,8 +229,7 @@ static int read_provenance(struct reading *r, const char *key, json_t *value)
 	char *text;
 
 	if (!json_is_object(value))
-		return bad(r, -EINVAL, "key \"%s\": expected an object, found %s", key,
-			   type_name(value));
+		return unlike(r, value, "key \"%s\": expected an object", key);
 	text = dump_json(value, JSON_COMPACT | JSON_REAL_PRECISION(17));
 	if (!text)
 		return mls_error(r->err, -ENOMEM, "%s: no memory to read it", r->path);
@@ -254,12 +251,10 @@ static int read_mechanisms(struct reading *r, const char *key, json_t *value)
 	const json_t *name;
 
 	if (!json_is_array(value))
-		return bad(r, -EINVAL, "key \"%s\": expected an array, found %s", key,
-			   type_name(value));
+		return unlike(r, value, "key \"%s\": expected an array", key);
 	json_array_foreach(value, i, name) {
 		if (!json_is_string(name) || !is_name(json_string_value(name)))
-			return bad(r, -EINVAL, "key \"%s\": expected a name at index %zu, found %s",
-				   key, i, json_is_string(name) ? "another text" : type_name(name));
+			return unlike(r, name, "key \"%s\": expected a name at index %zu", key, i);
 		used += (size_t)snprintf(to + used, MLSCHED_MECHANISMS_SIZE - used, "%s%s",
 					 i ? "," : "", json_string_value(name));
 		if (used >= MLSCHED_MECHANISMS_SIZE)
@@ -275,19 +270,16 @@ static int read_mechanisms(struct reading *r, const char *key, json_t *value)
 static int read_offers(struct reading *r, const char *key, json_t *value)
 {
 	if (!json_is_array(value) || json_array_size(value) != MLSCHED_OFFERS)
-		return bad(r, -EINVAL, "key \"%s\": expected an array of %d numbers, found %s", key,
-			   MLSCHED_OFFERS,
-			   json_is_array(value) ? "more or less" : type_name(value));
+		return unlike(r, value, "key \"%s\": expected an array of %d numbers", key,
+			      MLSCHED_OFFERS);
 	for (size_t i = 0; i < MLSCHED_OFFERS; i++) {
 		const json_t *number = json_array_get(value, i);
 		double us = json_number_value(number);
 
 		if (!json_is_number(number) || !(us >= 0 && us <= MOST_OFFER))
-			return bad(r, -EINVAL,
-				   "key \"%s\": expected a number from 0 to %g at index %zu, found "
-				   "%s",
-				   key, MOST_OFFER, i,
-				   json_is_number(number) ? "another one" : type_name(number));
+			return unlike(r, number,
+				      "key \"%s\": expected a number from 0 to %g at index %zu",
+				      key, MOST_OFFER, i);
 		r->meta->offers_us[i] = us;
 	}
 	r->meta->tuned = true;
@@ -315,7 +307,7 @@ static int read_object(struct reading *r, json_t *root)
 	json_t *value;
 
 	if (!json_is_object(root))
-		return bad(r, -EINVAL, "expected an object, found %s", type_name(root));
+		return unlike(r, root, "expected an object");
 	if (!json_object_get(root, "mlsched"))
 		return bad(r, -EINVAL,
 			   "expected key \"mlsched\" with the number of the layout, "

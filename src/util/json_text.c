@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <stdio.h>
 #include <string.h>
 
 #include "src/util/json_text.h"
@@ -29,8 +30,10 @@ const char *mls_json_text(const json_t *value, char text[MLS_JSON_TEXT])
 		return strcpy(text, "nothing");
 	if (json_is_object(value))
 		return strcpy(text, "an object");
-	if (json_is_array(value))
-		return strcpy(text, "an array");
+	if (json_is_array(value)) {
+		snprintf(text, MLS_JSON_TEXT, "an array of %zu", json_array_size(value));
+		return text;
+	}
 	if (json_dump_callback(value, take, &b, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) != 0)
 		return strcpy(text, "what has no text");
 	if (b.n < MLS_JSON_TEXT)

@@ -11,7 +11,7 @@
  * mls_json_text() - what stands there, behind "found"
  * @value: NULL: nothing does
  * @text:  receives it: the value in ASCII, cut where it is long; of objects and arrays
- *         only that they are one
+ *         only that they are one, and of how many
  *
  * Return: @text.
  */

@@ -219,15 +219,15 @@ meta "calibration of another width is refused" '{"mlsched": 1, "calibration": {"
 meta "calibration the wrong way round is refused" '{"mlsched": 1, "calibration": {"min": [2], "max": [1]}}' \
 	"$head: key \"calibration\": expected min <= max, found 2 and 1 at index 0"
 meta "provenance that is no object is refused" '{"mlsched": 1, "provenance": "me"}' \
-	"$head: key \"provenance\": expected an object, found a string"
+	"$head: key \"provenance\": expected an object, found \"me\""
 meta "offers without mechanisms are refused" '{"mlsched": 1, "offers_us": [100, 300, 500]}' \
 	"$head: expected \"mechanisms\" and \"offers_us\", or neither, found \"offers_us\" alone"
 meta "two offers are refused" '{"mlsched": 1, "mechanisms": [], "offers_us": [100, 300]}' \
-	"$head: key \"offers_us\": expected an array of 3 numbers, found more or less"
+	"$head: key \"offers_us\": expected an array of 3 numbers, found an array of 2"
 meta "an offer below nothing is refused" '{"mlsched": 1, "mechanisms": [], "offers_us": [0, -1, 2]}' \
-	"$head: key \"offers_us\": expected a number from 0 to 1e+06 at index 1, found another one"
+	"$head: key \"offers_us\": expected a number from 0 to 1e+06 at index 1, found -1"
 meta "what is no name of a mechanism is refused" '{"mlsched": 1, "mechanisms": ["a,b"], "offers_us": [1, 2, 3]}' \
-	"$head: key \"mechanisms\": expected a name at index 0, found another text"
+	"$head: key \"mechanisms\": expected a name at index 0, found \"a,b\""
 meta "text that is no JSON is refused" '{"mlsched": 1,}' \
 	"$head: line 1, column 15: expected JSON, found: string or '}' expected near '}'"
 finish

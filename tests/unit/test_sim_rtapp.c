@@ -218,7 +218,7 @@ static void errors_say_where(void **state)
 		{ "{\"tasks\": {\"a\": {\"timer\": {\"ref\": \"t\"}}}}",
 		  "task a, timer: expected microseconds from 0 to 86400000000, found nothing" },
 		{ "{\"tasks\": {\"a\": {\"run\": {}}}}", "found an object" },
-		{ "{\"tasks\": {\"a\": {\"run\": []}}}", "found an array" },
+		{ "{\"tasks\": {\"a\": {\"run\": []}}}", "found an array of 0" },
 		{ "{\"tasks\": {\"a\": {\"run\": \"0123456789012345678901234567890123456789"
 		  "012345678901234567890123456789\"}}}",
 		  "found \"01234567890123456789012345678901234567890123456789012345678..." },
