@@ -7,6 +7,7 @@
  *	misbehave forks PARENTS TASKS     as fast as they can, then waits for all
  *	misbehave realtime SECONDS        SCHED_FIFO on every CPU at once
  *	misbehave spin SECONDS            one task that never sleeps
+ *	misbehave hog                     the same, for ever
  *	misbehave wake MS SLEEP TIMES     one that has so many ms of a CPU and sleeps for so many
  *
  * Prints one line of JSON.  Status 0 says that all was done and no task ran on a CPU
@@ -437,6 +438,21 @@ static int spin(double seconds)
 	return 0;
 }
 
+/*
+ * An emulator translates instructions that do nothing into nothing.  Where time is counted in
+ * instructions it passes almost at once, and a shell's loop would take the host ten times as long.
+ */
+static _Noreturn void hog_for_ever(void)
+{
+	for (;;) {
+#ifdef __x86_64__
+		__asm__ volatile(".fill 4000, 1, 0x90");
+#else
+		__asm__ volatile("");
+#endif
+	}
+}
+
 static int wake(long ms, long sleep, long times)
 {
 	const struct timespec pause = { sleep / 1000, sleep % 1000 * 1000000 };
@@ -464,9 +480,11 @@ int main(int argc, char **argv)
 		return realtime(atof(argv[2]));
 	if (argc == 3 && strcmp(argv[1], "spin") == 0)
 		return spin(atof(argv[2]));
+	if (argc == 2 && strcmp(argv[1], "hog") == 0)
+		hog_for_ever();
 	if (argc == 5 && strcmp(argv[1], "wake") == 0)
 		return wake(atol(argv[2]), atol(argv[3]), atol(argv[4]));
 	fprintf(stderr,
-		"usage: misbehave affinity|cpusets|forks|realtime|spin|wake ...; see the source\n");
+		"usage: misbehave affinity|cpusets|forks|realtime|spin|hog|wake ...; see the source\n");
 	return 2;
 }

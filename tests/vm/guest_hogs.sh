@@ -1,7 +1,8 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0
 # CPU-bound tasks in cgroups of different weights, and what each has run: for scripts in a
-# guest, which source it after guest_common.sh (-f tests/vm/guest_hogs.sh=/guest_hogs.sh).
+# guest, which source it after guest_common.sh (-f tests/vm/guest_hogs.sh=/guest_hogs.sh) and
+# have tests/live/misbehave.c's program there.
 #
 # The caller sets $seconds: for how long spin() lets all hogs together run; and $scheduler:
 # whose name measure() puts before its figures.
@@ -26,7 +27,7 @@ hogs() {
 	n=$1 path=$2
 	shift 2
 	while [ "$n" -gt 0 ]; do
-		sh -c 'echo $$ >'$root/"$path"'/cgroup.procs && exec "$@"' hog "$@" sh -c 'while :; do :; done' &
+		sh -c 'echo $$ >'$root/"$path"'/cgroup.procs && exec "$@"' hog "$@" misbehave hog &
 		all="$all $!"
 		n=$((n - 1))
 	done

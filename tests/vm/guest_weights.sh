@@ -13,13 +13,13 @@ seconds=$1
 
 start run mlsched run --backend scx --mode collect --json --interval 100000
 
-# pair NAME COMMAND...: the command before the second of two spinning shells.
+# pair NAME COMMAND...: the command before the second of two tasks that spin.
 pair() {
 	pair=$1
 	shift
-	taskset 2 sh -c 'while :; do :; done' &
+	taskset 2 misbehave hog &
 	first=$!
-	taskset 2 "$@" sh -c 'while :; do :; done' &
+	taskset 2 "$@" misbehave hog &
 	second=$!
 	until [ $((($(ran $first) + $(ran $second)) / 1000000000)) -ge "$seconds" ]; do sleep 0.2; done
 	echo "$pair $(ran $first) $(ran $second)"
@@ -39,11 +39,11 @@ end
 # Where it may run on more than one CPU it starts at once where it finds its own idle; the
 # other one is busy.
 start sleeper mlsched run --backend scx --mode collect --json --interval 100000
-taskset 1 misbehave spin 1000000 &
+taskset 1 misbehave hog &
 busy=$!
-taskset 2 misbehave wake 4 4 1000000 &
+taskset 2 misbehave wake 4 4 1000000 >/dev/null &
 often=$!
-taskset 2 nice -n -5 misbehave wake 100 297 8 &
+taskset 2 nice -n -5 misbehave wake 100 297 8 >/dev/null &
 seldom=$!
 taskset -p 3 $seldom >/dev/null
 wait $seldom

@@ -9,10 +9,12 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/vm/vm.sh
 skip_without_qemu "CPU time by the weights of cgroups"
 
+check "helpers build" build_helper misbehave
+
 # In deterministic mode a busy host cannot change the shares.
 shares() {
 	guest -d "$seed" --instruction 2 -k "$1" -t 1x1x3 -o "$tap_tmp/$1" -p "$MLSCHED" -f tests/vm/guest_common.sh=/guest_common.sh \
-		-f tests/vm/guest_hogs.sh=/guest_hogs.sh -p tests/vm/guest_cgroups.sh -p nice -p mountpoint -- \
+		-f tests/vm/guest_hogs.sh=/guest_hogs.sh -p "$tap_tmp/misbehave" -p tests/vm/guest_cgroups.sh -p nice -p mountpoint -- \
 		guest_cgroups.sh 1 >"$tap_tmp/shares"
 }
 

@@ -13,6 +13,8 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/vm/vm.sh
 skip_without_qemu "cgroups on several CPUs"
 
+check "helpers build" build_helper misbehave
+
 # steps NAME KERNEL TOPOLOGY STEP...: leaves the results in $out.  In deterministic mode a
 # busy host can change nothing of it.
 steps() {
@@ -20,7 +22,7 @@ steps() {
 	out=$tap_tmp/$1
 	shift 3
 	guest -d "$seed" --instruction 2 -k "$kernel" -t "$topology" -o "$out" -p "$MLSCHED" \
-		-p "$O/vm/mls-workload" \
+		-p "$tap_tmp/misbehave" -p "$O/vm/mls-workload" \
 		-f tests/vm/guest_common.sh=/guest_common.sh -f tests/vm/guest_hogs.sh=/guest_hogs.sh \
 		-p tests/vm/guest_cgroups_smp.sh -p mountpoint -- guest_cgroups_smp.sh "$@"
 }
