@@ -22,7 +22,9 @@ same "whose counters are what is in it" "" "$(rows "$tap_tmp/explored.db" "
 same "with the chances of what the coin and the policy decided" "0|explored|0.1
 1|explored|0.9
 1|heuristic|0.9" "$(rows "$tap_tmp/explored.db" \
-	"SELECT DISTINCT accepted, decider, round(propensity, 3) FROM readable ORDER BY 1, 2")"
+	"SELECT DISTINCT accepted, decider, round(propensity, 3) FROM readable WHERE decider != 'safety' ORDER BY 1, 2")"
+same "and what a safety rule decided would have been so in any case" 0 "$(rows "$tap_tmp/explored.db" \
+	"SELECT count(*) FROM readable WHERE decider = 'safety' AND NOT (accepted AND propensity = 1)")"
 same "and whole" ok "$(rows "$tap_tmp/explored.db" "PRAGMA integrity_check")"
 explore --record "$tap_tmp/again.db" >/dev/null
 check "the same options make the same file" cmp "$tap_tmp/explored.db" "$tap_tmp/again.db"
