@@ -78,20 +78,26 @@ static void work_for_idle_cpus_is_worth_a_move(void **state)
 }
 
 /*
- * The same load where a cache costs thirty times as much, or a move has its price.  By work
+ * The same loads where a cache costs thirty times as much, or a move has its price.  By work
  * alone: where caches are dear all takes longer, and a move spares longer waits, too.
  */
 static void dear_moves_are_not_worth_it(void **state)
 {
 	struct labelled what = {
-		.workload = "make", .times = 1, .sticky = 3 * SIM_MS, .waits_for_nothing = true
+		.workload = "message", .times = 1, .sticky = 3 * SIM_MS, .waits_for_nothing = true
 	};
 	struct means cheap = label(what), dear, priced;
 
 	(void)state;
 	what.times = 30;
 	dear = label(what);
+	assert_true(cheap.benefit > 0);
+	assert_true((double)dear.positive / dear.n < (double)cheap.positive / cheap.n - 0.05);
+
+	what.workload = "make";
+	dear = label(what);
 	what.times = 1;
+	cheap = label(what);
 	what.price = 100 * SIM_MS;
 	priced = label(what);
 	assert_true(cheap.benefit > 20e3);
