@@ -79,17 +79,26 @@ static __always_inline bool is_bound(struct task_struct *p)
 	return (p->flags & PF_KTHREAD) && p->nr_cpus_allowed == 1;
 }
 
-/* Its virtual time on the CPU where it is to run next, from wherever it has run. */
+/* Its virtual time by the clock of a CPU, wherever it has run. */
+static __always_inline void take_clock(struct task *t, u32 cpu)
+{
+	if (t->queue == cpu)
+		return;
+	t->own = mls_policy_move(t->own, cpu_at(t->queue)->clock, cpu_at(cpu)->clock);
+	t->queue = cpu;
+}
+
+/* What a task's virtual time is where it is to run next, on a CPU whose clock it has. */
+static __always_inline u64 placed(struct task_struct *p, struct task *t, u32 cpu)
+{
+	return mls_policy_place(&policy, apart(p, t, policy.credit), t->own, cpu_at(cpu)->clock,
+				t->weight, (int)t->went_on);
+}
+
 static __always_inline void place(struct task_struct *p, struct task *t, u32 cpu)
 {
-	u64 clock = cpu_at(cpu)->clock;
-
-	if (cpu != t->queue) {
-		t->own = mls_policy_move(t->own, cpu_at(t->queue)->clock, clock);
-		t->queue = cpu;
-	}
-	t->own = mls_policy_place(&policy, apart(p, t, policy.credit), t->own, clock, t->weight,
-				  (int)t->went_on);
+	take_clock(t, cpu);
+	t->own = placed(p, t, cpu);
 	t->went_on = 0;
 }
 
@@ -265,14 +274,12 @@ static __always_inline u64 running_deadline(struct scheduler_cpu *c, u64 now)
 static __always_inline bool preempts_short(struct task_struct *p, struct task *t, u32 prev, u64 now)
 {
 	struct scheduler_cpu *c = cpu_at(prev);
-	u64 own;
 
 	if (t->queue != prev || is_in(&idle, prev) || find_idle(p, MLS_POLICY_NEAR, prev) >= 0)
 		return false;
-	own = mls_policy_place(&policy, apart(p, t, policy.credit), t->own, c->clock, t->weight,
-			       (int)t->went_on);
 	return mls_policy_preempts_short(p->policy, c->policy, t->burst, c->burst,
-					 mls_policy_deadline(&policy, own, t->burst, t->weight),
+					 mls_policy_deadline(&policy, placed(p, t, prev), t->burst,
+							     t->weight),
 					 running_deadline(c, now), apart(p, t, policy.slice));
 }
 
@@ -746,10 +753,7 @@ void BPF_PROG(mlsched_running, struct task_struct *p)
 	if (t->waiting)
 		count_wait(waited(t, now));
 	t->waiting = 0;
-	if (t->queue != cpu) {
-		t->own = mls_policy_move(t->own, cpu_at(t->queue)->clock, c->clock);
-		t->queue = cpu;
-	}
+	take_clock(t, cpu);
 	/*
 	 * Who is not served in turn does not set the clock: one that uses more than
 	 * its share would draw it away from those that wait, and tasks that wake up

@@ -116,6 +116,31 @@ static bool is_worth(const struct sim *s, u32 cpu, u32 level)
 	return mls_policy_is_worth(&s->rules, (enum mls_policy_level)level, idle_expected(s, cpu));
 }
 
+/* Its virtual time by the clock of a CPU, wherever it has run. */
+static void take_clock(const struct sim *s, struct sim_task *t, u32 cpu)
+{
+	if (MLS(t)->queue == cpu)
+		return;
+	MLS(t)->own = mls_policy_move(MLS(t)->own, s->cpus[MLS(t)->queue].policy.mls.clock,
+				      s->cpus[cpu].policy.mls.clock);
+	MLS(t)->queue = cpu;
+}
+
+/* What a task's virtual time is where it is to run next, on a CPU whose clock it has. */
+static u64 placed(const struct sim *s, const struct sim_task *t, u32 cpu)
+{
+	return mls_policy_place(&s->rules, s->rules.credit, MLS(t)->own,
+				s->cpus[cpu].policy.mls.clock, weight_of(s, t),
+				(int)MLS(t)->went_on);
+}
+
+static void place(const struct sim *s, struct sim_task *t, u32 cpu)
+{
+	take_clock(s, t, cpu);
+	MLS(t)->own = placed(s, t, cpu);
+	MLS(t)->went_on = 0;
+}
+
 static bool run_at_once(struct sim *s, struct sim_task *t, u32 cpu)
 {
 	if (!take_out(s->idle, cpu))
@@ -283,16 +308,13 @@ static bool forks_in_place(struct sim *s, struct sim_task *t, u32 parent, u32 by
 static bool preempts_short(const struct sim *s, const struct sim_task *t, u32 prev)
 {
 	const struct sim_cpu *c = &s->cpus[prev];
-	u32 weight = weight_of(s, t);
-	u64 own;
 
 	if (MLS(t)->queue != prev || is_in(s->idle, prev) ||
 	    find(s, s->idle, prev, MLS_POLICY_NEAR, prev, t) != SIM_NONE)
 		return false;
-	own = mls_policy_place(&s->rules, s->rules.credit, MLS(t)->own, c->policy.mls.clock, weight,
-			       (int)MLS(t)->went_on);
 	return mls_policy_preempts_short(0, 0, MLS(t)->burst, c->policy.mls.burst,
-					 mls_policy_deadline(&s->rules, own, MLS(t)->burst, weight),
+					 mls_policy_deadline(&s->rules, placed(s, t, prev),
+							     MLS(t)->burst, weight_of(s, t)),
 					 running_deadline(s, prev), s->rules.slice);
 }
 
@@ -372,21 +394,6 @@ static void after_enqueue(struct sim *s, struct sim_task *t, u32 cpu, u64 deadli
 	}
 	if (mls_policy_preempts(s->rules.granularity, deadline, running_deadline(s, cpu)))
 		sim_resched(s, cpu);
-}
-
-/* Its virtual time on the CPU where it is to run next, from wherever it has run. */
-static void place(const struct sim *s, struct sim_task *t, u32 cpu)
-{
-	u64 clock = s->cpus[cpu].policy.mls.clock;
-
-	if (cpu != MLS(t)->queue) {
-		MLS(t)->own = mls_policy_move(MLS(t)->own, s->cpus[MLS(t)->queue].policy.mls.clock,
-					      clock);
-		MLS(t)->queue = cpu;
-	}
-	MLS(t)->own = mls_policy_place(&s->rules, s->rules.credit, MLS(t)->own, clock,
-				       weight_of(s, t), (int)MLS(t)->went_on);
-	MLS(t)->went_on = 0;
 }
 
 static void enqueue(struct sim *s, u32 task, enum sim_why why)
@@ -581,11 +588,7 @@ static void running(struct sim *s, u32 cpu, u32 task)
 
 	take_out(s->idle, cpu);
 	MLS(t)->waiting = 0;
-	if (MLS(t)->queue != cpu) {
-		MLS(t)->own = mls_policy_move(MLS(t)->own, s->cpus[MLS(t)->queue].policy.mls.clock,
-					      c->policy.mls.clock);
-		MLS(t)->queue = cpu;
-	}
+	take_clock(s, t, cpu);
 	if (mls_policy_before(c->policy.mls.clock, MLS(t)->own))
 		c->policy.mls.clock = MLS(t)->own;
 	c->policy.mls.own = MLS(t)->own;
