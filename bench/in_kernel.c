@@ -136,8 +136,11 @@ int bench_object_load(const struct mls_topology *topology, struct mlsched_error 
 	ret = object->slot && object->rows ? load(object, topology) : -ENOMEM;
 	if (ret) {
 		bench_object_close(object);
-		return mls_error(err, ret, "cannot load the BPF program: %s%s", strerror(-ret),
-				 ret == -EPERM ? " (needs root)" : "");
+		return mls_error(
+			err, ret, "cannot load the BPF program: %s%s", strerror(-ret),
+			ret == -EPERM  ? " (needs root)" :
+			ret == -EINVAL ? " (the scheduler's loops need a kernel from 6.9 on)" :
+					 "");
 	}
 	*out = object;
 	return 0;

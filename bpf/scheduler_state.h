@@ -11,6 +11,7 @@
 #include "bpf/scheduler.h"
 #include "core/features.h"
 #include "core/load.h"
+#define QNET_MAY_GOTO /* a kernel that has sched_ext has it */
 #include "core/qnet_bpf.h"
 
 /* Options: set between open and load. */

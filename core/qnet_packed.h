@@ -89,6 +89,7 @@ struct qnet_slot_layer {
  * @n_inputs:   that are not constant, padded with dead ones to what the kernel wants
  * @n_hidden:   hidden layers
  * @schema_version: of @schema
+ * @zero:       0, which the verifier does not know
  * @bias:       of the output
  * @threshold:  migrate when the logit is above it
  * @schema:     name of the feature schema
@@ -108,7 +109,8 @@ struct qnet_slot {
 	u32 n_inputs;
 	u32 n_hidden;
 	u32 schema_version;
-	u32 reserved[3];
+	u32 zero;
+	u32 reserved[2];
 	s64 bias;
 	s64 threshold;
 	char schema[QNET_SCHEMA_SIZE];
@@ -185,6 +187,33 @@ struct qnet_scratch {
 #define QNET_STAGE         __attribute__((noinline))
 #define QNET_PIECE         static inline __attribute__((always_inline))
 #define QNET_NONE(slot, s) (!(slot) || !(s))
+/*
+ * Where paths meet, before much that has no jump in it: no instruction for the processor,
+ * but jumps for the verifier, which otherwise notes no state there and goes through what
+ * follows once for each path.
+ */
+#define QNET_JOIN() __asm__ volatile("goto +0\n\tgoto +0")
+/*
+ * A loop whose first index the verifier does not know, whose last it need not know, and
+ * whose index is masked where an address comes of it, is gone through twice and not once
+ * for each pass.  Kernels before 6.9 do not have the instruction: it is for objects that
+ * are loaded by later ones alone (QNET_MAY_GOTO).
+ */
+#ifdef QNET_MAY_GOTO
+#define QNET_FIRST(slot)    (*(const volatile u32 *)&(slot)->zero)
+#define QNET_INDEX(i, size) ((i) & ((size) - 1))
+#define QNET_MAY_GO_ON()                                                 \
+	({                                                               \
+		__label__ end_, on_;                                     \
+		u32 may_ = 1;                                            \
+		__asm__ volatile goto("may_goto %l[end_]" : : : : end_); \
+		goto on_;                                                \
+	end_:                                                            \
+		may_ = 0;                                                \
+	on_:;                                                            \
+		may_;                                                    \
+	})
+#endif
 #else
 #define QNET_MAC(acc, p, off, a) ((acc) += *(const u64 *)((const char *)(p) + (off)) * (u64)(a))
 #define QNET_LD(p, off)          (*(const u64 *)((const char *)(p) + (off)))
@@ -192,6 +221,12 @@ struct qnet_scratch {
 #define QNET_STAGE               static inline
 #define QNET_PIECE               static inline
 #define QNET_NONE(slot, s)       0
+#define QNET_JOIN()              ((void)0)
+#endif
+#ifndef QNET_MAY_GO_ON
+#define QNET_FIRST(slot)    0
+#define QNET_INDEX(i, size) (i)
+#define QNET_MAY_GO_ON()    1
 #endif
 
 /* A C loop cannot give an assembler constant its offset: lists do. */
@@ -358,6 +393,7 @@ QNET_PIECE s64 qnet_64_rest(const struct qnet_slot *slot, struct qnet_scratch *s
 		q1 = w2 + (*(const u16 *)(e + 2) & 0x3f00);
 		QNET_REP22(QNET_ADD_ROWS)
 	}
+	QNET_JOIN();
 	o = (u64)slot->bias;
 	QNET_REP22(QNET_64_OUTPUT)
 	return (s64)o;
@@ -559,15 +595,18 @@ QNET_PIECE s64 qnet_any_first(const struct qnet_slot *slot, struct qnet_scratch 
 	n = slot->n_inputs;
 	if (n > QNET_SLOT_WIDTH)
 		n = QNET_SLOT_WIDTH;
-	for (u32 i = 0; i < n; i += 2) {
+	for (u32 k = QNET_FIRST(slot); k < n && QNET_MAY_GO_ON(); k += 2) {
+		u32 i = QNET_INDEX(k, QNET_SLOT_WIDTH);
 		u32 at = layer->weights + (i << (layer->shift & 15));
 		u32 next = at + (1u << (layer->shift & 15));
 		const char *q0 = (const char *)slot->pool + (at & QNET_POOL_MASK);
 		const char *q1 = (const char *)slot->pool + (next & QNET_POOL_MASK);
 		u64 a0 = (u64)s->x[i], a1 = (u64)s->x[i + 1];
 
+		QNET_JOIN();
 		QNET_ADD_ALL
 	}
+	QNET_JOIN();
 	if (slot->n_hidden == 1)
 		return qnet_any_output(slot, s, layer);
 	return qnet_any_collect(s, layer);
@@ -586,8 +625,8 @@ QNET_STAGE s64 qnet_any_next(const struct qnet_slot *slot, struct qnet_scratch *
 	qnet_any_start(slot, s, layer);
 	if (n > 2 * QNET_WORDS * 3)
 		n = 2 * QNET_WORDS * 3;
-	for (u32 i = 0; i < n; i += 4) {
-		const u8 *e = (const u8 *)s->list + i;
+	for (u32 i = QNET_FIRST(slot); i < n && QNET_MAY_GO_ON(); i += 4) {
+		const u8 *e = (const u8 *)s->list + QNET_INDEX(i, 2 * QNET_SLOT_WIDTH);
 		u32 shift = layer->shift & 15;
 		u32 at = layer->weights + ((u32)e[1] << shift);
 		u32 next = layer->weights + ((u32)e[3] << shift);
@@ -595,8 +634,10 @@ QNET_STAGE s64 qnet_any_next(const struct qnet_slot *slot, struct qnet_scratch *
 		const char *q1 = (const char *)slot->pool + (next & QNET_POOL_MASK);
 		u64 a0 = e[0], a1 = e[2];
 
+		QNET_JOIN();
 		QNET_ADD_ALL
 	}
+	QNET_JOIN();
 	if (l + 1 >= slot->n_hidden)
 		return qnet_any_output(slot, s, layer);
 	return qnet_any_clamp(s, layer);

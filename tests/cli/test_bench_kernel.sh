@@ -37,11 +37,15 @@ END
 "$MLSCHED" bench kernel --loads 0 >/dev/null 2>&1
 same "bench_kernel_usage_errors_end_with_2" 2 $?
 refuse "bench_kernel_refuses_a_cpu_that_is_not_there" "$MLSCHED" bench kernel --cpu 100000
-if ! "$MLSCHED" bench kernel --loads 1 --samples 3 --json >"$tap_tmp/out.json" 2>&1 &&
-	grep -qE 'Operation not permitted|needs root' "$tap_tmp/out.json"; then
-	skip "bench_kernel_runs_and_every_logit_is_that_of_user_space" "needs root to load BPF programs"
-	skip "bench_kernel_json_is_complete" "needs root to load BPF programs"
-	finish
+if ! "$MLSCHED" bench kernel --loads 1 --samples 3 --json >"$tap_tmp/out.json" 2>&1; then
+	why=
+	! grep -qE 'Operation not permitted|needs root' "$tap_tmp/out.json" || why="needs root to load BPF programs"
+	! grep -q 'need a kernel from 6.9 on' "$tap_tmp/out.json" || why="needs a kernel from 6.9 on"
+	if [ -n "$why" ]; then
+		skip "bench_kernel_runs_and_every_logit_is_that_of_user_space" "$why"
+		skip "bench_kernel_json_is_complete" "$why"
+		finish
+	fi
 fi
 check "bench_kernel_runs_and_every_logit_is_that_of_user_space" grep -q '"networks"' "$tap_tmp/out.json"
 check "bench_kernel_json_is_complete" python3 "$tap_tmp/check.py" "$tap_tmp/out.json"

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Fixed point in the running kernel: the packed network, verified, compiled
- * and run there, gives the same logits as user space, bit for bit.
+ * and run there, gives the same logits as user space, bit for bit.  Its loops
+ * are those of the recorder here, those of the scheduler where
+ * test_qnet_may_goto.c includes this.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -19,7 +21,15 @@
 #include <cmocka.h>
 
 #include "bpf/qnet_test.h"
+#ifdef QNET_MAY_GOTO
+#include "bpf/qnet_test_may_goto.skel.h"
+#define qnet_test_bpf                qnet_test_may_goto_bpf
+#define qnet_test_bpf__open          qnet_test_may_goto_bpf__open
+#define qnet_test_bpf__open_and_load qnet_test_may_goto_bpf__open_and_load
+#define qnet_test_bpf__destroy       qnet_test_may_goto_bpf__destroy
+#else
 #include "bpf/qnet_test.skel.h"
+#endif
 #include "core/qnet_packed.h"
 #include "src/nn/qnet_pack.h"
 #include "src/nn/qnet.h"
@@ -34,6 +44,11 @@
 #else
 #define N_NETWORKS 600
 #define N_MANY     100000
+#endif
+#ifdef QNET_MAY_GOTO
+#define GROUP "qnet_may_goto"
+#else
+#define GROUP "qnet_bpf"
 #endif
 #define N_FEW_ROWS 4 /* for each of the many */
 
@@ -59,6 +74,25 @@ struct trial {
 	struct edges edges;
 };
 
+/* Whether the instruction that the loops need is refused. */
+static bool lacks_may_goto(void)
+{
+#ifdef QNET_MAY_GOTO
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_JMP | BPF_JCOND },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SYSCALL, NULL, "GPL", insns, ARRAY_SIZE(insns), &opts);
+
+	if (fd < 0)
+		return true;
+	close(fd);
+#endif
+	return false;
+}
+
 static const char *why_not(void)
 {
 	static char reason[128];
@@ -78,7 +112,7 @@ static const char *why_not(void)
 		return reason;
 	}
 	qnet_test_bpf__destroy(skel);
-	return NULL;
+	return lacks_may_goto() ? "the kernel has no may_goto: it is older than 6.9" : NULL;
 }
 
 static size_t mapped_size(const struct bpf_map *map)
@@ -321,5 +355,5 @@ int main(void)
 			printf("ok %zu - %s # SKIP %s\n", i + 1, tests[i].name, reason);
 		return 0;
 	}
-	return cmocka_run_group_tests_name("qnet_bpf", tests, setup, teardown);
+	return cmocka_run_group_tests_name(GROUP, tests, setup, teardown);
 }
