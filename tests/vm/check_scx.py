@@ -23,9 +23,16 @@ def expect(name, found, wanted):
         fail(f"{name}: expected {wanted!r}, found {found!r}")
 
 
+def content(directory, name):
+    """Of a file that the guest left; where it did not come so far, what it said at last."""
+    if not (directory / name).exists():
+        last = directory / "failed"
+        fail(f"{name} is missing: the guest ended before" + (f": {last.read_text().strip()}" if last.exists() else ""))
+    return (directory / name).read_text()
+
+
 def documents(directory, run):
-    lines = (directory / run).read_text().splitlines()
-    return [json.loads(line) for line in lines if line]
+    return [json.loads(line) for line in content(directory, run).splitlines() if line]
 
 
 def summary(directory, run):
@@ -35,7 +42,7 @@ def summary(directory, run):
 
 
 def text(directory, name):
-    return (directory / name).read_text().strip()
+    return content(directory, name).strip()
 
 
 def moves(document, causes):

@@ -20,6 +20,8 @@ start() {
 	job=$!
 	exec 3<"/tmp/$name"
 	if ! read -r first <&3; then
+		wait "$job"
+		echo "$name: $1 ended with status $? before its first line" >&2
 		cat "/out/$name.stderr" >&2
 		exit 1
 	fi

@@ -13,7 +13,7 @@ work() {
 	i=0
 	while [ $i -lt 24 ]; do
 		i=$((i + 1))
-		head -c 1000000 /dev/zero | md5sum >/dev/null &
+		head -c 300000 /dev/zero | md5sum >/dev/null &
 		[ $((i % 6)) -ne 0 ] || wait $!
 	done
 	wait $a

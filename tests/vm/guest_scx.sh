@@ -24,7 +24,7 @@ work() {
 	i=0
 	while [ $i -lt 60 ]; do
 		i=$((i + 1))
-		head -c 3000000 /dev/zero | md5sum >/dev/null &
+		head -c 300000 /dev/zero | md5sum >/dev/null &
 		[ $((i % 6)) -ne 0 ] || wait $!
 	done
 	wait $a

@@ -42,8 +42,10 @@ guest() {
 		before=$word
 	done
 	while :; do
-		scripts/vm/run --limit 1800 -l "$log" "$@"
+		scripts/vm/run --limit 1800 -l "$log" "$@" 2>"$tap_tmp/.messages"
 		status=$?
+		cat "$tap_tmp/.messages" >&2
+		[ $status -eq 0 ] || [ ! -d "$out" ] || tail -n 3 "$tap_tmp/.messages" >"$out/failed"
 		if [ -n "$exact${stall_is_meant:-}" ] || [ $tries -eq 3 ] ||
 			! grep -qa 'sched_ext: .* disabled (runnable task stall)' "$log"; then
 			return $status
