@@ -25,6 +25,10 @@ HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 BUILD = Path(os.environ.get("O", TOP / "build"))
 MLSCHED = os.environ.get("MLSCHED", str(BUILD / "mlsched"))
+
+# Importing TensorFlow takes 12 s of a processor where all of it has to be compiled, and 5 s where
+# that has been kept: here, whatever the environment says.
+BYTECODE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(BUILD.resolve() / "pycache")}
 SCRIPTS = TOP / "src" / "model_dir"
 WHY_NO_ONNX = ("no ONNX Runtime: scripts/install-deps-tf.sh --onnx needs a network, and CPython 3.11 on "
                "x86-64")
@@ -78,7 +82,7 @@ class Environment:
 
     def run(self, *arguments: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
         # What runs here links no sanitizer, and writes nothing beside the sources.
-        variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TF_CPP_MIN_LOG_LEVEL": "3",
+        variables = {**os.environ, **BYTECODE, "TF_CPP_MIN_LOG_LEVEL": "3",
                      "TF_ENABLE_ONEDNN_OPTS": "0"}
         return subprocess.run([self.python, *map(str, arguments)], capture_output=True, text=True,
                               input=text, env=variables, check=False)

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from interop import BUILD, MLSCHED, TOP, Environment
+from interop import BUILD, BYTECODE, MLSCHED, TOP, Environment
 
 PYTHON = TOP / "python"
 WHY_NO_TOOLS = ("no build, cffi, NumPy: scripts/install-deps-tf.sh --python needs a network, and CPython "
@@ -33,7 +33,7 @@ def run(command: list[str | Path], cwd: Path, **variables: str) -> subprocess.Co
     """A command that knows nothing of this checkout but the program's name, in plain variables."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
     return subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False,
-                          env={**kept, "PYTHONDONTWRITEBYTECODE": "1", "MLSCHED": MLSCHED,
+                          env={**kept, **BYTECODE, "MLSCHED": MLSCHED,
                                "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INDEX": "1",
                                "PIP_NO_INPUT": "1", "TF_CPP_MIN_LOG_LEVEL": "3",
                                "TF_ENABLE_ONEDNN_OPTS": "0", **variables})
