@@ -3,6 +3,7 @@
 #ifndef MLS_BPF_SCHEDULER_H
 #define MLS_BPF_SCHEDULER_H
 
+#include "core/coin.h"
 #include "core/features.h"
 #include "core/policy.h"
 #include "core/types.h"
@@ -127,10 +128,6 @@ enum scheduler_result {
 
 #define SCHEDULER_NO_VERDICT 2
 
-/* The chance 1; and the most that may be left to a coin. */
-#define SCHEDULER_CERTAIN      65536
-#define SCHEDULER_EXPLORE_MOST (SCHEDULER_CERTAIN / 5)
-
 /**
  * struct scheduler_record - a decision, or a move by a rule, and what came of it
  * @id:       1, 2, ...: written last; the slot is @id modulo the array's size
@@ -148,7 +145,7 @@ enum scheduler_result {
  * @decider:  enum scheduler_decider
  * @verdict:  of the model, SCHEDULER_NO_VERDICT: it has said none
  * @slot:     of the network that was asked, and one; 0: none, or the daemon
- * @propensity: chance of this decision, of SCHEDULER_CERTAIN
+ * @propensity: chance of this decision, of MLS_COIN_CERTAIN
  *
  * Times after @time end at the window, which fits 32 bits of ns.
  */

@@ -238,7 +238,7 @@ static __noinline int record_decision(struct task *t, u32 move, u32 how, u32 ans
 		r->logit = record_logits[record_place(in_timer)];
 	}
 	if (explore) {
-		r->propensity = verdict == own ? SCHEDULER_CERTAIN - explore / 2 : explore / 2;
+		r->propensity = mls_coin_chance(explore, own, verdict);
 		if (answer >> 4 & 1)
 			r->decider = SCHEDULER_DECIDED_COIN;
 	}

@@ -20,7 +20,7 @@
 const volatile u32 record_size; /* a power of two; 0: nothing is recorded */
 const volatile u64 record_window = 100000000;
 const volatile bool records_mig15; /* instead of seed10 */
-const volatile u32 explore; /* of SCHEDULER_CERTAIN decisions a coin takes so many */
+const volatile u32 explore; /* of MLS_COIN_CERTAIN decisions a coin takes so many */
 
 /* Records taken by us, and by user space: ids up to and with these. */
 u64 record_head __attribute__((aligned(64)));
@@ -91,11 +91,11 @@ static __always_inline int toss(int verdict, u32 *explored)
 {
 	u32 random = bpf_get_prandom_u32();
 
-	if ((random & (SCHEDULER_CERTAIN - 1)) >= explore)
+	if (!mls_coin_takes(random, explore))
 		return verdict;
 	*explored = 1;
 	COUNT(explored);
-	return (int)(random >> 31);
+	return mls_coin_answer(random);
 }
 
 /* A place in the array, or NULL: it is full. */
@@ -135,7 +135,7 @@ static __always_inline void fill_record(struct scheduler_record *r, struct task 
 	r->accepted = 1;
 	r->result = SCHEDULER_UNDER_WAY;
 	r->slot = 0;
-	r->propensity = SCHEDULER_CERTAIN;
+	r->propensity = MLS_COIN_CERTAIN;
 }
 
 /* One more is put in front of @id's: the last one that is followed has to make room. */

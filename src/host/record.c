@@ -154,7 +154,7 @@ void mls_record_scheduler(const struct scheduler_record *r, uint64_t end, double
 		.src = r->src,
 		.dst = r->dst,
 		.logit = r->slot && scale > 0 ? (float)((double)r->logit / scale) : NAN,
-		.propensity = (float)r->propensity / SCHEDULER_CERTAIN,
+		.propensity = (float)r->propensity / MLS_COIN_CERTAIN,
 		.n_features = width,
 	};
 	memcpy(row->comm, r->comm, sizeof(row->comm));

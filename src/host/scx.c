@@ -163,7 +163,7 @@ static void configure(struct mls_scx *s)
 	} else { /* nobody reads it: a page is the smallest there is */
 		bpf_map__set_max_entries(s->skel->maps.requests, (uint32_t)getpagesize());
 	}
-	rodata->explore = (uint32_t)(s->options.explore * SCHEDULER_CERTAIN);
+	rodata->explore = (uint32_t)(s->options.explore * MLS_COIN_CERTAIN);
 	if (!s->options.record)
 		return;
 	rodata->record_size = mls_scx_records_size(s->options.record);

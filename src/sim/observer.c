@@ -21,16 +21,13 @@ _Static_assert(MLS_MIG15_INPUTS <= SCHEDULER_RECORD_FEATURES, "a record holds th
 
 int sim_toss(u64 seed, u64 n, u32 explore, int verdict, bool *explored, u32 *chance)
 {
-	/* As toss() of the BPF program: low bits say whether, the highest one which. */
 	u32 random = (u32)sim_draw(seed, COIN_STREAM, n);
 	int own = verdict;
 
-	*explored = (random & (SCHEDULER_CERTAIN - 1)) < explore;
+	*explored = mls_coin_takes(random, explore);
 	if (*explored)
-		verdict = (int)(random >> 31);
-	*chance = !explore       ? SCHEDULER_CERTAIN :
-		  verdict == own ? SCHEDULER_CERTAIN - explore / 2 :
-				   explore / 2;
+		verdict = mls_coin_answer(random);
+	*chance = mls_coin_chance(explore, own, verdict);
 	return verdict;
 }
 
@@ -116,7 +113,7 @@ static struct scheduler_record *take_record(struct sim_observer *o, const struct
 					.verdict = SCHEDULER_NO_VERDICT,
 					.accepted = 1,
 					.result = SCHEDULER_UNDER_WAY,
-					.propensity = SCHEDULER_CERTAIN };
+					.propensity = MLS_COIN_CERTAIN };
 	snprintf(r->comm, sizeof(r->comm), "%s", name);
 	t->newest = r->id;
 	/* One more is in front of it: the last one that is followed has to make room. */

@@ -28,7 +28,7 @@ struct sim_observed_task {
 
 /**
  * struct sim_observer
- * @explore:    of SCHEDULER_CERTAIN decisions a coin takes so many
+ * @explore:    of MLS_COIN_CERTAIN decisions a coin takes so many
  * @window:     ns for which a task is followed
  * @seed:       of the coin
  * @models:     who is asked is a model, and no rule
@@ -79,10 +79,10 @@ int sim_observer_end(struct sim_observer *o, u64 now);
 /**
  * sim_toss() - mls_policy's answer or a coin's, and with what chance it was that
  * @seed:     of the coin; @n: number of the toss
- * @explore:  of SCHEDULER_CERTAIN tosses so many are the coin's
+ * @explore:  of MLS_COIN_CERTAIN tosses so many are the coin's
  * @verdict:  what would be decided without one
  * @explored: whether it was the coin
- * @chance:   of SCHEDULER_CERTAIN, that of the answer
+ * @chance:   of MLS_COIN_CERTAIN, that of the answer
  */
 int sim_toss(u64 seed, u64 n, u32 explore, int verdict, bool *explored, u32 *chance);
 

@@ -114,7 +114,7 @@ int sim_record(struct mls_recording *recording, const struct sim_machine *machin
 	       struct sim_record_counts *counts, struct mlsched_error *err)
 {
 	struct writing w = { .recording = recording, .err = err };
-	struct sim_observer observer = { .explore = (u32)(o->explore * SCHEDULER_CERTAIN),
+	struct sim_observer observer = { .explore = (u32)(o->explore * MLS_COIN_CERTAIN),
 					 .window = o->window,
 					 .seed = seed,
 					 .models = o->model != NULL,

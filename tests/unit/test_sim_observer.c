@@ -19,7 +19,7 @@
 #include "src/sim/contenders.h"
 #include "src/sim/observer.h"
 
-#define EXPLORE (SCHEDULER_CERTAIN / 5)
+#define EXPLORE (MLS_COIN_CERTAIN / 5)
 #define WINDOW  (20 * SIM_MS)
 
 static const struct mls_label_options benefit = MLS_LABEL_OPTIONS;
