@@ -79,6 +79,7 @@ EEVDF's line holds its own values, the others their difference to it: the median
 between runs of the same seed.
 """
 
+CORE_SECONDS = 95  # of the host, that a run takes: booting, loading the scheduler, the load
 AGAIN = """## Doing it again
 ```
 bench/peers/build-schedulers.sh                 # the published schedulers, from their crates; needs a Rust toolchain
@@ -192,7 +193,7 @@ def again(file, cells, titles):
     runs_in_all = sum(len(who[topology]) for topology, _ in cells) * 5
     others = [f"bench/vm-compare run -o {file} --topologies {topology} --schedulers {','.join(names)}\n"
               for topology, names in who.items() if topology not in TOPOLOGIES]
-    return AGAIN.format(file=file, hours=f"about {runs_in_all * 40 / 3600:.0f} hours of one core for all",
+    return AGAIN.format(file=file, hours=f"about {runs_in_all * CORE_SECONDS / 3600:.0f} hours of one core for all",
                         others="".join(others)).strip()
 
 

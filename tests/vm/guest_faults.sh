@@ -49,7 +49,15 @@ fall_asleep() {
 
 # Ordinary work after the fault: nobody is left behind.
 work() {
-	mls-workload message -n 40 >"/out/$name.work" || exit 1
+	mls-workload message -n 15 >"/out/$name.work" || exit 1
+}
+
+# load NAME: until the file /tmp/NAME.over is there, half of the CPUs busy: where instructions
+# are counted, each of them takes the host its time.
+load() {
+	while [ ! -e "/tmp/$1.over" ]; do
+		mls-workload message -g 1 -t 2 -n 40 >/dev/null || echo failed >>"/out/$1.lost"
+	done
 }
 
 for step in "$@"; do
@@ -121,9 +129,7 @@ for step in "$@"; do
 	hotplug)
 		# As many as there are cores, of which one goes.
 		start hotplug mlsched run --json --backend scx --interval 1000 --model /accept --domains 4
-		while [ ! -e /tmp/hotplug.over ]; do
-			mls-workload message -n 40 >/dev/null || echo failed >>/out/hotplug.lost
-		done &
+		load hotplug &
 		loading=$!
 		for value in 0 1; do
 			replug 3 $value
@@ -135,9 +141,7 @@ for step in "$@"; do
 		;;
 	suspend)
 		begin suspend
-		while [ ! -e /tmp/suspend.over ]; do
-			mls-workload message -n 40 >/dev/null || echo failed >>/out/suspend.lost
-		done &
+		load suspend &
 		loading=$!
 		for _ in 1 2; do
 			before=$(enable_seq)
