@@ -63,6 +63,7 @@ int run_sandbox(const struct run_options *o)
 		.readable = readable,
 		.stores = o->record.path != NULL,
 		.loads_bpf = strcmp(o->backend, "scx") == 0,
+		.passes_files = o->control.watch,
 	};
 	struct mls_sandbox_report report;
 	struct mlsched_error err;

@@ -27,6 +27,8 @@
  * @stores:     files that are open may be written at any place, cut and synchronised
  *              (a database); none is opened for it
  * @loads_bpf:  BPF programs will be loaded and attached again (scx)
+ * @passes_files: descriptors are handed to another process by sendmsg(), which may also name
+ *              where a datagram goes: for processes that read Keras files
  * @makes_code: memory may be made executable: for a library that is loaded, or
  *              compiles code, later (TensorFlow)
  */
@@ -35,6 +37,7 @@ struct mls_sandbox_options {
 	const char *const *writable;
 	bool stores;
 	bool loads_bpf;
+	bool passes_files;
 	bool makes_code;
 };
 

@@ -53,6 +53,7 @@ enum when {
 	IF_READS_ONLY, /* nothing may */
 	IF_STORES, /* something may be written, or stored in files that are open */
 	IF_LOADS_BPF,
+	IF_PASSES_FILES,
 	IF_MAPS_ONLY, /* BPF maps are used, and nothing is loaded */
 	IF_NO_CODE, /* no memory may be made executable */
 	IF_CODE,
@@ -157,7 +158,7 @@ static const struct rule rules[] = {
 	CALL(recvfrom),
 	CALL(recvmsg),
 	CHECKED(sendto, 4, IS_NULL), /* send() */
-	CALL(sendmsg),
+	CALL_IF(sendmsg, IF_PASSES_FILES), /* whether it names another socket cannot be seen */
 	CALL(getsockopt),
 	CALL(setsockopt),
 	CALL(getsockname),
@@ -380,6 +381,8 @@ static bool applies(const struct rule *rule, const struct mls_sandbox_options *o
 		return options->writable != NULL || options->stores;
 	case IF_LOADS_BPF:
 		return options->loads_bpf;
+	case IF_PASSES_FILES:
+		return options->passes_files;
 	case IF_MAPS_ONLY:
 		return !options->loads_bpf;
 	case IF_CODE:

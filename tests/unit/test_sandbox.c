@@ -96,6 +96,20 @@ static struct mls_sandbox_options storing(void)
 	return (struct mls_sandbox_options){ .readable = readable(), .stores = true };
 }
 
+/* What mlsched run --watch hands to the process that starts readers of Keras files. */
+static struct mls_sandbox_options watching(void)
+{
+	return (struct mls_sandbox_options){ .readable = readable(), .passes_files = true };
+}
+
+static struct mls_sandbox_options watching_scx(void)
+{
+	struct mls_sandbox_options options = scx();
+
+	options.passes_files = true;
+	return options;
+}
+
 static struct mls_sandbox_options tensorflow(void)
 {
 	return (struct mls_sandbox_options){ .readable = readable(), .makes_code = true };
@@ -534,11 +548,20 @@ static int send_elsewhere(void)
 		       errno;
 }
 
+static int send_message_elsewhere(void)
+{
+	struct sockaddr_un other = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+	const struct msghdr message = { .msg_name = &other, .msg_namelen = sizeof(other) };
+
+	return sendmsg(datagrams, &message, 0) == 0 ? 0 : errno;
+}
+
 static void datagrams_go_where_they_went_before(void **state)
 {
 	static const struct attempt attempts[] = {
 		{ "send() of a datagram", send_where_it_is_connected, scx, 0 },
 		{ "a datagram to another socket", send_elsewhere, scx, EPERM },
+		{ "a message to another socket", send_message_elsewhere, scx, EPERM },
 		{ "a pair of sockets for datagrams", make_datagram_pair, scx, EPERM },
 	};
 	int pair[2];
@@ -555,8 +578,9 @@ static void datagrams_go_where_they_went_before(void **state)
 static void a_starter_reads_keras_files_in_the_sandbox(void **state)
 {
 	static const struct attempt attempts[] = {
-		{ "a Keras model with a starter", read_keras_model_started, NULL, 0 },
-		{ "a Keras model with a starter and scx", read_keras_model_started, scx, 0 },
+		{ "a Keras model with a starter", read_keras_model_started, watching, 0 },
+		{ "a Keras model with a starter and scx", read_keras_model_started, watching_scx,
+		  0 },
 	};
 	struct mlsched_error err;
 	int ret = mls_keras_ahead(&starter, &err);
