@@ -22,6 +22,7 @@ static u32 random_number(u32 low, u32 high)
 
 static void takes_its_share(void **state)
 {
+	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
 		u32 taken = 0, answers = 0;
 
@@ -42,6 +43,7 @@ static void takes_its_share(void **state)
 
 static void chances_are_how_often_it_is_decided(void **state)
 {
+	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
 		for (int own = 0; own < 2; own++) {
 			u32 times[2] = { 0, 0 };
@@ -70,6 +72,7 @@ static void chances_are_how_often_it_is_decided(void **state)
 
 static void no_share_changes_nothing(void **state)
 {
+	(void)state;
 	for (u32 low = 0; low < MLS_COIN_CERTAIN; low++)
 		assert_false(mls_coin_takes(low, 0));
 	assert_int_equal(mls_coin_chance(0, 1, 1), MLS_COIN_CERTAIN);
