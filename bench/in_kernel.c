@@ -22,6 +22,8 @@
 
 #include "bpf/qnet_bench.skel.h"
 
+#define LACKS_MAY_GOTO " (the scheduler's loops need a kernel from 6.9 on)"
+
 /* In one sample: long beside the way into the kernel, short beside a time slice. */
 #define TURNS 1500
 
@@ -136,11 +138,10 @@ int bench_object_load(const struct mls_topology *topology, struct mlsched_error 
 	ret = object->slot && object->rows ? load(object, topology) : -ENOMEM;
 	if (ret) {
 		bench_object_close(object);
-		return mls_error(
-			err, ret, "cannot load the BPF program: %s%s", strerror(-ret),
-			ret == -EPERM  ? " (needs root)" :
-			ret == -EINVAL ? " (the scheduler's loops need a kernel from 6.9 on)" :
-					 "");
+		return mls_error(err, ret, "cannot load the BPF program: %s%s", strerror(-ret),
+				 ret == -EPERM              ? " (needs root)" :
+				 !mls_loader_has_may_goto() ? LACKS_MAY_GOTO :
+							      "");
 	}
 	*out = object;
 	return 0;

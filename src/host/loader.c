@@ -4,9 +4,13 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
 
 #include "core/load.h"
 #include "src/host/loader.h"
+#include "src/util/array.h"
 #include "src/util/error.h"
 
 /* Above this many CPUs in a domain its load is computed at most so often in a half-life. */
@@ -25,6 +29,22 @@ int mls_loader_check_half_life(uint64_t half_life, struct mlsched_error *err)
 uint64_t mls_loader_refresh(uint32_t largest, uint64_t half_life)
 {
 	return largest > DOMAIN_SMALL ? half_life / REFRESHES_PER_HALF : 0;
+}
+
+bool mls_loader_has_may_goto(void)
+{
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_JMP | BPF_JCOND },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SYSCALL, NULL, "GPL", insns, ARRAY_SIZE(insns), &opts);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
 }
 
 const char *mls_loader_last_line(char *log)

@@ -30,7 +30,7 @@ def site_packages(environment: Environment) -> Path:
 
 
 def run(command: list[str | Path], cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """A command that knows nothing of this checkout but the program's name, in plain variables."""
+    """A command that knows nothing of this checkout but the program's name and where bytecode is kept, in plain variables."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
     return subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False,
                           env={**kept, **BYTECODE, "MLSCHED": MLSCHED,

@@ -23,14 +23,17 @@
 #include "bpf/qnet_test.h"
 #ifdef QNET_MAY_GOTO
 #include "bpf/qnet_test_may_goto.skel.h"
+#define GROUP                        "qnet_may_goto"
 #define qnet_test_bpf                qnet_test_may_goto_bpf
 #define qnet_test_bpf__open          qnet_test_may_goto_bpf__open
 #define qnet_test_bpf__open_and_load qnet_test_may_goto_bpf__open_and_load
 #define qnet_test_bpf__destroy       qnet_test_may_goto_bpf__destroy
 #else
+#define GROUP "qnet_bpf"
 #include "bpf/qnet_test.skel.h"
 #endif
 #include "core/qnet_packed.h"
+#include "src/host/loader.h"
 #include "src/nn/qnet_pack.h"
 #include "src/nn/qnet.h"
 #include "src/util/array.h"
@@ -44,11 +47,6 @@
 #else
 #define N_NETWORKS 600
 #define N_MANY     100000
-#endif
-#ifdef QNET_MAY_GOTO
-#define GROUP "qnet_may_goto"
-#else
-#define GROUP "qnet_bpf"
 #endif
 #define N_FEW_ROWS 4 /* for each of the many */
 
@@ -74,25 +72,6 @@ struct trial {
 	struct edges edges;
 };
 
-/* Whether the instruction that the loops need is refused. */
-static bool lacks_may_goto(void)
-{
-#ifdef QNET_MAY_GOTO
-	const struct bpf_insn insns[] = {
-		{ .code = BPF_JMP | BPF_JCOND },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
-	int fd = bpf_prog_load(BPF_PROG_TYPE_SYSCALL, NULL, "GPL", insns, ARRAY_SIZE(insns), &opts);
-
-	if (fd < 0)
-		return true;
-	close(fd);
-#endif
-	return false;
-}
-
 static const char *why_not(void)
 {
 	static char reason[128];
@@ -112,7 +91,11 @@ static const char *why_not(void)
 		return reason;
 	}
 	qnet_test_bpf__destroy(skel);
-	return lacks_may_goto() ? "the kernel has no may_goto: it is older than 6.9" : NULL;
+#ifdef QNET_MAY_GOTO
+	if (!mls_loader_has_may_goto())
+		return "the kernel has no may_goto: it is older than 6.9";
+#endif
+	return NULL;
 }
 
 static size_t mapped_size(const struct bpf_map *map)
