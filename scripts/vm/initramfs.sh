@@ -3,7 +3,7 @@
 # Packs what the guest runs from: sourced by run.  The same inputs give the same
 # bytes (deterministic mode depends on it).
 #
-# Reads $work, $here, $command, $vm_kernel_dir and the arrays $programs and $files.
+# Reads $work, $here, $command, $seed, $vm_kernel_dir and the arrays $programs and $files.
 # shellcheck disable=SC2154
 
 # vm_put FILE PATH: a file, or a directory with all in it, at PATH in the guest.
@@ -14,11 +14,20 @@ vm_put() {
 	cp -rL "$1" "$to" || die "cannot copy $1"
 }
 
-# vm_put_program FILE PATH: with the shared libraries that it needs.
+# vm_strip FROM TO: a program without what differs from one directory of a build to another;
+# no instruction depends on that.
+vm_strip() { strip --strip-all --remove-section=.note.gnu.build-id --remove-section=.comment -o "$2" "$1"; }
+
+# vm_put_program FILE PATH: with the shared libraries that it needs.  In deterministic mode
+# stripped: to unpack what it says of its build takes time, too, and a guest would run
+# otherwise than with the same program built elsewhere.
 vm_put_program() {
 	local library
 	[ -x "$1" ] || die "$1: no such program"
 	vm_put "$1" "$2"
+	if [ -n "$seed" ] && [ "$(head -c 4 "$1" | tr -d '\0')" = $'\x7fELF' ]; then
+		vm_strip "$1" "$root/${2#/}" || die "cannot strip $1: is binutils installed?"
+	fi
 	while read -r library; do
 		[ -e "$root$library" ] || vm_put "$library" "$library"
 	done < <(ldd "$1" 2>/dev/null | grep -oE '/[^ ]+' | sort -u)

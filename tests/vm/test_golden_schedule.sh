@@ -17,11 +17,13 @@ kernel=6.18.15
 check "helpers build" build_helper start_at constant_model
 check "a model that always refuses is written" "$tap_tmp/constant_model" -5 "$tap_tmp/never"
 
-# Debug information, symbols and build id: no instruction depends on them.
-strip_all() { strip --strip-all --remove-section=.note.gnu.build-id --remove-section=.comment -o "$2" "$1"; }
-mkdir "$tap_tmp/bin"
-check "programs are stripped" eval 'strip_all "$O/vm/mls-workload" "$tap_tmp/bin/mls-workload" &&
-	strip_all "$MLSCHED" "$tap_tmp/bin/mlsched" && strip_all "$tap_tmp/start_at" "$tap_tmp/bin/start_at"'
+# As they are put into guests in deterministic mode.
+strip_all() {
+	. scripts/vm/initramfs.sh
+	mkdir "$tap_tmp/bin" && vm_strip "$O/vm/mls-workload" "$tap_tmp/bin/mls-workload" &&
+		vm_strip "$MLSCHED" "$tap_tmp/bin/mlsched" && vm_strip "$tap_tmp/start_at" "$tap_tmp/bin/start_at"
+}
+check "programs are stripped" strip_all
 mkdir "$tap_tmp/libraries"
 ldd "$tap_tmp/bin/mlsched" | grep -oE '/[^ ]+' | while read -r library; do cp -L "$library" "$tap_tmp/libraries/"; done
 qemu=$(. scripts/vm/versions.sh; . scripts/vm/fetch.sh
