@@ -78,7 +78,7 @@ static __always_inline u64 group_of(struct task_struct *p)
 	if (!bpf_core_field_exists(p->sched_task_group))
 		return 0;
 	/* A group of the kernel's own making has no cgroup: then this reads zeros. */
-	cgroup = p->sched_task_group->css.cgroup;
+	cgroup = unproved(p)->sched_task_group->css.cgroup;
 	return cgroup->level ? cgroup->kn->id : 0;
 }
 

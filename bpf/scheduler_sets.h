@@ -49,7 +49,7 @@ static __always_inline bool take_out(struct scheduler_row *row, u32 cpu)
 
 static __always_inline u64 allowed_word(struct task_struct *p, u32 word)
 {
-	const struct cpumask *mask = p->cpus_ptr;
+	const struct cpumask *mask = unproved(p)->cpus_ptr;
 	unsigned long bits = 0;
 
 	/* Most machines have one word, and this is a load instead of a call. */
