@@ -275,7 +275,8 @@ static __always_inline bool preempts_short(struct task_struct *p, struct task *t
 {
 	struct scheduler_cpu *c = cpu_at(prev);
 
-	if (t->queue != prev || is_in(&idle, prev) || find_idle(p, MLS_POLICY_NEAR, prev) >= 0)
+	if (t->queue != prev || !c->ours || is_in(&idle, prev) ||
+	    find_idle(p, MLS_POLICY_NEAR, prev) >= 0)
 		return false;
 	return mls_policy_preempts_short(p->policy, c->policy, t->burst, c->burst,
 					 mls_policy_deadline(&policy, placed(p, t, prev), t->burst,
@@ -392,6 +393,23 @@ static __always_inline void after_enqueue(struct task_struct *p, struct task *t,
 	}
 }
 
+/*
+ * Of which we know nothing, because there was no memory.  In turn like all, as if it had come
+ * just now: two of them in the local queue would be asked for there, again and again, and
+ * nobody would look into ours.
+ */
+static __always_inline void enqueue_unknown(struct task_struct *p, u32 cpu, u64 enq_flags)
+{
+	u64 deadline =
+		mls_policy_deadline(&policy, cpu_at(cpu)->clock, policy.slice, MLS_POLICY_WEIGHT);
+
+	scx_bpf_dsq_insert_vtime(p, cpu, policy.slice, deadline, enq_flags);
+	/* Before we look whether it is idle: see the end of mlsched_dispatch(). */
+	show_in(&queued, cpu);
+	if (is_in(&idle, cpu))
+		call_idle(cpu);
+}
+
 SEC("struct_ops/mlsched_enqueue")
 void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 {
@@ -404,7 +422,7 @@ void BPF_PROG(mlsched_enqueue, struct task_struct *p, u64 enq_flags)
 	s32 length;
 
 	if (!t) {
-		scx_bpf_dsq_insert(p, local, policy.slice, enq_flags);
+		enqueue_unknown(p, cpu, enq_flags);
 		return;
 	}
 	record_name(t, p);
@@ -607,6 +625,22 @@ static __always_inline void note_empty(u32 cpu)
 		put_in(&queued, cpu);
 }
 
+/*
+ * Where tasks of one core must trust each other (core scheduling) a CPU asks for its siblings,
+ * too, and holds their lock: a single task that is moved would go to the CPU that asks, or wait
+ * for that lock for ever.  What is allowed is the head of the sibling's own queue.
+ */
+static __always_inline void serve_sibling(u32 cpu, u32 length, struct task_struct *prev, bool runs)
+{
+	if (length && scx_bpf_dsq_move_to_local(cpu)) {
+		cpu_at(cpu)->length = length - 1;
+		if (length == 1)
+			note_empty(cpu);
+	} else if (runs) {
+		prev->scx.slice = policy.slice;
+	}
+}
+
 SEC("struct_ops/mlsched_dispatch")
 void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 {
@@ -617,6 +651,10 @@ void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 	s32 queue = scx_bpf_dsq_nr_queued(cpu);
 	u32 length = queue > 0 ? (u32)queue : 0, level;
 
+	if (cpu != bpf_get_smp_processor_id()) {
+		serve_sibling(cpu, length, prev, runs);
+		return;
+	}
 	if (length && serve_own(cpu, length, runs, now)) {
 		c->length = length - 1;
 		/* Who reads the hint a moment too early finds an empty queue. */
@@ -742,6 +780,7 @@ void BPF_PROG(mlsched_running, struct task_struct *p)
 	}
 	/* Nor of what the kernel put there itself, after it had asked us for work. */
 	take_out(&idle, cpu);
+	c->ours = !!t;
 	if (!t)
 		return;
 	t->placed = SCHEDULER_NOT_PLACED; /* it may have come here without enqueue() */
@@ -805,6 +844,7 @@ void BPF_PROG(mlsched_stopping, struct task_struct *p, bool runnable)
 	struct scheduler_cpu *c = cpu_at(cpu);
 	struct task *t = task_of(p);
 
+	c->ours = 0;
 	if (!t)
 		return;
 	if (record_size)

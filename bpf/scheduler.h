@@ -269,6 +269,7 @@ struct scheduler_counts {
  * @mean:       weight of a task in its queue, when the timer last looked
  * @policy:     of the running task, the kernel's number
  * @turns:      of the timer for which its queue has been unlike others
+ * @ours:       such a task runs, and not one of another class
  * @asking:     it is reading a slot: nobody may write to one that it may have found
  * @reported:   length of its queue, when mlsched_report() last looked
  * @domain:     set by the loader, like @node
@@ -293,6 +294,7 @@ struct scheduler_cpu {
 	u32 mean;
 	u32 policy;
 	struct mls_policy_turns turns;
+	u32 ours;
 	u32 asking;
 	s32 reported;
 	u16 domain;

@@ -19,8 +19,8 @@
  * kernels of 6.12 to 7.0 warn without cause where a scheduler has it.)
  *
  * Tasks of a group that has no state here, because there is no memory or it is being
- * removed, compete as those of the root do, and so does what lies more than DEPTH
- * levels further in.
+ * removed, compete as those of the root do.  What lies more than DEPTH levels further in
+ * counts in the group around it that is at DEPTH.
  *
  * Leaves to others: cpu.idle and cpu.max, which nobody respects yet.
  */
@@ -38,6 +38,7 @@
 /**
  * struct group - a cgroup other than the root
  * @parent: id of the group that it is in; 0: the root
+ * @as:     id of the one in which its tasks count, for it lies too deep; 0: in itself
  * @sum:    of the weights of its active members, tasks and groups
  * @active: their number
  * @given:  its weight as far as it is in the parent's sum; 0: it is not active there
@@ -47,6 +48,7 @@
  */
 struct group {
 	u64 parent;
+	u64 as;
 	s64 sum;
 	u32 active;
 	u32 given;
@@ -188,6 +190,10 @@ void BPF_PROG(mlsched_runnable, struct task_struct *p, u64 enq_flags)
 	leave_group(t);
 	t->group = group_of(p);
 	g = group_at(t->group);
+	if (g && g->as) {
+		t->group = g->as;
+		g = group_at(t->group);
+	}
 	if (!g)
 		return;
 	t->counted = p->scx.weight;
@@ -211,6 +217,13 @@ s32 BPF_PROG(mlsched_cgroup_init, struct cgroup *cgroup, struct scx_cgroup_init_
 	parent = cgroup->self.parent->cgroup;
 	if (parent->level)
 		g.parent = parent->kn->id;
+	if (cgroup->level > DEPTH) {
+		struct group *around = group_at(g.parent);
+
+		if (!around)
+			return 0;
+		g.as = around->as ? around->as : g.parent;
+	}
 	bpf_map_update_elem(&groups, &id, &g, BPF_ANY);
 	return 0;
 }

@@ -121,14 +121,22 @@ static __always_inline void count_trial(int trial, int reference)
 		COUNT(trial_same);
 }
 
+/* Of an answer and what becomes of it, in one word: record_decision() takes no more. */
+#define ANSWER_VERDICT   0x03u /* of the model, or SCHEDULER_NO_VERDICT */
+#define ANSWER_DECIDED   0x04u /* so it was decided, */
+#define ANSWER_OWN       0x08u /* and so it would have been without a coin */
+#define ANSWER_COIN      0x10u /* one was tossed */
+#define ANSWER_CANDIDATE 0x20u /* the network on trial was asked, too, and after the active one */
+#define ANSWER_SLOT      8 /* and above it the number of the network that gave the verdict; 0: none */
+
 /*
  * Asks the active model and, while one is on trial, that too.  Return: what the
- * active one says, 1 or 0, or -1 when there is none or the mode wants none.
+ * active one says, with ANSWER_CANDIDATE and ANSWER_SLOT.
  *
  * The exchanges are full barriers.  Either the loader, which switches first and
  * looks at @asking then, sees that we are here, or we see that it has switched.
  */
-static __always_inline int ask_models(struct task *t, u32 move, u32 how, int heuristic,
+static __always_inline u32 ask_models(struct task *t, u32 move, u32 how, int heuristic,
 				      bool in_timer)
 {
 	u32 *asking = &cpu_at(bpf_get_smp_processor_id())->asking;
@@ -149,7 +157,8 @@ static __always_inline int ask_models(struct task *t, u32 move, u32 how, int heu
 	if (how != MLS_POLICY_COLLECT)
 		count_model(number, model, heuristic);
 	count_trial(trial, model >= 0 ? model : heuristic);
-	return model;
+	return (model < 0 ? SCHEDULER_NO_VERDICT : (u32)model | number << ANSWER_SLOT) |
+	       (on_trial ? ANSWER_CANDIDATE : 0);
 }
 
 /* So many tasks are at the source that no model is asked. */
@@ -181,14 +190,6 @@ static __always_inline bool has_inputs(u32 number)
 	return slot && (slot->n_features == MLS_MIG15_INPUTS) == records_mig15;
 }
 
-/* The network that gave an answer, and one; 0: none did, or the daemon. */
-static __always_inline u32 record_number(u32 answer)
-{
-	if (engine != SCHEDULER_ASK_KERNEL || (answer & 3) == SCHEDULER_NO_VERDICT)
-		return 0;
-	return *(volatile u32 *)&active;
-}
-
 /*
  * Into the scratch; what a network was asked with lies there still, if there was one and no
  * candidate.  Not called by the next function: none lies under the other on the stack.
@@ -196,9 +197,9 @@ static __always_inline u32 record_number(u32 answer)
 static __noinline int record_inputs(struct task *t, u32 move, u32 answer, u32 in_timer)
 {
 	struct qnet_scratch *scratch = scratch_of(in_timer);
-	u32 number = record_number(answer);
+	u32 number = answer >> ANSWER_SLOT;
 
-	if (!scratch || (number && !*(volatile u32 *)&candidate && has_inputs(number)))
+	if (!scratch || (number && !(answer & ANSWER_CANDIDATE) && has_inputs(number)))
 		return 0;
 	if (records_mig15)
 		return fill_mig15(t, move, lengths_of(move), in_timer);
@@ -206,14 +207,10 @@ static __noinline int record_inputs(struct task *t, u32 move, u32 answer, u32 in
 	return 0;
 }
 
-/*
- * @answer: of the model, what was decided, what would have been without a coin, and whether
- * one was tossed.
- */
 static __noinline int record_decision(struct task *t, u32 move, u32 how, u32 answer, u32 in_timer)
 {
-	u32 model = answer & 3, verdict = answer >> 2 & 1, own = answer >> 3 & 1;
-	u32 number = record_number(answer);
+	u32 model = answer & ANSWER_VERDICT, number = answer >> ANSWER_SLOT;
+	bool verdict = answer & ANSWER_DECIDED, own = answer & ANSWER_OWN;
 	struct qnet_scratch *scratch = scratch_of(in_timer);
 	struct scheduler_record *r;
 	u64 id;
@@ -239,7 +236,7 @@ static __noinline int record_decision(struct task *t, u32 move, u32 how, u32 ans
 	}
 	if (explore) {
 		r->propensity = mls_coin_chance(explore, own, verdict);
-		if (answer >> 4 & 1)
+		if (answer & ANSWER_COIN)
 			r->decider = SCHEDULER_DECIDED_COIN;
 	}
 	r->accepted = (u8)verdict;
@@ -254,8 +251,8 @@ static __noinline int record_decision(struct task *t, u32 move, u32 how, u32 ans
 __noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 {
 	u32 how = *(volatile u32 *)&mode;
+	u32 explored = 0, answer = SCHEDULER_NO_VERDICT;
 	int heuristic, model = -1, verdict, own;
-	u32 explored = 0;
 
 	if (!t || kind >= MLS_POLICY_KINDS)
 		return 0;
@@ -264,10 +261,14 @@ __noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 		COUNT(mechanisms[MLS_POLICY_LEVEL_LARGE]);
 		how = MLS_POLICY_COLLECT;
 	} else if (engine == SCHEDULER_ASK_KERNEL) {
-		model = ask_models(t, mls_verdict_move(kind, src, dst), how, heuristic, in_timer);
+		answer = ask_models(t, mls_verdict_move(kind, src, dst), how, heuristic, in_timer);
+		if ((answer & ANSWER_VERDICT) != SCHEDULER_NO_VERDICT)
+			model = (int)(answer & ANSWER_VERDICT);
 	} else if (how != MLS_POLICY_COLLECT) {
 		model = ask_daemon(t, kind, src, dst, in_timer);
 		count_model(0, model, heuristic);
+		if (model >= 0)
+			answer = (u32)model;
 	}
 	verdict = own = mls_policy_verdict(how, model >= 0, model, heuristic);
 	if (explore)
@@ -284,9 +285,8 @@ __noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 			ask_again(dst);
 	}
 	if (record_size) {
-		u32 answer = (model < 0 ? SCHEDULER_NO_VERDICT : (u32)model) | (u32)verdict << 2 |
-			     (u32)own << 3 | explored << 4;
-
+		answer |= (verdict ? ANSWER_DECIDED : 0) | (own ? ANSWER_OWN : 0) |
+			  (explored ? ANSWER_COIN : 0);
 		record_inputs(t, mls_verdict_move(kind, src, dst), answer, in_timer);
 		record_decision(t, mls_verdict_move(kind, src, dst), how, answer, in_timer);
 	}
@@ -300,8 +300,8 @@ static __always_inline void count_failure(u32 cause, u32 failure)
 }
 
 /*
- * An idle CPU was refused a task.  While something waits the timer offers it
- * again each turn: a longer pause means that nothing did.
+ * An idle CPU was refused a task.  While something waits it asks again whenever a turn
+ * ends in such a queue (after_enqueue()): a longer pause means that nothing did.
  */
 static __always_inline void keep_from_work(u32 cpu, u64 now)
 {

@@ -106,20 +106,21 @@ __noinline s32 find(u32 set, u64 rows_and_skip, u32 from, u64 may, u64 mask)
 		return bits ? (s32)mls_policy_from(bits, from) : -1;
 	}
 	first = from / 64;
-	bpf_for(k, 0, n_words) {
+	bpf_for(k, 0, n_words + 1) {
 		u32 i = first + k;
 
 		if (i >= n_words)
 			i -= n_words;
 		i &= SCHEDULER_WORDS - 1;
 		bits = wanted->word[i] & row->word[i] & ~skip->word[i];
+		bits = mls_policy_part(bits, k, n_words, from);
 		may = ~0ull;
 		if (bits && mask) {
 			bpf_probe_read_kernel(&may, sizeof(may), (void *)(mask + 8 * i));
 			bits &= may;
 		}
 		if (bits)
-			return (s32)(i * 64 + mls_policy_from(bits, from));
+			return (s32)(i * 64 + mls_policy_first(bits));
 	}
 	return -1;
 }

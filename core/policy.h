@@ -635,6 +635,23 @@ static inline u32 mls_policy_from(u64 word, u32 start)
 }
 
 /**
+ * mls_policy_part() - where a cyclic search over the bits of several words is to look in one
+ * @step:  of the search, 0 to @n_words: at last it comes to the word where it began once more
+ * @from:  the bit, of all words, where it began: of its word what is behind comes first, what
+ *         is before it last
+ *
+ * Return: those bits of @word.
+ */
+static inline u64 mls_policy_part(u64 word, u32 step, u32 n_words, u32 from)
+{
+	u64 behind = ~0ull << (from & 63);
+
+	if (!step)
+		return word & behind;
+	return step == n_words ? word & ~behind : word;
+}
+
+/**
  * mls_policy_is_around() - a search that began at @begin has come to its beginning again
  * @from:  where it went on, cyclically: behind the last one found
  * @found: where that has led it

@@ -35,7 +35,7 @@ static u32 find(const struct sim *s, const u64 *set, u32 cpu, u32 level, u32 fro
 {
 	const struct sim_machine *m = s->machine;
 	struct range row = range_of(m, cpu, level), skip = { 0, 0 }, may = { 0, m->n_cpus };
-	u32 first, last, word;
+	u32 first, n_words;
 
 	if (level && level < EVERYWHERE)
 		skip = range_of(m, cpu, level - 1);
@@ -45,16 +45,17 @@ static u32 find(const struct sim *s, const u64 *set, u32 cpu, u32 level, u32 fro
 		from %= m->n_cpus;
 	/* Only the words of the row: from that of @from on, if it is one of them. */
 	first = row.from / 64;
-	last = (row.to - 1) / 64;
-	word = from / 64 >= first && from / 64 <= last ? from / 64 : first;
-	for (u32 k = first; k <= last; k++) {
-		u64 bits = set[word];
+	n_words = (row.to - 1) / 64 - first + 1;
+	if (from / 64 < first || from / 64 >= first + n_words)
+		from = first * 64;
+	for (u32 k = 0; k <= n_words; k++) {
+		u32 word = first + (from / 64 - first + k) % n_words;
+		u64 bits = mls_policy_part(set[word], k, n_words, from);
 
 		if (bits)
 			bits &= part_of(word, row) & ~part_of(word, skip) & part_of(word, may);
 		if (bits)
-			return word * 64 + mls_policy_from(bits, from);
-		word = word < last ? word + 1 : first;
+			return word * 64 + mls_policy_first(bits);
 	}
 	return SIM_NONE;
 }

@@ -709,6 +709,43 @@ static void bits_are_counted_and_found(void **state)
 	assert_int_equal(mls_policy_first(1ull << 63), 63);
 }
 
+/* From any bit of several words each that is set is found, in its order, and no other. */
+static void a_search_goes_through_all_words(void **state)
+{
+	enum { WORDS = 3, BITS = WORDS * 64 };
+	struct mls_random random;
+
+	(void)state;
+	mls_random_seed(&random, new_seed(), 0);
+	for (int i = 0; i < TRIALS; i++) {
+		u64 words[WORDS], left[WORDS];
+		u32 from = (u32)(mls_random_next(&random) % BITS), n_words = 1 + i % WORDS;
+
+		from %= n_words * 64;
+		for (u32 w = 0; w < n_words; w++)
+			words[w] = left[w] = mls_random_next(&random) & mls_random_next(&random) &
+					     mls_random_next(&random);
+		for (u32 k = 0, place = from; k <= n_words; k++) {
+			u32 w = (from / 64 + k) % n_words;
+			u64 part = mls_policy_part(words[w], k, n_words, from);
+
+			while (part) {
+				u32 found = w * 64 + mls_policy_first(part);
+
+				while (!(words[place / 64] >> place % 64 & 1) || place != found) {
+					assert_false(words[place / 64] >> place % 64 & 1);
+					place = (place + 1) % (n_words * 64);
+				}
+				place = (place + 1) % (n_words * 64);
+				part &= part - 1;
+				left[w] &= ~(1ull << found % 64);
+			}
+		}
+		for (u32 w = 0; w < n_words; w++)
+			assert_int_equal(left[w], 0);
+	}
+}
+
 /* A search over a set that changes, from anywhere: each number once, then it is around. */
 static void a_search_goes_around_once(void **state)
 {
@@ -765,6 +802,7 @@ int main(void)
 		cmocka_unit_test(equal_tasks_take_turns),
 		cmocka_unit_test(turns_make_nothing_more_uneven),
 		cmocka_unit_test(unfairness_is_to_last),
+		cmocka_unit_test(a_search_goes_through_all_words),
 		cmocka_unit_test(a_search_goes_around_once),
 		cmocka_unit_test(hard_rules_stand_above_safety_and_safety_above_verdicts),
 		cmocka_unit_test(only_an_active_model_decides),

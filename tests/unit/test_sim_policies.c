@@ -316,6 +316,41 @@ static void far_queues_are_levelled_when_it_lasts(void **state)
 	sim_free(s);
 }
 
+static int no(void *context, struct sim *s, const struct sim_decision *decision)
+{
+	(void)context;
+	(void)s;
+	(void)decision;
+	return 0;
+}
+
+/*
+ * A model that refuses everything, and tasks that begin on one CPU and wait there for less than
+ * the limit: the idle ones have one each by the safety rule, whatever their number.
+ */
+static void who_is_kept_from_work_has_some_in_the_end(void **state)
+{
+	static const char *const machines[] = { "6c1l", "8c1l", "12c1l", "8c2l", "16c2l2n" };
+	const struct sim_options refuse = { .limit = 100 * SIM_S, .decide = no };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++) {
+		struct sim *s;
+
+		world_machine(machines[i]);
+		world_program(0, 100, 100 * SIM_S, 0, 1);
+		world_tasks(0, 6, 0);
+		s = sim_new(&world.machine, &world.workload, &sim_policy_mlsched, &refuse, 1, NULL);
+		assert_non_null(s);
+		assert_int_equal(sim_run(s, 2 * SIM_S), 0);
+		for (u32 cpu = 0; cpu < world.machine.n_cpus; cpu++)
+			if (s->cpus[cpu].queue.n)
+				fail_msg("%s: %u tasks wait on CPU %u", machines[i],
+					 s->cpus[cpu].queue.n, cpu);
+		sim_free(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +366,7 @@ int main(void)
 		cmocka_unit_test(a_move_costs_what_the_caches_say),
 		cmocka_unit_test(tasks_take_turns_where_queues_cannot_be_level),
 		cmocka_unit_test(far_queues_are_levelled_when_it_lasts),
+		cmocka_unit_test(who_is_kept_from_work_has_some_in_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

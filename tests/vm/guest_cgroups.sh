@@ -58,6 +58,21 @@ cases() {
 	measure alone "$c" "$q"
 	end_case p/c p/d p q
 
+	# Further in than we follow: the outermost group has its weight all the same.
+	begin_case
+	group f 100
+	inner=h outwards=h
+	group h 300
+	while [ ${#inner} -lt 39 ]; do
+		inner=$inner/i
+		outwards="$inner $outwards"
+		group "$inner" 100
+	done
+	tied 1 f; f=$all
+	tied 1 "$inner"
+	measure deep "$f" "$last"
+	end_case f $outwards
+
 	# Beside a task of the root, and with different weights of tasks in a group.
 	begin_case
 	group e 100

@@ -55,6 +55,7 @@ for kernel in "${kernels[@]}"; do
 	check "$kernel: groups in a group share what is its" is nested 2
 	check "$kernel: and beside it it is one group" is outer 1
 	check "$kernel: a group whose neighbour is idle has all that is around them" is alone 1
+	check "$kernel: a group has its weight, however deep its tasks are in it" is deep 3
 	check "$kernel: a task of the root competes with a group" is root 1
 	check "$kernel: a third task in a group takes nothing from others" is inside 1
 	check "$kernel: the counts are right after many have come, moved and gone" is churned 3
