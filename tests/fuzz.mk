@@ -73,6 +73,13 @@ fuzz: fuzz-build ## a parser under libFuzzer (FUZZ=savedmodel or another of test
 		-timeout=$(or $(FUZZ_TIMEOUT_$(FUZZ)),$(FUZZ_TIMEOUT)) -rss_limit_mb=2048 -max_len=$(FUZZ_LENGTH) -print_final_stats=1 \
 		-artifact_prefix=$(FUZZ_O)/$(FUZZ)- $(FUZZ_ARGS) $(FUZZ_NEW) $(FUZZ_CORPUS) $(FUZZ_SEEDS)
 
+# Of fuzz-campaign: of a CPU, for each target.
+FUZZ_MINUTES ?= 30
+
+.PHONY: fuzz-campaign
+fuzz-campaign: ## fuzz every target in turn for FUZZ_MINUTES=30 of a CPU, and note it in tests/fuzz/campaign.tsv (FUZZ_TARGETS="csv onnx")
+	@O="$(O)" tests/fuzz/campaign.sh $(FUZZ_MINUTES) $(FUZZ_TARGETS)
+
 .PHONY: fuzz-keep
 fuzz-keep: ## put what the fuzzer found into tests/fuzz/corpus, as few files as cover the same
 	$(Q)rm -rf $(FUZZ_O)/kept && mkdir -p $(FUZZ_O)/kept
