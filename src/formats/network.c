@@ -293,9 +293,13 @@ static bool fits(const struct mls_network *network, const struct mlsched_meta *m
 
 	for (uint32_t i = 0; i < network->desc.n_layers; i++) {
 		size_t in = network->layers[i].n_in, out = network->layers[i].n_out;
+		size_t units = (out + 15) / 16 * 16;
 
-		/* As they are, and once more in blocks of 16 units. */
-		size += sizeof(float) * (in * out + out + (in + 1) * ((out + 15) / 16 * 16));
+		/*
+		 * As they are, and in blocks of 16 units for one row and for several, by pairs
+		 * of inputs.  Not each processor has both: that must not decide what is taken.
+		 */
+		size += sizeof(float) * (in * out + out + (in + 1) * units + (in + 3) * units);
 	}
 	return arena->used <= arena->limit && size <= arena->limit - arena->used;
 }

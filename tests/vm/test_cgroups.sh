@@ -18,16 +18,15 @@ shares() {
 		guest_cgroups.sh 1 >"$tap_tmp/shares"
 }
 
-# is CASE RATIO [N]: the second's time over the first's, within 10 %, under both schedulers or
-# so many.  Ours was at most 4 % away in two seeds, the kernel's own, which is there to show what
-# is right, 5 %: it may be 15 %.
+# is CASE RATIO [N]: the second's time over the first's, within 10 % under ours, which was at most
+# 4 % away in two seeds.  The kernel's own (N is 1: it has no such case) is shown beside it: that of
+# 6.18 was 5 % away, that of 6.16 up to 71 %.
 is() {
 	awk -v name="$1" -v wanted="$2" -v schedulers="${3:-2}" '$2 == name {
 		ratio = $4 / $3
-		least = $1 == "ours" ? 0.9 : 0.85
 		printf "%s %s: %.0f ms and %.0f ms, 1 to %.2f, by weight 1 to %.2f\n", $1, name, $3 / 1e6, $4 / 1e6, ratio, wanted
 		n++
-		if (ratio < wanted * least || ratio > wanted / least)
+		if ($1 == "ours" && (ratio < wanted * 0.9 || ratio > wanted / 0.9))
 			bad = 1
 	}
 	END { exit n != schedulers || bad }' "$tap_tmp/shares"
