@@ -67,11 +67,16 @@ fuzz-build:
 	$(Q)mkdir -p $(FUZZ_NEW) $(FUZZ_SEEDS) $(FUZZ_CORPUS)
 	$(Q)$(FUZZ_SEED)
 
-.PHONY: fuzz
-fuzz: fuzz-build ## a parser under libFuzzer (FUZZ=savedmodel or another of tests/fuzz/README.md, FUZZ_SECONDS=600)
-	$(FUZZ_TARGET) -max_total_time=$(FUZZ_SECONDS) $(addprefix -dict=,$(FUZZ_DICT)) \
+FUZZ_RUN      = $(FUZZ_TARGET) -max_total_time=$(FUZZ_SECONDS) $(addprefix -dict=,$(FUZZ_DICT)) \
 		-timeout=$(or $(FUZZ_TIMEOUT_$(FUZZ)),$(FUZZ_TIMEOUT)) -rss_limit_mb=2048 -max_len=$(FUZZ_LENGTH) -print_final_stats=1 \
 		-artifact_prefix=$(FUZZ_O)/$(FUZZ)- $(FUZZ_ARGS) $(FUZZ_NEW) $(FUZZ_CORPUS) $(FUZZ_SEEDS)
+
+.PHONY: fuzz fuzz-run
+# What is built already, as fuzz-campaign wants it.
+fuzz-run:
+	$(FUZZ_RUN)
+fuzz: fuzz-build ## a parser under libFuzzer (FUZZ=savedmodel or another of tests/fuzz/README.md, FUZZ_SECONDS=600)
+	$(FUZZ_RUN)
 
 # Of fuzz-campaign: of a CPU, for each target.
 FUZZ_MINUTES ?= 30

@@ -107,7 +107,10 @@ TEST_LDFLAGS_test_quantize_alloc := $(addprefix -Wl$(comma)--wrap=,malloc calloc
 tests-build: build $(TEST_BIN) $(FAKE_SCX) $(FAKE_H5) $(FAKE_TF) $(FAKE_ORT) $(ARM64_CHECK)
 
 # What `make test` runs, in this order.  TESTS="tests/cli/test_predict.sh" runs one.
-TESTS ?= unit property golden fuzz cli interop live
+TESTS_TOGETHER := unit property golden fuzz cli interop
+# They look at the whole machine, which the others keep busy.
+TESTS_ALONE    := live
+TESTS ?= $(TESTS_TOGETHER) $(TESTS_ALONE)
 # So many files at a time: as many as there are CPUs, four at most, for some take gigabytes.
 TESTS_AT_A_TIME ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 

@@ -732,10 +732,9 @@ static void a_search_goes_through_all_words(void **state)
 			while (part) {
 				u32 found = w * 64 + mls_policy_first(part);
 
-				while (!(words[place / 64] >> place % 64 & 1) || place != found) {
+				for (; place != found; place = (place + 1) % (n_words * 64))
 					assert_false(words[place / 64] >> place % 64 & 1);
-					place = (place + 1) % (n_words * 64);
-				}
+				assert_true(words[place / 64] >> place % 64 & 1);
 				place = (place + 1) % (n_words * 64);
 				part &= part - 1;
 				left[w] &= ~(1ull << found % 64);

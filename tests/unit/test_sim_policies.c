@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "src/sim/contenders.h"
+#include "src/util/array.h"
 #include "tests/lib/sim_world.h"
 
 static const struct sim_options plain = { .limit = 100 * SIM_S };
@@ -316,14 +318,6 @@ static void far_queues_are_levelled_when_it_lasts(void **state)
 	sim_free(s);
 }
 
-static int no(void *context, struct sim *s, const struct sim_decision *decision)
-{
-	(void)context;
-	(void)s;
-	(void)decision;
-	return 0;
-}
-
 /*
  * A model that refuses everything, and tasks that begin on one CPU and wait there for less than
  * the limit: the idle ones have one each by the safety rule, whatever their number.
@@ -331,16 +325,20 @@ static int no(void *context, struct sim *s, const struct sim_decision *decision)
 static void who_is_kept_from_work_has_some_in_the_end(void **state)
 {
 	static const char *const machines[] = { "6c1l", "8c1l", "12c1l", "8c2l", "16c2l2n" };
-	const struct sim_options refuse = { .limit = 100 * SIM_S, .decide = no };
+	struct sim_contender refuse;
+	struct sim_options options;
+	struct mlsched_error err;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++) {
+	assert_int_equal(sim_contender_find(&refuse, "refuse", &err), 0);
+	options = sim_contender_options(&refuse, plain.limit);
+	for (size_t i = 0; i < ARRAY_SIZE(machines); i++) {
 		struct sim *s;
 
 		world_machine(machines[i]);
 		world_program(0, 100, 100 * SIM_S, 0, 1);
 		world_tasks(0, 6, 0);
-		s = sim_new(&world.machine, &world.workload, &sim_policy_mlsched, &refuse, 1, NULL);
+		s = sim_new(&world.machine, &world.workload, refuse.policy, &options, 1, NULL);
 		assert_non_null(s);
 		assert_int_equal(sim_run(s, 2 * SIM_S), 0);
 		for (u32 cpu = 0; cpu < world.machine.n_cpus; cpu++)
