@@ -82,6 +82,25 @@ struct task_struct___cpu {
 	unsigned int cpu;
 } CO_RE;
 
+struct bpf_mem_alloc {
+	void *cache;
+} CO_RE;
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+/* Where storage of tasks comes from: the first from 6.4 to 6.18, the second in 6.19 and 7.0, */
+struct bpf_local_storage_map {
+	struct bpf_mem_alloc selem_ma;
+	bool use_kmalloc_nolock;
+} CO_RE;
+
+/* and this since 7.0. */
+struct bpf_local_storage_elem {
+	atomic_t state;
+} CO_RE;
+
 struct bpf_iter_meta;
 
 struct bpf_iter__task {

@@ -51,8 +51,6 @@ const volatile u32 ring_size = 16384; /* a power of two */
 const volatile u32 n_domains = 1;
 const volatile u32 largest_domain = 1; /* CPUs */
 const volatile struct mls_load_decay decay;
-/* BPF_LOCAL_STORAGE_GET_F_CREATE where memory may be had while a run queue is locked. */
-const volatile u64 storage_flags;
 const volatile bool has_network;
 
 /* Written by the loader. */
@@ -197,6 +195,19 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		task_stops(prev, now);
 	if (busy)
 		task_starts(next, now);
+	return 0;
+}
+
+/*
+ * May a task get its storage while a run queue is locked?  Where it comes from an allocator that
+ * works under any lock, BPF's own or, later, the kernel's.
+ */
+static __always_inline u64 storage_flags(void)
+{
+	if (bpf_core_field_exists(struct bpf_local_storage_map, selem_ma) ||
+	    bpf_core_field_exists(struct bpf_local_storage_map, use_kmalloc_nolock) ||
+	    bpf_core_field_exists(struct bpf_local_storage_elem, state))
+		return BPF_LOCAL_STORAGE_GET_F_CREATE;
 	return 0;
 }
 
@@ -360,7 +371,7 @@ int BPF_PROG(on_migrate, struct task_struct *p, int dst)
 		c->same_cpu++;
 		return 0;
 	}
-	t = bpf_task_storage_get(&tasks, p, NULL, storage_flags);
+	t = bpf_task_storage_get(&tasks, p, NULL, storage_flags());
 	if (t)
 		older = mark_moved(t, now, dst);
 	if (closing) {

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -108,17 +107,6 @@ static uint32_t set_domains(struct mls_recorder *r)
 	return largest;
 }
 
-/* Since 6.4 task storage comes from an allocator that works under any lock. */
-static bool storage_under_locks(void)
-{
-	unsigned int major = 0, minor = 0;
-	struct utsname uts;
-
-	if (uname(&uts) != 0 || sscanf(uts.release, "%u.%u", &major, &minor) != 2)
-		return false;
-	return major > 6 || (major == 6 && minor >= 4);
-}
-
 static void configure(struct mls_recorder *r)
 {
 	struct recorder_bpf__rodata *rodata = r->skel->rodata;
@@ -133,7 +121,6 @@ static void configure(struct mls_recorder *r)
 	rodata->n_domains = r->topology.n_domains;
 	rodata->largest_domain = set_domains(r);
 	rodata->has_network = r->options.slot != NULL;
-	rodata->storage_flags = storage_under_locks() ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0;
 	rodata->refresh_ns = mls_loader_refresh(rodata->largest_domain, r->options.half_life);
 	bpf_map__set_max_entries(r->skel->maps.ring, r->ring_size);
 }
