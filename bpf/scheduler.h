@@ -202,6 +202,8 @@ struct scheduler_row {
  * @trial_same: of these, those where it said what the active model says, or
  *              where there is none what the heuristic says
  * @safety:     moves that a safety rule allowed, by kind
+ * @safety_waited: of these, those of a task that had waited too long,
+ * @safety_kept:   and those to a CPU that had been kept from work for too long
  * @overdue:    tasks served before their turn, because they had waited too long
  * @explored:   decisions that a coin took
  * @recorded:   decisions that were written down: with @unrecorded, which found no room,
@@ -222,6 +224,8 @@ struct scheduler_counts {
 	u64 moved[SCHEDULER_CAUSES][SCHEDULER_DISTANCES];
 	u64 failed[MLS_POLICY_KINDS][SCHEDULER_FAILURES];
 	u64 safety[MLS_POLICY_KINDS];
+	u64 safety_waited;
+	u64 safety_kept;
 	u64 overdue;
 	u64 forbidden;
 	u64 model;
@@ -271,6 +275,7 @@ struct scheduler_counts {
  * @turns:      of the timer for which its queue has been unlike others
  * @ours:       such a task runs, and not one of another class
  * @asking:     it is reading a slot: nobody may write to one that it may have found
+ * @counted:    its load in the sum of its domain
  * @reported:   length of its queue, when mlsched_report() last looked
  * @domain:     set by the loader, like @node
  */
@@ -296,6 +301,7 @@ struct scheduler_cpu {
 	struct mls_policy_turns turns;
 	u32 ours;
 	u32 asking;
+	u32 counted;
 	s32 reported;
 	u16 domain;
 	u16 node;
@@ -308,15 +314,18 @@ struct scheduler_cpu {
  * @n_cpus: length there
  * @share:  2^28 / online CPUs of the domain, rounded
  * @stamp:  when @load was computed
+ * @sum:    of the loads of its CPUs, as each was counted last; of large domains only
  * @load:   mean of its CPUs, Q16.16
+ * @next:   whose load is computed next, where not all are at once
  */
 struct scheduler_domain {
 	u32 first;
 	u32 n_cpus;
 	u64 share;
 	u64 stamp;
+	u64 sum;
 	u32 load;
-	u32 pad;
+	u32 next;
 } __attribute__((aligned(64)));
 
 /**

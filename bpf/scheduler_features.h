@@ -22,22 +22,52 @@ static __always_inline struct qnet_scratch *scratch_of(bool in_timer)
 	return qnet_scratch();
 }
 
+#define DOMAIN_AT_ONCE 64 /* CPUs whose loads are computed at a time */
+
+static __always_inline struct scheduler_cpu *member(struct scheduler_domain *domain, u32 i)
+{
+	return cpu_at(members[(domain->first + i) & (SCHEDULER_MAX_CPUS - 1)]);
+}
+
+/* The sum of the loads of a domain's CPUs. */
+static __always_inline u64 sum_loads(struct scheduler_domain *domain, u64 now)
+{
+	struct mls_load_decay d = { decay.per_unit, decay.longest };
+	u32 n = domain->n_cpus, from, i;
+	u64 sum = 0;
+
+	if (n <= DOMAIN_AT_ONCE) {
+		bpf_for(i, 0, n) {
+			sum += mls_load_at(member(domain, i)->load, now, &d);
+		}
+		return sum;
+	}
+	/*
+	 * Some of them in turn: what a CPU counts for is exchanged, and the sum changed by the
+	 * difference, so that it is right whoever else does so at the same time.
+	 */
+	from = __sync_fetch_and_add(&domain->next, DOMAIN_AT_ONCE);
+	bpf_for(i, 0, DOMAIN_AT_ONCE) {
+		struct scheduler_cpu *c = member(domain, (from + i) % n);
+		u32 load = mls_load_at(c->load, now, &d);
+		u32 counted = __sync_lock_test_and_set(&c->counted, load);
+
+		__sync_fetch_and_add(&domain->sum, (u64)load - counted);
+	}
+	return domain->sum;
+}
+
 /* Mean load of a domain's CPUs, Q16.16; a function of its own for the verifier. */
 __noinline u32 domain_load(u32 index, u64 now)
 {
 	struct scheduler_domain *domain = &domains[index & (SCHEDULER_MAX_DOMAINS - 1)];
-	struct mls_load_decay d = { decay.per_unit, decay.longest };
-	u64 sum = 0;
-	u32 load, i;
+	u64 sum;
+	u32 load;
 
 	/* Two CPUs may both find it old, and both are right: the race only costs time. */
 	if (refresh_ns && now - domain->stamp < refresh_ns)
 		return domain->load;
-	bpf_for(i, 0, domain->n_cpus) {
-		u32 cpu = members[(domain->first + i) & (SCHEDULER_MAX_CPUS - 1)];
-		sum += mls_load_at(cpu_at(cpu)->load, now, &d);
-	}
-	sum = sum * domain->share >> 28;
+	sum = sum_loads(domain, now) * domain->share >> 28;
 	load = mls_load_q16(sum < MLS_LOAD_ONE ? sum : MLS_LOAD_ONE);
 	domain->load = load;
 	domain->stamp = now;

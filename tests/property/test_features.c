@@ -29,6 +29,7 @@
 #include "src/nn/qnet.h"
 #include "src/util/array.h"
 #include "src/util/random.h"
+#include "tests/lib/bpf.h"
 #include "tests/lib/networks.h"
 
 #define TRIALS 300000
@@ -418,23 +419,12 @@ static void integers_of_a_model_decide_as_its_floats_do(void **state)
 
 /* ---- in the running kernel ----------------------------------------------------------- */
 
-static const char *why_not(void)
-{
-	if (geteuid() != 0)
-		return "needs root to load BPF programs";
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return "the kernel has no BTF";
-	if (bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, 4, 4, 1, NULL) < 0)
-		return "bpf() is refused";
-	return NULL;
-}
-
 static void the_kernel_computes_the_same_bits(void **state)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	struct features_test_bpf *skel;
 	struct features_test_rows *rows;
-	const char *reason = why_not();
+	const char *reason = test_no_bpf();
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), size;
 
 	(void)state;

@@ -37,6 +37,7 @@
 #include "src/nn/qnet_pack.h"
 #include "src/nn/qnet.h"
 #include "src/util/array.h"
+#include "tests/lib/bpf.h"
 #include "tests/lib/networks.h"
 #include "tests/lib/qnet_make.h"
 
@@ -74,23 +75,10 @@ struct trial {
 
 static const char *why_not(void)
 {
-	static char reason[128];
-	struct qnet_test_bpf *skel;
+	const char *reason = test_no_bpf();
 
-	if (geteuid() != 0)
-		return "needs root to load BPF programs";
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return "the kernel has no BTF";
-	libbpf_set_print(NULL);
-	skel = qnet_test_bpf__open();
-	if (!skel)
-		return NULL; /* our own fault: the test says so */
-	if (bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, 4, 4, 1, NULL) < 0) {
-		snprintf(reason, sizeof(reason), "bpf() is refused: %s", strerror(errno));
-		qnet_test_bpf__destroy(skel);
+	if (reason)
 		return reason;
-	}
-	qnet_test_bpf__destroy(skel);
 #ifdef QNET_MAY_GOTO
 	if (!mls_loader_has_may_goto())
 		return "the kernel has no may_goto: it is older than 6.9";

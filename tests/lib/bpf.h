@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* BPF programs of tests, run in the kernel of this machine. */
+#ifndef MLS_TESTS_LIB_BPF_H
+#define MLS_TESTS_LIB_BPF_H
+
+/** test_no_bpf() - why none can be loaded; NULL: they can */
+const char *test_no_bpf(void);
+
+#endif /* MLS_TESTS_LIB_BPF_H */
