@@ -170,13 +170,16 @@ else
 	@echo "installed  $(MODEL)"
 endif
 
+# Of five seeds the one of which most holds: docs/simulator.md, "Chance of training".
+TRAIN_DEFAULT := $(PROGRAM) train --from sim --seed 2
+
 .PHONY: trained-model
 trained-model: build ## train models/default anew, a minute on two cores
-	$(PROGRAM) train --from sim --output $(TRAINED) $(ARGS)
+	$(TRAIN_DEFAULT) --output $(TRAINED) $(ARGS)
 
 .PHONY: trained-model-check
 trained-model-check: build ## train it into $(O)/trained, and compare byte for byte
-	$(PROGRAM) train --from sim --output $(O)/trained
+	$(TRAIN_DEFAULT) --output $(O)/trained
 	diff -r $(TRAINED) $(O)/trained
 	@echo "$(TRAINED): the same"
 

@@ -39,7 +39,8 @@
  * cgroups only the weights count, not cpu.idle and cpu.max.
  *
  * No loop is over all CPUs or all tasks: sets of CPUs are words of 64, sixteen
- * at most, and everything else has a small constant bound.
+ * at most, the loads of 64 CPUs of a domain are computed at a time, and everything
+ * else has a small constant bound.
  */
 #include "bpf/scx_types.h"
 
@@ -50,14 +51,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define LEVELS        MLS_POLICY_LEVELS
-#define STEAL_SOURCES 4 /* queues looked at on each level; halved beyond the domain */
-#define STEAL_TASKS   4 /* of each queue */
-#define TIMER_SOURCES 16 /* queues looked at in a turn */
-#define TIMER_TASKS   4
-#define TIMER_WEIGHED 32 /* tasks of each, by which it is weighed */
-#define OVERDUE_TASKS 32 /* from the end of a queue: who waits for long has been put there */
-#define SAMPLES       4 /* near and far CPUs whose queues are compared */
+#define LEVELS MLS_POLICY_LEVELS
 
 /* ---- waking up ------------------------------------------------------------------ */
 
@@ -169,15 +163,15 @@ __noinline u64 find_shorter(u64 first_word, u64 mask, u32 src, u32 from, u32 by_
 		if (cpu >= 0)
 			return (u64)(cpu + 1) << 32;
 	}
-	bpf_for(k, 0, 2 * SAMPLES) {
-		u32 n = k < SAMPLES ? domain->n_cpus : n_cpus, cpu;
+	bpf_for(k, 0, 2 * MLS_POLICY_SAMPLES) {
+		u32 n = k < MLS_POLICY_SAMPLES ? domain->n_cpus : n_cpus, cpu;
 		u64 may = first_word, load;
 		s32 others;
 
 		if (!n)
 			continue;
 		cpu = (from + k) % n;
-		if (k < SAMPLES)
+		if (k < MLS_POLICY_SAMPLES)
 			cpu = members[(domain->first + cpu) & (SCHEDULER_MAX_CPUS - 1)];
 		if (cpu == src || cpu >= n_cpus || !is_in(&rows[SCHEDULER_ROW_ALL], cpu))
 			continue;
@@ -404,10 +398,9 @@ static __always_inline void enqueue_unknown(struct task_struct *p, u32 cpu, u64 
 		mls_policy_deadline(&policy, cpu_at(cpu)->clock, policy.slice, MLS_POLICY_WEIGHT);
 
 	scx_bpf_dsq_insert_vtime(p, cpu, policy.slice, deadline, enq_flags);
-	/* Before we look whether it is idle: see the end of mlsched_dispatch(). */
+	/* Before it is called if it is idle: see the end of mlsched_dispatch(). */
 	show_in(&queued, cpu);
-	if (is_in(&idle, cpu))
-		call_idle(cpu);
+	call_idle(cpu);
 }
 
 SEC("struct_ops/mlsched_enqueue")
@@ -474,8 +467,8 @@ __noinline int steal_from(u32 src, u32 dst, u64 now)
 {
 	s32 length = scx_bpf_dsq_nr_queued(src);
 	struct task_struct *p;
-	u32 seen = 0, cause;
-	bool refused = false, moved = false;
+	u32 seen = 0, refused = 0, cause;
+	bool moved = false;
 
 	if (length <= 0 ||
 	    !mls_policy_offers_steal(&policy, distance(src, dst), (u32)length, !is_in(&idle, src),
@@ -486,7 +479,7 @@ __noinline int steal_from(u32 src, u32 dst, u64 now)
 		struct task *t;
 		u64 move;
 
-		if (++seen > STEAL_TASKS)
+		if (++seen > MLS_POLICY_STEAL_TASKS)
 			break;
 		t = task_of(p);
 		if (!t)
@@ -499,17 +492,20 @@ __noinline int steal_from(u32 src, u32 dst, u64 now)
 		case MLS_POLICY_FORCED:
 			cause = SCHEDULER_BY_FORCE;
 			break;
-		case MLS_POLICY_SAFETY:
+		case MLS_POLICY_WAITED:
 			cause = SCHEDULER_BY_SAFETY;
-			COUNT(safety[MLS_POLICY_STEAL]);
+			count_safety(MLS_POLICY_STEAL, true);
+			break;
+		case MLS_POLICY_KEPT:
+			cause = SCHEDULER_BY_SAFETY;
+			count_safety(MLS_POLICY_STEAL, false);
 			break;
 		default:
-			/* The features are the same for each task of a queue. */
-			if (refused)
+			if (refused >= MLS_POLICY_CANDIDATES)
 				continue;
 			if (!decide(t, MLS_POLICY_STEAL, src, dst, false)) {
 				keep_from_work(dst, now);
-				refused = true;
+				refused++;
 				continue;
 			}
 			cause = MLS_POLICY_STEAL;
@@ -534,7 +530,7 @@ __noinline int steal_near(u32 cpu, u32 level, u64 now)
 
 	if (!is_worth(cpu, level, now))
 		return 0;
-	bpf_for(k, 0, level ? STEAL_SOURCES / 2 : STEAL_SOURCES) {
+	bpf_for(k, 0, level ? MLS_POLICY_STEAL_SOURCES / 2 : MLS_POLICY_STEAL_SOURCES) {
 		s32 src = find(QUEUED, rows_of(cpu, level), from, ~0ull, 0);
 
 		if (src < 0 || src == first)
@@ -583,7 +579,7 @@ __noinline int serve_overdue(u32 cpu, u32 length, u64 now)
 	{
 		struct task *t;
 
-		if (++seen > OVERDUE_TASKS)
+		if (++seen > MLS_POLICY_OVERDUE_TASKS)
 			break;
 		t = task_of(p);
 		if (!t || waited(t, now) <= limit)
@@ -604,11 +600,17 @@ __noinline int serve_overdue(u32 cpu, u32 length, u64 now)
 /*
  * Of a CPU's own queue of @length; @runs: the task that ran is still there.  Who has waited
  * too long comes before one that may go on.  Return: somebody else will run.
+ *
+ * Where tasks of one core must trust each other (core scheduling) a CPU asks for its @sibling,
+ * too, and holds its lock: a single task that is moved would go to the CPU that asks, or wait
+ * for that lock for ever.  What is allowed is the head of the queue.
  */
-static __always_inline bool serve_own(u32 cpu, u32 length, bool runs, u64 now)
+static __always_inline bool serve_own(u32 cpu, u32 length, bool sibling, bool runs, u64 now)
 {
 	struct scheduler_cpu *c = cpu_at(cpu);
 
+	if (sibling)
+		return scx_bpf_dsq_move_to_local(cpu);
 	if (!c->checked)
 		c->checked = now - mls_policy_look(&policy);
 	else if (now - c->checked > mls_policy_look(&policy) && serve_overdue(cpu, length, now))
@@ -625,22 +627,6 @@ static __always_inline void note_empty(u32 cpu)
 		put_in(&queued, cpu);
 }
 
-/*
- * Where tasks of one core must trust each other (core scheduling) a CPU asks for its siblings,
- * too, and holds their lock: a single task that is moved would go to the CPU that asks, or wait
- * for that lock for ever.  What is allowed is the head of the sibling's own queue.
- */
-static __always_inline void serve_sibling(u32 cpu, u32 length, struct task_struct *prev, bool runs)
-{
-	if (length && scx_bpf_dsq_move_to_local(cpu)) {
-		cpu_at(cpu)->length = length - 1;
-		if (length == 1)
-			note_empty(cpu);
-	} else if (runs) {
-		prev->scx.slice = policy.slice;
-	}
-}
-
 SEC("struct_ops/mlsched_dispatch")
 void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 {
@@ -650,12 +636,9 @@ void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 	struct scheduler_cpu *c = cpu_at(cpu);
 	s32 queue = scx_bpf_dsq_nr_queued(cpu);
 	u32 length = queue > 0 ? (u32)queue : 0, level;
+	bool sibling = cpu != bpf_get_smp_processor_id();
 
-	if (cpu != bpf_get_smp_processor_id()) {
-		serve_sibling(cpu, length, prev, runs);
-		return;
-	}
-	if (length && serve_own(cpu, length, runs, now)) {
+	if (length && serve_own(cpu, length, sibling, runs, now)) {
 		c->length = length - 1;
 		/* Who reads the hint a moment too early finds an empty queue. */
 		if (length == 1)
@@ -673,6 +656,8 @@ void BPF_PROG(mlsched_dispatch, s32 this_cpu, struct task_struct *prev)
 		prev->scx.slice = mls_policy_slice(&policy, length);
 		return;
 	}
+	if (sibling)
+		return;
 	for (level = 0; level < LEVELS; level++) {
 		if (steal_near(cpu, level, now))
 			return;
@@ -899,7 +884,7 @@ __noinline u64 weigh_queue(u32 cpu, u32 length, u32 runs)
 	bpf_rcu_read_lock();
 	bpf_for_each(scx_dsq, p, cpu, 0)
 	{
-		if (seen >= TIMER_WEIGHED)
+		if (seen >= MLS_POLICY_TIMER_WEIGHED)
 			break;
 		seen++;
 		sum += weight_of(p);
@@ -916,8 +901,8 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 	u32 queue = (u32)scx_bpf_dsq_nr_queued(src), runs = !is_in(&idle, src),
 	    length = queue + runs;
 	u64 weight = weigh_queue(src, queue, runs);
-	u32 seen = 0, what = 0, cause;
-	bool refused = false, moved = false;
+	u32 seen = 0, what = 0, refused = 0, cause;
+	bool moved = false;
 	struct scheduler_cpu *c = cpu_at(src);
 	struct task_struct *p;
 
@@ -937,7 +922,7 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 		s64 excess;
 		bool near;
 
-		if (++seen > TIMER_TASKS)
+		if (++seen > MLS_POLICY_TIMER_TASKS)
 			break;
 		t = task_of(p);
 		if (!t)
@@ -955,20 +940,21 @@ __noinline int level_queue(u32 src, u32 from, u64 now)
 				       other ? 0 : kept_for(dst, now));
 		cause = rule == MLS_POLICY_FORCED ? SCHEDULER_BY_FORCE : SCHEDULER_BY_SAFETY;
 		if (rule == MLS_POLICY_OPEN) {
-			if (refused || !mls_policy_offers_level(&c->turns, &what, length, other,
-								near, excess, t->weight))
+			if (refused >= MLS_POLICY_CANDIDATES ||
+			    !mls_policy_offers_level(&c->turns, &what, length, other, near, excess,
+						     t->weight))
 				continue;
 			if (!decide(t, MLS_POLICY_BALANCE, src, dst, true)) {
 				if (!other)
 					keep_from_work(dst, now);
-				refused = true;
+				refused++;
 				continue;
 			}
 			cause = MLS_POLICY_BALANCE;
-		} else if (rule == MLS_POLICY_SAFETY && length < other + 1) {
-			continue; /* it would wait there as well */
-		} else if (rule == MLS_POLICY_SAFETY) {
-			COUNT(safety[MLS_POLICY_BALANCE]);
+		} else if (rule != MLS_POLICY_FORCED) {
+			if (length < other + 1)
+				continue; /* it would wait there as well */
+			count_safety(MLS_POLICY_BALANCE, rule == MLS_POLICY_WAITED);
 		}
 		record_rule(t, mls_verdict_move(MLS_POLICY_BALANCE, src, dst), cause, 1);
 		move = set_cause(t, cause, true);
@@ -993,7 +979,7 @@ static int on_timer(void *map, int *key, struct turn *turn)
 	u64 now = bpf_ktime_get_ns();
 	u32 begin = turn->next, from = begin, k;
 
-	bpf_for(k, 0, TIMER_SOURCES) {
+	bpf_for(k, 0, MLS_POLICY_TIMER_SOURCES) {
 		s32 src = find(QUEUED, SCHEDULER_ROW_ALL | (u64)NO_ROW << 32, from, ~0ull, 0);
 
 		/* Once around, though the first may have no queue any more. */

@@ -11,8 +11,6 @@
 #include "bpf/scheduler_requests.h"
 #include "bpf/scheduler_sets.h"
 
-#define KEPT_PERIODS 4 /* of the timer */
-
 _Static_assert((MLS_POLICY_KINDS & (MLS_POLICY_KINDS - 1)) == 0, "for masks");
 
 /* Runnable tasks of a CPU, from its queue and what it is doing. */
@@ -251,8 +249,8 @@ static __noinline int record_decision(struct task *t, u32 move, u32 how, u32 ans
 __noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 {
 	u32 how = *(volatile u32 *)&mode;
-	u32 explored = 0, answer = SCHEDULER_NO_VERDICT;
-	int heuristic, model = -1, verdict, own;
+	u32 explored = 0, answer = SCHEDULER_NO_VERDICT, model;
+	int heuristic, verdict, own;
 
 	if (!t || kind >= MLS_POLICY_KINDS)
 		return 0;
@@ -262,15 +260,15 @@ __noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 		how = MLS_POLICY_COLLECT;
 	} else if (engine == SCHEDULER_ASK_KERNEL) {
 		answer = ask_models(t, mls_verdict_move(kind, src, dst), how, heuristic, in_timer);
-		if ((answer & ANSWER_VERDICT) != SCHEDULER_NO_VERDICT)
-			model = (int)(answer & ANSWER_VERDICT);
 	} else if (how != MLS_POLICY_COLLECT) {
-		model = ask_daemon(t, kind, src, dst, in_timer);
-		count_model(0, model, heuristic);
-		if (model >= 0)
-			answer = (u32)model;
+		int said = ask_daemon(t, kind, src, dst, in_timer);
+
+		count_model(0, said, heuristic);
+		answer = said < 0 ? SCHEDULER_NO_VERDICT : (u32)said;
 	}
-	verdict = own = mls_policy_verdict(how, model >= 0, model, heuristic);
+	model = answer & ANSWER_VERDICT;
+	verdict = own =
+		mls_policy_verdict(how, model != SCHEDULER_NO_VERDICT, (int)model, heuristic);
 	if (explore)
 		verdict = toss(own, &explored);
 	/* The verifier forgets what was checked when the compiler puts it on the stack. */
@@ -293,6 +291,16 @@ __noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 	return verdict;
 }
 
+/* A move that no model was asked for: the task has @waited too long, or the CPU been kept from work. */
+static __always_inline void count_safety(u32 kind, bool waited_too_long)
+{
+	COUNT(safety[kind & (MLS_POLICY_KINDS - 1)]);
+	if (waited_too_long)
+		COUNT(safety_waited);
+	else
+		COUNT(safety_kept);
+}
+
 static __always_inline void count_failure(u32 cause, u32 failure)
 {
 	if (cause < MLS_POLICY_KINDS && failure < SCHEDULER_FAILURES)
@@ -308,7 +316,7 @@ static __always_inline void keep_from_work(u32 cpu, u64 now)
 	struct scheduler_cpu *c = cpu_at(cpu);
 
 	/* Two at a time may both begin the period: they differ by nothing that matters. */
-	if (passed(c->kept_last, now) > KEPT_PERIODS * period_ns)
+	if (passed(c->kept_last, now) > MLS_POLICY_KEPT_PERIODS * period_ns)
 		c->kept_since = now;
 	c->kept_last = now;
 }
@@ -317,7 +325,7 @@ static __always_inline u64 kept_for(u32 cpu, u64 now)
 {
 	struct scheduler_cpu *c = cpu_at(cpu);
 
-	if (passed(c->kept_last, now) > KEPT_PERIODS * period_ns)
+	if (passed(c->kept_last, now) > MLS_POLICY_KEPT_PERIODS * period_ns)
 		return 0;
 	return passed(c->kept_since, now);
 }

@@ -39,7 +39,8 @@ enum mls_policy_kind {
 enum mls_policy_rule {
 	MLS_POLICY_FORBIDDEN, /* hard rule: the task may not run there */
 	MLS_POLICY_FORCED, /* hard rule: it may not stay where it is */
-	MLS_POLICY_SAFETY, /* safety rule: something has waited too long */
+	MLS_POLICY_WAITED, /* safety rule: the task has waited too long */
+	MLS_POLICY_KEPT, /* safety rule: the CPU has been kept from work for too long */
 	MLS_POLICY_OPEN, /* a decision */
 };
 
@@ -506,10 +507,30 @@ static inline enum mls_policy_rule mls_policy_rule(const struct mls_policy *poli
 		return MLS_POLICY_FORBIDDEN;
 	if (!may_stay)
 		return MLS_POLICY_FORCED;
-	if (waited > policy->limit || kept > policy->limit)
-		return MLS_POLICY_SAFETY;
-	return MLS_POLICY_OPEN;
+	if (waited > policy->limit)
+		return MLS_POLICY_WAITED;
+	return kept > policy->limit ? MLS_POLICY_KEPT : MLS_POLICY_OPEN;
 }
+
+/*
+ * How far is looked, so that nothing takes longer on a larger machine: by a CPU that runs dry,
+ * queues on each level (half as many beyond the domain) and tasks of each, of which so many
+ * are offered in turn, each its own decision, while a model refuses;
+ */
+#define MLS_POLICY_STEAL_SOURCES 4
+#define MLS_POLICY_STEAL_TASKS   4
+#define MLS_POLICY_CANDIDATES    2
+/* by the timer in a turn, queues, tasks of each, and tasks by which one is weighed; */
+#define MLS_POLICY_TIMER_SOURCES 16
+#define MLS_POLICY_TIMER_TASKS   4
+#define MLS_POLICY_TIMER_WEIGHED 32
+/* for those that have waited too long, from the end of a queue: such a one has been put there; */
+#define MLS_POLICY_OVERDUE_TASKS 32
+/* and near and far CPUs whose queues are compared. */
+#define MLS_POLICY_SAMPLES 4
+
+/* A CPU has not been kept from work any more when nobody was refused it for so many turns of the timer. */
+#define MLS_POLICY_KEPT_PERIODS 4
 
 /** mls_policy_heuristic() - the verdict without a model: it takes what it has offered */
 static inline int mls_policy_heuristic(enum mls_policy_kind kind)

@@ -56,6 +56,10 @@ static void decisions(FILE *f, const struct scheduler_counts *n)
 	for (int k = 0; k < MLS_POLICY_KINDS; k++)
 		fprintf(f, "mlsched_safety_moves_total{kind=\"%s\"} %llu\n", snapshot_kind_names[k],
 			n->safety[k]);
+	family(f, "safety_rules", "counter", NULL,
+	       "The same moves, by the rule that allowed them.");
+	fprintf(f, "mlsched_safety_rules_total{rule=\"waited\"} %llu\n", n->safety_waited);
+	fprintf(f, "mlsched_safety_rules_total{rule=\"kept_idle\"} %llu\n", n->safety_kept);
 }
 
 static void single_counters(FILE *f, const struct scheduler_counts *n)
@@ -66,6 +70,8 @@ static void single_counters(FILE *f, const struct scheduler_counts *n)
 		unsigned long long value;
 	} list[] = {
 		{ "forbidden_candidates", "Candidates that a hard rule took out.", n->forbidden },
+		{ "overdue_tasks", "Tasks served before their turn: they had waited too long.",
+		  n->overdue },
 		{ "bound_tasks", "Tasks bound to a CPU that were put there at once.", n->bound },
 		{ "preemptions", "Running tasks that one which woke up took the place of.",
 		  n->preempted },

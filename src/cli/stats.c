@@ -186,6 +186,8 @@ static void print_all(const struct snapshot *s)
 	       run_time_text(p99, mls_scx_wait_at(n, 0.99)),
 	       run_time_text(p999, mls_scx_wait_at(n, 0.999)),
 	       run_time_text(longest, (double)n->wait_ns));
+	printf("safety     waited too long %llu, CPU kept from work %llu, served before its turn %llu\n",
+	       n->safety_waited, n->safety_kept, n->overdue);
 	printf("besides    forbidden %llu, bound %llu, preempted %llu, kicked %llu\n", n->forbidden,
 	       n->bound, n->preempted, n->kicked);
 	for (int m = 0; m < MLS_POLICY_MECHANISMS; m++) {

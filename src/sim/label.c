@@ -33,6 +33,7 @@ struct seen {
 	u32 number; /* among those of the event */
 	u32 task;
 	u32 kind;
+	u32 src, dst;
 	s32 features[MLS_MIG15_INPUTS];
 };
 
@@ -43,7 +44,8 @@ struct seen {
  * @replayed: the first so many are answered as they were, and the next one by @forced;
  *            SIM_NONE: in the world itself, where decisions are taken down
  * @refused:  this task is, until
- * @until:    then
+ * @until:    then,
+ * @keeps:    and in the event itself nothing goes from @src to @dst
  */
 struct labeller {
 	const struct sim_contender *contender;
@@ -56,6 +58,8 @@ struct labeller {
 	int forced;
 	u32 refused;
 	u64 until;
+	bool keeps;
+	u32 src, dst;
 	u64 n_decisions; /* of the run */
 };
 
@@ -73,6 +77,8 @@ static int decide(void *context, struct sim *s, const struct sim_decision *d)
 			return l->forced;
 		if (d->task == l->refused && s->now < l->until)
 			return 0;
+		if (l->keeps && d->src == l->src && d->dst == l->dst)
+			return 0;
 	}
 	verdict = l->contender->decide ? l->contender->decide(l->contender->context, s, d) : 1;
 	if (l->replayed != SIM_NONE || number >= MOST_IN_EVENT)
@@ -87,6 +93,8 @@ static int decide(void *context, struct sim *s, const struct sim_decision *d)
 		seen->number = number;
 		seen->task = d->task;
 		seen->kind = d->kind;
+		seen->src = d->src;
+		seen->dst = d->dst;
 	}
 	return verdict;
 }
@@ -159,7 +167,11 @@ static int branch(struct sim *b, const struct sim *before, struct labeller *l,
 	l->forced = answer;
 	l->refused = answer ? SIM_NONE : seen->task;
 	l->until = sim_next(before) + (l->o->sticky < horizon ? l->o->sticky : horizon);
+	l->keeps = !answer;
+	l->src = seen->src;
+	l->dst = seen->dst;
 	ret = sim_step(b);
+	l->keeps = false;
 	b->salt = salt;
 	/* From now on no decision is one of the event's. */
 	l->n = seen->number + 1;

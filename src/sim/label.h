@@ -3,12 +3,14 @@
  * What a move is worth: the world is copied at a decision, one copy takes the move and
  * the other does not, and both go on for a while under the same chance.
  *
- * Three things would make such labels lie:
+ * Four things would make such labels lie:
  * - Both copies must repeat the event in which the decision falls with all answers
  *   before it as they were.  So the copy is made before the event, and the future
  *   changes after it.
  * - "No" must last: a copy in which the same task is moved by the next opportunity says
  *   only that it may wait a little.  A refused task stays refused for a while.
+ * - "No" must mean that nothing goes: a copy in which the next task of that queue, which is
+ *   offered then, is taken at once says which of the two should go, not whether one should.
  * - The copies go on under the policy that is being learned: under one that moves
  *   everything a refusal costs nothing, and a network would learn to refuse for ever.
  */

@@ -8,17 +8,9 @@
 #include "src/sim/cpus.h"
 #include "src/sim/policy.h"
 
-#define LEVELS        MLS_POLICY_LEVELS
-#define EVERYWHERE    LEVELS /* for find() */
-#define STEAL_SOURCES 4
-#define STEAL_TASKS   4
-#define TIMER_SOURCES 16
-#define TIMER_TASKS   4
-#define TIMER_WEIGHED 32
-#define OVERDUE_TASKS 32
-#define SAMPLES       4
-#define PERIOD        (10 * SIM_MS)
-#define KEPT_PERIODS  4
+#define LEVELS     MLS_POLICY_LEVELS
+#define EVERYWHERE LEVELS /* for find() */
+#define PERIOD     (10 * SIM_MS)
 
 #define MLS(t) (&(t)->policy.mls)
 
@@ -161,7 +153,7 @@ static u64 kept_for(const struct sim *s, u32 cpu)
 {
 	const struct sim_cpu *c = &s->cpus[cpu];
 
-	if (s->now - c->policy.mls.kept_last > KEPT_PERIODS * PERIOD)
+	if (s->now - c->policy.mls.kept_last > MLS_POLICY_KEPT_PERIODS * PERIOD)
 		return 0;
 	return s->now - c->policy.mls.kept_since;
 }
@@ -170,7 +162,7 @@ static void keep_from_work(struct sim *s, u32 cpu)
 {
 	struct sim_cpu *c = &s->cpus[cpu];
 
-	if (s->now - c->policy.mls.kept_last > KEPT_PERIODS * PERIOD)
+	if (s->now - c->policy.mls.kept_last > MLS_POLICY_KEPT_PERIODS * PERIOD)
 		c->policy.mls.kept_since = s->now;
 	c->policy.mls.kept_last = s->now;
 	ask_again(s, cpu);
@@ -211,9 +203,9 @@ static struct shorter find_shorter(const struct sim *s, const struct sim_task *t
 		if (cpu != SIM_NONE)
 			return (struct shorter){ cpu, 0 };
 	}
-	for (u32 k = 0; k < 2 * SAMPLES; k++) {
-		u32 n = k < SAMPLES ? domain.to - domain.from : s->machine->n_cpus;
-		u32 cpu = (from + k) % n + (k < SAMPLES ? domain.from : 0);
+	for (u32 k = 0; k < 2 * MLS_POLICY_SAMPLES; k++) {
+		u32 n = k < MLS_POLICY_SAMPLES ? domain.to - domain.from : s->machine->n_cpus;
+		u32 cpu = (from + k) % n + (k < MLS_POLICY_SAMPLES ? domain.from : 0);
 		u32 others;
 		u64 load;
 
@@ -432,8 +424,7 @@ static void enqueue(struct sim *s, u32 task, enum sim_why why)
 static u32 steal_from(struct sim *s, u32 src, u32 dst)
 {
 	struct sim_cpu *c = &s->cpus[src];
-	bool refused = false;
-	u32 seen = 0;
+	u32 seen = 0, refused = 0;
 
 	if (!c->queue.n ||
 	    !mls_policy_offers_steal(&s->rules, (enum mls_policy_level)level_between(s, src, dst),
@@ -444,7 +435,7 @@ static u32 steal_from(struct sim *s, u32 src, u32 dst)
 		struct sim_task *t = &s->tasks[task];
 		enum sim_move_kind kind = SIM_MOVED_STEAL;
 
-		if (++seen > STEAL_TASKS)
+		if (++seen > MLS_POLICY_STEAL_TASKS)
 			break;
 		switch (mls_policy_rule(&s->rules, sim_may_run(s, t, dst), sim_may_run(s, t, src),
 					waited(s, t), kept_for(s, dst))) {
@@ -453,15 +444,15 @@ static u32 steal_from(struct sim *s, u32 src, u32 dst)
 		case MLS_POLICY_FORCED:
 			kind = SIM_MOVED_FORCED;
 			break;
-		case MLS_POLICY_SAFETY:
+		case MLS_POLICY_WAITED:
+		case MLS_POLICY_KEPT:
 			break;
 		case MLS_POLICY_OPEN:
-			/* The features are the same for each task of a queue. */
-			if (refused)
+			if (refused >= MLS_POLICY_CANDIDATES)
 				continue;
 			if (!decide(s, MLS_POLICY_STEAL, task, src, dst)) {
 				keep_from_work(s, dst);
-				refused = true;
+				refused++;
 				continue;
 			}
 		}
@@ -478,7 +469,8 @@ static u32 steal_near(struct sim *s, u32 cpu, u32 level)
 
 	if (!is_worth(s, cpu, level))
 		return SIM_NONE;
-	for (u32 k = 0; k < (level ? STEAL_SOURCES / 2 : STEAL_SOURCES); k++) {
+	for (u32 k = 0; k < (level ? MLS_POLICY_STEAL_SOURCES / 2 : MLS_POLICY_STEAL_SOURCES);
+	     k++) {
 		u32 src = find(s, s->queued, cpu, level, from, NULL), task;
 
 		if (src == SIM_NONE || src == first)
@@ -511,7 +503,7 @@ static u32 take_overdue(struct sim *s, u32 cpu)
 	u32 seen = 0;
 
 	for (u32 task = c->queue.last; task != SIM_NONE; task = s->tasks[task].previous) {
-		if (++seen > OVERDUE_TASKS)
+		if (++seen > MLS_POLICY_OVERDUE_TASKS)
 			break;
 		if (waited(s, &s->tasks[task]) <= limit)
 			continue;
@@ -670,7 +662,7 @@ static u64 weigh_queue(struct sim *s, u32 cpu, bool runs)
 	u64 sum = 0;
 	u32 seen = 0;
 
-	for (u32 task = c->queue.first; task != SIM_NONE && seen < TIMER_WEIGHED;
+	for (u32 task = c->queue.first; task != SIM_NONE && seen < MLS_POLICY_TIMER_WEIGHED;
 	     task = s->tasks[task].next) {
 		seen++;
 		sum += weight_of(s, &s->tasks[task]);
@@ -684,9 +676,9 @@ static void level_queue(struct sim *s, u32 src, u32 from)
 {
 	struct sim_cpu *c = &s->cpus[src];
 	bool runs = !is_in(s->idle, src);
-	u32 length = c->queue.n + runs, seen = 0, what = 0;
+	u32 length = c->queue.n + runs, seen = 0, what = 0, refused = 0;
 	u64 weight = weigh_queue(s, src, runs);
-	bool refused = false, moved = false;
+	bool moved = false;
 
 	for (u32 task = c->queue.first; task != SIM_NONE; task = s->tasks[task].next) {
 		struct sim_task *t = &s->tasks[task];
@@ -694,7 +686,7 @@ static void level_queue(struct sim *s, u32 src, u32 from)
 		s64 excess;
 		bool near;
 
-		if (++seen > TIMER_TASKS)
+		if (++seen > MLS_POLICY_TIMER_TASKS)
 			break;
 		to = find_shorter(s, t, src, from, true);
 		if (to.cpu == SIM_NONE)
@@ -704,14 +696,14 @@ static void level_queue(struct sim *s, u32 src, u32 from)
 			       (to.others ? weight_at(&s->cpus[to.cpu], to.others - 1) : 0));
 		if (mls_policy_rule(&s->rules, 1, sim_may_run(s, t, src), waited(s, t),
 				    to.others ? 0 : kept_for(s, to.cpu)) == MLS_POLICY_OPEN) {
-			if (refused ||
+			if (refused >= MLS_POLICY_CANDIDATES ||
 			    !mls_policy_offers_level(&c->policy.mls.turns, &what, length, to.others,
 						     near, excess, weight_of(s, t)))
 				continue;
 			if (!decide(s, MLS_POLICY_BALANCE, task, src, to.cpu)) {
 				if (!to.others)
 					keep_from_work(s, to.cpu);
-				refused = true;
+				refused++;
 				continue;
 			}
 		} else if (length < to.others + 1) {
@@ -736,7 +728,7 @@ static void timer(struct sim *s)
 {
 	u32 begin = s->turn_from, from = begin;
 
-	for (u32 k = 0; k < TIMER_SOURCES; k++) {
+	for (u32 k = 0; k < MLS_POLICY_TIMER_SOURCES; k++) {
 		u32 src = find(s, s->queued, 0, EVERYWHERE, from, NULL);
 
 		/* Once around, though the first may have no queue any more. */

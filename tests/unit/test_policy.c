@@ -573,8 +573,8 @@ static void hard_rules_stand_above_safety_and_safety_above_verdicts(void **state
 	assert_int_equal(mls_policy_rule(&policy, 0, 0, over, over), MLS_POLICY_FORBIDDEN);
 	assert_int_equal(mls_policy_rule(&policy, 0, 1, 0, 0), MLS_POLICY_FORBIDDEN);
 	assert_int_equal(mls_policy_rule(&policy, 1, 0, over, 0), MLS_POLICY_FORCED);
-	assert_int_equal(mls_policy_rule(&policy, 1, 1, over, 0), MLS_POLICY_SAFETY);
-	assert_int_equal(mls_policy_rule(&policy, 1, 1, 0, over), MLS_POLICY_SAFETY);
+	assert_int_equal(mls_policy_rule(&policy, 1, 1, over, 0), MLS_POLICY_WAITED);
+	assert_int_equal(mls_policy_rule(&policy, 1, 1, 0, over), MLS_POLICY_KEPT);
 	assert_int_equal(mls_policy_rule(&policy, 1, 1, policy.limit, policy.limit),
 			 MLS_POLICY_OPEN);
 }

@@ -349,6 +349,54 @@ static void who_is_kept_from_work_has_some_in_the_end(void **state)
 	}
 }
 
+/* How many tasks of one queue were offered at the same moment, and whether they were different ones. */
+struct offers {
+	u64 when;
+	u32 src, dst, task, n, most;
+	bool same;
+};
+
+static int refuse_all(void *context, struct sim *s, const struct sim_decision *d)
+{
+	struct offers *o = context;
+
+	if (d->kind != MLS_POLICY_STEAL)
+		return 0;
+	if (o->n && o->when == s->now && o->src == d->src && o->dst == d->dst) {
+		o->same |= o->task == d->task;
+		o->n++;
+	} else {
+		o->n = 1;
+	}
+	o->when = s->now;
+	o->src = d->src;
+	o->dst = d->dst;
+	o->task = d->task;
+	o->most = o->n > o->most ? o->n : o->most;
+	return 0;
+}
+
+/* One that is refused is not the end of it: the next has been waiting for longer, or sleeps more. */
+static void tasks_of_a_queue_are_offered_in_turn(void **state)
+{
+	struct sim_options options = plain;
+	struct offers offers = { 0 };
+	struct sim *s;
+
+	(void)state;
+	options.decide = refuse_all;
+	options.context = &offers;
+	world_machine("2c1l");
+	world_program(0, 100, 100 * SIM_S, 0, 1);
+	world_tasks(0, 6, 0);
+	s = sim_new(&world.machine, &world.workload, &sim_policy_mlsched, &options, 1, NULL);
+	assert_non_null(s);
+	assert_int_equal(sim_run(s, 50 * SIM_MS), 0);
+	assert_int_equal(offers.most, MLS_POLICY_CANDIDATES);
+	assert_false(offers.same);
+	sim_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +413,7 @@ int main(void)
 		cmocka_unit_test(tasks_take_turns_where_queues_cannot_be_level),
 		cmocka_unit_test(far_queues_are_levelled_when_it_lasts),
 		cmocka_unit_test(who_is_kept_from_work_has_some_in_the_end),
+		cmocka_unit_test(tasks_of_a_queue_are_offered_in_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
