@@ -3,21 +3,24 @@
 # QEMU's command line: sourced by run.  Emulation only, never KVM: where /dev/kvm
 # opens inside another virtual machine, a guest may hang.
 #
-# Reads $topology, $memory, $seed, $terminal, $append, $image and $vm_kernel_dir.
+# Reads $topology, $empty, $memory, $seed, $terminal, $append, $image and $vm_kernel_dir.
 # QEMU's options are full of commas.
 # shellcheck disable=SC2154,SC2054
 
 # vm_topology NxLxC[xT]: nodes, last-level caches in each, cores in each, threads
 # in each.  A socket is what shares a last-level cache; a node is a group of them.
+# Sockets that are $empty are CPUs that are possible and not there.
 vm_topology() {
-	local n l c t node per megabytes
+	local n l c t node per most megabytes
 	[[ $1 =~ ^([1-9][0-9]?)x([1-9][0-9]?)x([1-9][0-9]*)(x([1-9][0-9]?))?$ ]] ||
 		die "topology $1: expected NODESxCACHESxCORES or NODESxCACHESxCORESxTHREADS, like 1x2x2"
 	n=${BASH_REMATCH[1]} l=${BASH_REMATCH[2]} c=${BASH_REMATCH[3]} t=${BASH_REMATCH[5]:-1}
 	per=$((l * c * t))
-	[ $((n * per)) -le 255 ] || die "topology $1: $((n * per)) CPUs, at most 255 can be emulated"
-	vm_qemu+=(-smp "cpus=$((n * per)),sockets=$((n * l)),cores=$c,threads=$t" -m "${memory}M")
+	most=$(((n * l + empty) * c * t))
+	[ $most -le 255 ] || die "topology $1: $most CPUs, at most 255 can be emulated"
+	vm_qemu+=(-smp "cpus=$((n * per)),maxcpus=$most,sockets=$((n * l + empty)),cores=$c,threads=$t" -m "${memory}M")
 	[ "$n" -gt 1 ] || return 0
+	[ "$empty" -eq 0 ] || die "--empty: expected one node, got $n"
 	[ $((memory % n)) -eq 0 ] || die "memory of $memory MB does not divide by $n nodes"
 	megabytes=$((memory / n))
 	for ((node = 0; node < n; node++)); do

@@ -23,10 +23,10 @@ vm-test: ## run the tests that need a sched_ext kernel in virtual machines (KERN
 	@O="$(O)" MLSCHED_VM_KERNELS="$(KERNELS)" tests/run.sh -j "$${MLSCHED_VM_GUESTS:-1}" vm
 
 .PHONY: vm-test-large
-vm-test-large: ## schedule on 64 CPUs in a virtual machine (TOPOLOGY=4x4x4; half an hour)
+vm-test-large: ## schedule on 72 CPUs in a virtual machine (TOPOLOGY=2x4x9; half an hour)
 	@scripts/ensure-deps.sh "$(O)" vm
 	@$(MAKE) -s --no-print-directory build $(O)/vm/mls-workload
-	@O="$(O)" MLSCHED_VM_KERNELS="$(or $(KERNELS),6.18.15)" MLSCHED_VM_TOPOLOGIES="$(or $(TOPOLOGY),4x4x4)" \
+	@O="$(O)" MLSCHED_VM_KERNELS="$(or $(KERNELS),6.18.15)" MLSCHED_VM_TOPOLOGIES="$(or $(TOPOLOGY),2x4x9)" \
 		tests/run.sh tests/vm/test_topologies.sh
 
 # Of vm-soak: how long it lasts.

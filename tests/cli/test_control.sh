@@ -675,6 +675,20 @@ check "a model whose path is not UTF-8: the metrics are OpenMetrics" sh -c '
 	python3 tests/cli/check_openmetrics.py' - "$(echo "$start" | value 'd["metrics"]')"
 end
 
+begin --model "$models/accept" --metrics "unix:$tap_tmp/run/metrics"
+check "metrics are served on a socket of the file system, too" python3 - "$tap_tmp/run/metrics" <<'END'
+import http.client, socket, subprocess, sys
+answer = http.client.HTTPConnection("localhost", timeout=20)
+answer.sock = socket.socket(socket.AF_UNIX)
+answer.sock.connect(sys.argv[1])
+answer.request("GET", "/metrics")
+text = answer.getresponse().read()
+samples = subprocess.run(["python3", "tests/cli/check_openmetrics.py"], input=text, check=True, stdout=subprocess.PIPE).stdout
+for name in (b"mlsched_overdue_tasks_total", b'mlsched_safety_rules_total{rule="kept_idle"}'):
+    assert name in samples, samples
+END
+end
+
 # Its terminal goes, and it does not hear of it: then there are no keys any more, and getting none takes no time.
 cat >"$tap_tmp/hangup.py" <<'END'
 import os, pty, signal, sys, threading

@@ -21,7 +21,12 @@ def swapped(directory):
     expect("status", text(directory, "swaps.swap.status"), "0")
     swap = document(directory, "swaps.swap")["swap"]
     expect("writes", swap["writes"], 1000)
-    print(f"1000 swaps in {swap['seconds']:.2f} s")
+    before, after = document(directory, "swaps.before"), document(directory, "swaps.between")
+    decisions = after["decisions"] - before["decisions"]
+    by_slot = [after["model"][slot] - before["model"][slot] for slot in ("slot_0", "slot_1")]
+    if decisions < 200 or min(by_slot) < 50:
+        fail(f"{decisions} decisions meanwhile, by slot {by_slot}: hardly under load")
+    print(f"1000 swaps in {swap['seconds']:.2f} s, and {decisions} decisions meanwhile, by slot {by_slot}")
 
 
 def nothing_lost(directory):
@@ -44,7 +49,7 @@ def longest_wait(directory):
     """In time that goes by instructions: no wait is longer than the limit and one slice."""
     expect("status", text(directory, "waits.status"), "0")
     swaps = [json.loads(line)["swap"] for line in text(directory, "waits.swaps").splitlines()]
-    expect("writes", sum(swap["writes"] for swap in swaps), 110)
+    expect("writes", sum(swap["writes"] for swap in swaps), 1000)
     expect("outcomes", {swap["outcome"] for swap in swaps}, {"activated"})
     s = document(directory, "waits.stats")
     w, model = s["wait_ns"], s["model"]
@@ -52,7 +57,7 @@ def longest_wait(directory):
         fail(f"{w['n']} waits")
     if not (model["slot_0"] and model["slot_1"] and s["refused"] and s["accepted"]):
         fail(f"both models should have decided something: {model}")
-    print(f"110 changes in {s['seconds']:.2f} s: {s['decisions']} decisions, {s['refused']} refused; {w['n']} waits, "
+    print(f"1000 changes in {s['seconds']:.2f} s: {s['decisions']} decisions, {s['refused']} refused; {w['n']} waits, "
           f"p99 {w['p99'] / 1e6:.1f} ms, longest {w['longest'] / 1e6:.1f} ms")
     if w["longest"] > LIMIT_NS + SLICE_NS:
         fail(f"longest wait {w['longest'] / 1e6:.3f} ms, allowed are {(LIMIT_NS + SLICE_NS) / 1e6:.0f} ms")
@@ -66,6 +71,23 @@ def tried(directory):
     if swap["trial_decisions"] < 10 or swap["trial_disagreed"] != swap["trial_decisions"]:
         fail(f"an accepting model beside a refusing one: {swap}")
     expect("candidate asked", document(directory, "swaps.stats")["candidate"]["asked"] >= 10, True)
+
+
+def taken_back(directory):
+    """Status 4, and the model before it decides."""
+    expect("status", text(directory, "swaps.rollback.status"), "4")
+    expect("outcome", document(directory, "swaps.rollback")["swap"]["outcome"], "rolled_back")
+    after = document(directory, "swaps.rolled")
+    expect("active model", after["slots"][after["active_slot"]]["path"], "/models/accept")
+
+
+def followed(directory):
+    """The model that took the place of the other one's files took its place in the kernel."""
+    before, after = document(directory, "watch.before"), document(directory, "watch.after")
+    same = [d["slots"][d["active_slot"]]["checksum"] for d in (before, after)]
+    if same[0] == same[1]:
+        fail(f"the same model: {same}")
+    expect("paths", {d["slots"][d["active_slot"]]["path"] for d in (before, after)}, {"/tmp/model"})
 
 
 def seen(directory):

@@ -50,7 +50,10 @@ def affinity(directory):
     # Half of the CPUs are forbidden at each change, the own one as often as not.
     if forced < 1000:
         fail(f"{forced} forced moves")
-    print(f"{load['changes']} changes, {forced} moves by affinity")
+    # Idle CPUs looked at tasks that may not go there.
+    if s["forbidden"] < 100:
+        fail(f"{s['forbidden']} candidates were forbidden")
+    print(f"{load['changes']} changes, {forced} moves by affinity, {s['forbidden']} candidates forbidden")
 
 
 def cpusets(directory):
@@ -76,6 +79,14 @@ def forks(directory):
     if s["wait_ns"]["n"] < 5000:
         fail(f"{s['wait_ns']['n']} waits were counted")
     print(f"{s['wait_ns']['n']} waits, {s['kinds']['fork']['decisions']} decisions about new tasks")
+
+
+def killed(directory):
+    """Nobody tells it to end, and nobody is lost: what was under way comes to its end."""
+    expect("status", text(directory, "killed.status"), str(128 + 9))
+    expect("state afterwards", text(directory, "killed.state"), "disabled")
+    for when in ("during", "work"):
+        expect(f"work {when}", document(directory, f"killed.{when}")["profile"], "message")
 
 
 def realtime(directory):

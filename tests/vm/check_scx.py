@@ -57,6 +57,7 @@ def adds_up(directory, run):
         expect(f"{kind}: accepted + refused", k["accepted"] + k["refused"], k["decisions"])
         expect(f"{kind}: moved + failed", k["moved"] + sum(k["failed"].values()), k["accepted"])
         expect(f"{kind}: moved by distance", moves(s, [kind]), k["moved"])
+    expect("moves by safety rules", sum(s["safety_rules"].values()), sum(s["kinds"][k]["safety"] for k in KINDS))
     expect("decisions", s["decisions"], sum(s["kinds"][k]["decisions"] for k in KINDS))
     if s["decisions"] == 0:
         fail("not one decision was made")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Checks what guest_topology.sh left: check_topology.py CHECK DIRECTORY TOPOLOGY.
+"""Checks what guest_topology.sh left: check_topology.py CHECK DIRECTORY MACHINE.
 
-TOPOLOGY is scripts/vm/run's: NODESxCACHESxCORES.
+MACHINE is the topology of scripts/vm/run, NODESxCACHESxCORES, and +EMPTY, sockets without CPUs.
 """
 
 import json
@@ -13,10 +13,12 @@ from check_scx import adds_up, documents, ends_cleanly, expect, fail, moves, sum
 
 
 class Machine:
-    def __init__(self, topology):
+    def __init__(self, machine):
+        topology, _, empty = machine.partition("+")
         self.nodes, per_node, self.cores = map(int, topology.split("x"))
         self.caches = self.nodes * per_node
         self.cpus = self.caches * self.cores
+        self.possible = self.cpus + int(empty or 0) * self.cores
         # One cache is no two domains: groups of cores are, as `mlsched run --help` says.
         domains = self.caches if self.caches > 1 else max(2, self.cpus // 4)
         size = self.cpus // domains
@@ -28,7 +30,7 @@ def seen(directory, machine):
     """CPUs, caches, nodes and domains are those that the machine was made of."""
     takes_over(directory, "run")
     start = documents(directory, "run")[0]
-    wanted = {"cpus": machine.cpus, "online": machine.cpus, "last_level_caches": machine.caches, "numa_nodes": machine.nodes}
+    wanted = {"cpus": machine.possible, "online": machine.cpus, "last_level_caches": machine.caches, "numa_nodes": machine.nodes}
     expect("topology", {name: start["topology"][name] for name in wanted}, wanted)
     expect("domains", start["domains"]["cpus"], machine.domains)
     stats = json.loads(text(directory, "stats"))

@@ -100,6 +100,18 @@ for step in "$@"; do
 		work
 		lived
 		;;
+	killed)
+		begin killed
+		mls-workload message -n 100 >/out/killed.during &
+		during=$!
+		# In the middle of it.
+		until mlsched stats --json | grep -q '"decisions":[1-9][0-9][0-9]'; do :; done
+		kill -KILL $job
+		wait_for_state disabled
+		ended
+		wait $during || exit 1
+		work
+		;;
 	realtime)
 		begin realtime
 		# What is under way when they come must end as well.

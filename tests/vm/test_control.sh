@@ -27,6 +27,8 @@ for kernel in "${kernels[@]}"; do
 	holds "1,000 changes of the model, each read back and switched to" swapped
 	holds "no decision is lost, and all counters add up" nothing_lost
 	holds "a model on trial is asked beside the active one and compared" tried
+	holds "a model that refuses more than is allowed is taken back by itself" taken_back
+	holds "a model that is replaced where it lies is changed to" followed
 	holds "stats shows the domains, and the scheduler's name is mlsched" seen
 	holds "after a hot-plug the model and the mode are those of that moment" came_back
 	# A busy host makes waits long: only where time goes by instructions they are the scheduler's.
@@ -34,7 +36,7 @@ for kernel in "${kernels[@]}"; do
 	check "$kernel: changes in time that goes by instructions" \
 		guest -d "$seed" -k "$kernel" -t 1x2x2 -o "$out" -p "$MLSCHED" -p "$O/vm/mls-workload" \
 		-f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_control.sh -f "$tap_tmp/models=/models" -- guest_control.sh waits
-	holds "in 110 changes nothing waits longer than the safety limit and one slice" longest_wait
+	holds "in 1,000 changes nothing waits longer than the safety limit and one slice" longest_wait
 	out=$tap_tmp/$kernel
 	check "$kernel: stats --openmetrics is OpenMetrics" sh -c 'python3 tests/cli/check_openmetrics.py <"$1"' - "$out/swaps.metrics"
 done

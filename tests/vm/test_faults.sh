@@ -3,7 +3,7 @@
 # Something goes wrong while mlsched schedules: it goes on, or the kernel's own
 # scheduler does, no task is lost, and the kernel has nothing to complain about.
 #
-# What is not here: SIGKILL, SysRq, a second scheduler in test_scx.sh, a full ring
+# What is not here: SysRq, a second scheduler in test_scx.sh, a full ring
 # buffer in test_engines.sh, what a model may do in tests/vm/soak.sh.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/tap.sh
@@ -52,9 +52,11 @@ for kernel in "${kernels[@]}"; do
 	check "$kernel: the machine sleeps (ACPI S3); the kernel's log is clean" steps sleeps "$kernel" --packed -- suspend
 	holds "$kernel: asleep twice under load: it goes on with the CPUs that wake up" suspend
 
-	check "$kernel: crowds; the kernel's log is clean" steps crowds "$kernel" -d "$seed" -- cpusets forks
+	check "$kernel: crowds; the kernel's log is clean" steps crowds "$kernel" -d "$seed" -- cpusets forks killed
 	holds "$kernel: 200 tasks whose cpusets change, and who change their cpuset" cpusets
 	holds "$kernel: 5,000 tasks: all end, and it goes on" forks
+
+	holds "$kernel: SIGKILL under load: EEVDF goes on with all that it had" killed
 
 	# Who is killed for memory is killed with a call trace.
 	stall_is_meant=1 check "$kernel: faults that end it; the kernel's log is clean" \
