@@ -78,6 +78,10 @@ fuzz-run:
 fuzz: fuzz-build ## a parser under libFuzzer (FUZZ=savedmodel or another of tests/fuzz/README.md, FUZZ_SECONDS=600)
 	$(FUZZ_RUN)
 
+.PHONY: fuzz-regression
+fuzz-regression: ## every target on what is kept for it, and on new inputs for a minute in all
+	@O="$(O)" tests/run.sh tests/fuzz/regression.sh
+
 # Of fuzz-campaign: of a CPU, for each target.
 FUZZ_MINUTES ?= 30
 

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Every target under libFuzzer on all that is kept for it, and then on new inputs, for a minute in
+# all (make fuzz-regression).  What `make test` replays it does with checksums; here they do not
+# count, so that an input gets as far as it did when it was found.
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib/tap.sh
+O=${O:-build}
+targets=(tests/fuzz/fuzz_*.c)
+
+check "libFuzzer's build is made" make -s fuzz-build
+for target in "${targets[@]}"; do
+	name=${target##*/fuzz_} name=${name%.c}
+	check "$name: nothing is found" make -s fuzz FUZZ="$name" FUZZ_SECONDS=$((60 / ${#targets[@]} + 1))
+	kept=$(find "tests/fuzz/corpus/$name" -type f | wc -l)
+	ran=$(sed -n 's/^stat::number_of_executed_units: *//p' "$tap_out")
+	same "$name: all that is kept was tried, and more" yes "$([ "${ran:-0}" -gt "$kept" ] && echo yes || echo "${ran:-none} inputs, $kept are kept")"
+	echo "# $name: ${ran:-no} inputs"
+done
+finish
