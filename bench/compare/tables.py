@@ -96,7 +96,7 @@ def cell_parts(cells, titles, level="###"):
 
 
 def criteria_part(cells, titles, name):
-    """The four criteria of one scheduler, cell by cell, and how many hold; None without runs."""
+    """The criteria of one scheduler, cell by cell, and how many hold; None without runs."""
     rows, head, held, asked = [], None, 0, 0
     for (topology, profile), cell in cells.items():
         found = numbers.criteria(cell.get(name, {}), cell.get(BASE, {}))

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# What the pages and the README tell people to type is there: each command, and each of its options.
+# What the pages and the README tell people to type is there, each command and each of its options; and
+# figures are what the page says that they are taken from.
 # shellcheck source=tests/lib/tap.sh
 cd "$(dirname "$0")/../.." && . tests/lib/tap.sh
 
@@ -34,4 +35,11 @@ for page in README.md docs/*.md; do
 	wrong=$(commands "$page" | while read -ra words; do missing "${words[@]}"; done | sort -u)
 	same "$page: every command and option that it shows is there" "" "$wrong"
 done
+
+# Figures of the README's table that are not in the page which it says they are from.
+strangers() {
+	sed -n '/^## What it costs/,/^## A/p' README.md | grep '^|' | grep -v recorder | grep -oE '[0-9]+\.[0-9]+|[0-9]{3,}' |
+		while read -r figure; do grep -qwF -- "$figure" docs/benchmarks.md || echo "$figure"; done
+}
+same "README.md: its figures are those of docs/benchmarks.md" "" "$(strangers)"
 finish
