@@ -11,6 +11,7 @@ targets=(tests/fuzz/fuzz_*.c)
 check "libFuzzer's build is made" make -s fuzz-build
 for target in "${targets[@]}"; do
 	name=${target##*/fuzz_} name=${name%.c}
+	check "$name: it has a dictionary" [ -s "tests/fuzz/$name.dict" ]
 	check "$name: nothing is found" make -s fuzz FUZZ="$name" FUZZ_SECONDS=$((60 / ${#targets[@]} + 1))
 	kept=$(find "tests/fuzz/corpus/$name" -type f | wc -l)
 	ran=$(sed -n 's/^stat::number_of_executed_units: *//p' "$tap_out")
