@@ -36,7 +36,7 @@ static const struct argp_option options[] = {
 	  "mig15, seed10, ...",
 	  0 },
 	{ "to", OPTION_TO, "FORMAT", 0,
-	  "Format of OUT: savedmodel, h5, keras or onnx (by its name: NAME.h5, NAME.keras, "
+	  "Format of OUT: savedmodel, h5, keras or onnx (by its name: NAME.h5, NAME.weights.h5, NAME.keras, "
 	  "NAME.onnx, else savedmodel)",
 	  0 },
 	{ 0 },

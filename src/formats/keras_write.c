@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writing Keras models, .h5 and .keras, which Keras 2 and Keras 3 both read.  The .h5 is
- * laid out as Keras 2 does it, which Keras 3 reads as well.  The .keras says nothing that
+ * Writing Keras models, .h5, .keras and .weights.h5, which Keras 2 and Keras 3 both read.  The .h5
+ * is laid out as Keras 2 does it, which Keras 3 reads as well.  The .keras says nothing that
  * only one of them understands: no InputLayer, whose argument has another name in either,
  * but the shape for which the model is to be built; and the weights are found at the
- * paths of Keras 3, which are those of Keras 2.13 to 2.15, and at those of Keras 2.12.
+ * paths of Keras 3, which are those of Keras 2.13 to 2.15, and at those of Keras 2.12.  The same
+ * weights without the rest are a .weights.h5.
  *
- * Either is a Sequential model with a Normalization in front if the model has one, and a
+ * What is not weights alone is a Sequential model with a Normalization in front if the model has one, and a
  * Dense layer for each of ours; activations that Keras 2 knows as layers only are layers
  * behind it.  Weights are bit by bit what they are.
  */
@@ -31,6 +32,8 @@
 #define INPUT_NAME    "features"
 /* Where Keras 2.12 has the layers in a .keras. */
 #define OLD_LAYERS "_layer_checkpoint_dependencies"
+/* Of a file by that name Keras loads and saves weights alone. */
+#define BARE ".weights.h5"
 /* Keras divides by no less, whatever the variance. */
 #define MIN_DEVIATION 1e-7f
 /* The square of a larger one is none of float32. */
@@ -44,7 +47,8 @@ struct writer {
 	const char *path;
 	struct mls_arena arena;
 	struct mlsched_error *err;
-	bool archive; /* .keras, else .h5 */
+	bool archive; /* .keras, else .h5, */
+	bool bare; /* of weights alone */
 	char *metadata;
 	json_t *layers; /* of the configuration */
 	struct mls_h5 *h5;
@@ -351,9 +355,11 @@ static int make_h5(struct writer *w, struct mls_blob *content)
 
 	if (ret)
 		return ret;
-	if (w->archive) {
+	if (w->bare)
+		ret = mls_h5_put_text(w->h5, "", "mlsched", w->metadata);
+	if (!ret && (w->archive || w->bare)) {
 		ret = put_all_counted(w);
-	} else {
+	} else if (!ret) {
 		ret = put_version(w, "");
 		if (!ret)
 			ret = make_config(w, &config);
@@ -391,6 +397,29 @@ static int make_archive(struct writer *w, struct mls_blob *content)
 	return ret ? ret : mls_zip_make(w->path, members, 4, &w->arena, w->err, content);
 }
 
+/* A Keras model has its own normalisation, adapted or given; ours would be lost. */
+static int refuse_normalization(const struct writer *w)
+{
+	const float *mean, *deviation;
+
+	mlsched_model_normalization(w->model, &mean, &deviation);
+	if (!w->bare || !mean)
+		return 0;
+	return mls_error(
+		w->err, -ENOTSUP,
+		"Cannot write model: %s: normalization: expected none, for which a file of "
+		"weights alone has a place, found that of %u inputs; a name that ends in .h5 "
+		"but not in " BARE ", or in .keras, is one of a whole model",
+		w->path, mlsched_model_inputs(w->model));
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t size = strlen(end), length = strlen(text);
+
+	return length >= size && strcmp(text + length - size, end) == 0;
+}
+
 static int save(const struct mlsched_model *model, const char *path, bool archive,
 		struct mlsched_error *err)
 {
@@ -400,11 +429,14 @@ static int save(const struct mlsched_model *model, const char *path, bool archiv
 		.arena = MLS_ARENA_INIT(MEMORY),
 		.err = err,
 		.archive = archive,
+		.bare = !archive && ends_with(path, BARE),
 	};
 	struct mls_blob content = { .path = path };
 	int ret = mls_metadata_text(model, err, &w.metadata);
 
 	w.arena.format = "Keras";
+	if (!ret)
+		ret = refuse_normalization(&w);
 	if (!ret)
 		ret = add_layers(&w);
 	if (!ret)

@@ -16,14 +16,28 @@ import numpy as np
 import tensorflow as tf
 
 keras = tf.keras
+BARE = "weights.h5"
+
+
+def load(path: Path) -> Any:
+    """The model; of weights alone the one that lies beside them, whose own are taken away first."""
+    if not path.name.endswith(BARE):
+        return keras.models.load_model(str(path), compile=False)
+    model = keras.models.load_model(str(path).removesuffix(BARE) + "h5", compile=False)
+    model.set_weights([np.zeros_like(weights) for weights in model.get_weights()])
+    model.load_weights(str(path))
+    return model
 
 
 def look(one: dict[str, Any]) -> dict[str, Any]:
     path = Path(one["model"])
-    model = keras.models.load_model(str(path), compile=False)
+    model = load(path)
     rows = np.fromfile(Path(one["case"]) / "rows.f32", "<f4").reshape(-1, model.input_shape[-1])
     again = path.with_name(f"by_keras_{path.name}")
-    model.save(str(again))
+    if path.name.endswith(BARE):
+        model.save_weights(str(again))
+    else:
+        model.save(str(again))
     return {"outputs": np.asarray(model(rows, training=False), np.float64).tolist(),
             "one": np.asarray(model(rows[:1], training=False), np.float64).tolist(),
             "predicted": model.predict(rows, verbose=0).astype(np.float64).tolist(),
