@@ -8,6 +8,32 @@ fake=$O/tests/fake/libfake_tensorflow.so
 export FAKE_TF_LOG=$tap_tmp/log TMPDIR=$tap_tmp
 by_fake() { "$MLSCHED" "$@" --engine tensorflow --tensorflow-library "$fake"; }
 
+# Where it is looked for when nobody names it: a library of the system, then what lies in an
+# installed Python package, of the virtual environment that one is in before that beside the program.
+mkdir -p "$tap_tmp/system" "$tap_tmp/environment/lib/python3.11/site-packages/tensorflow" \
+	"$tap_tmp/installed/tensorflow/lib/python3.11/site-packages/tensorflow"
+cp "$fake" "$tap_tmp/system/libtensorflow.so.2"
+for package in "$tap_tmp/environment" "$tap_tmp/installed/tensorflow"; do
+	cp "$fake" "$package/lib/python3.11/site-packages/tensorflow/libtensorflow_cc.so.2"
+done
+cp "$MLSCHED" "$tap_tmp/installed/mlsched"
+# looked HOW COMMAND...: what it opened.
+looked() {
+	env -u VIRTUAL_ENV LD_DEBUG=files LD_DEBUG_OUTPUT="$tap_tmp/opened" "$@" predict $models/hand-variables-savedmodel/model \
+		--engine tensorflow <<<"0 0 0 0 0 0 0 0 0 0" >/dev/null 2>&1
+	cat "$tap_tmp"/opened.* | grep -o "file=${tap_tmp}[^ ]*libtensorflow[^ ]* " | sort -u | sed "s|file=$tap_tmp/||; s/ *$//"
+	rm -f "$tap_tmp"/opened.*
+}
+same "a_library_of_the_system_is_found_by_its_name" system/libtensorflow.so.2 \
+	"$(looked LD_LIBRARY_PATH="$tap_tmp/system" VIRTUAL_ENV="$tap_tmp/environment" "$MLSCHED")"
+same "the_one_of_a_virtual_environment_is_found" \
+	environment/lib/python3.11/site-packages/tensorflow/libtensorflow_cc.so.2 \
+	"$(looked VIRTUAL_ENV="$tap_tmp/environment" "$tap_tmp/installed/mlsched")"
+same "the_one_beside_the_program_is_found" \
+	installed/tensorflow/lib/python3.11/site-packages/tensorflow/libtensorflow_cc.so.2 \
+	"$(looked "$tap_tmp/installed/mlsched")"
+: >"$FAKE_TF_LOG"
+
 # Numbers that float32 does not hold: whoever passed on what was read would pass on float64.
 row="3.1234567890123456 1.000000000000001 2 0.1 0.2 1e-40 0 0 0 0.30000000000000004"
 same "predict_by_tensorflow_gives_what_native_gives" \
