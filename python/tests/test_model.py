@@ -142,7 +142,7 @@ def test_replace_leaves_the_model_as_it_is_and_survives_a_file(model: mlsched.Mo
                             provenance={"data": "by hand", "seed": 7})
     assert model.threshold == 0.5 and model.calibration is None and model.mechanisms is None
     assert model.provenance is None and model.offers_us is None
-    for name in ("model", "model.onnx"):
+    for name in ("model", "model.onnx", "model.h5", "model.keras"):
         changed.save(tmp_path / name)
         for one in (changed, mlsched.load(tmp_path / name)):
             assert one.checksum == model.checksum and one.schema == "seed10" and one.threshold == 0.25
