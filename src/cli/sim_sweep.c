@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "src/cli/progress.h"
+#include "src/cli/sim.h"
 #include "src/cli/sim_sweep.h"
 #include "src/cli/tuning.h"
 #include "src/sim/replay.h"
@@ -26,7 +27,9 @@ enum {
 
 static const struct argp_option options[] = {
 	{ "machine", 'm', "LIST", 0,
-	  "CPUs, last-level caches, nodes, threads of a core: 8c2l, 128c16l2n, 16c2l2t (8c2l)", 0 },
+	  "CPUs, last-level caches, nodes, threads of a core: 8c2l, 128c16l2n, 16c2l2t; or this, the "
+	  "machine that it runs on (8c2l)",
+	  0 },
 	{ "workload", 'w', "LIST", 0,
 	  "make, message, mixed, imbalance, server, make1, makehalf, phases, rt-app's FILE.json, or "
 	  "a recording, FILE.db or FILE.db:SESSION (the first four)",
@@ -219,7 +222,7 @@ static int make_parts(struct cli_sim_sweep *s, const struct cli_sim_sweep_option
 	int ret = cli_sim_costs(o->costs, &costs, err);
 
 	for (uint32_t i = 0; i < o->machines.n && !ret; i++) {
-		ret = sim_machine_parse(&s->machines[i], o->machines.name[i], err);
+		ret = cli_sim_machine(&s->machines[i], o->machines.name[i], "/sys", err);
 		if (!ret)
 			s->machines[i].costs = costs;
 	}

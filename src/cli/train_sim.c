@@ -58,7 +58,7 @@ static int make_lessons(const struct cli_train_options *o, struct lessons *l)
 			struct sim_lesson *lesson = &l->lesson[l->n++];
 
 			lesson->workload = workload;
-			ret = sim_machine_parse(&lesson->machine, l->machines.name[m], &err);
+			ret = cli_sim_machine(&lesson->machine, l->machines.name[m], "/sys", &err);
 			if (!ret)
 				ret = sim_workload_make(workload, l->workloads.name[w],
 							lesson->machine.n_cpus, &err);
@@ -117,9 +117,22 @@ static json_t *rounds_json(const struct sim_learn_round *rounds, uint32_t n, boo
 	return list;
 }
 
-/* Nothing in it differs between two trainings with the same options. */
-static char *provenance(const struct cli_train_options *o, const struct mls_dataset *data,
-			const struct sim_learn_round *rounds, uint32_t best)
+/* By their names, also that of the one which it ran on. */
+static json_t *machines_json(const struct lessons *l)
+{
+	char text[CLI_MOST_NAMES * sizeof(((struct sim_machine *)0)->name)] = "";
+	size_t used = 0;
+
+	for (uint32_t m = 0; m < l->machines.n; m++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", m ? "," : "",
+					 l->lesson[m * l->workloads.n].machine.name);
+	return json_string(text);
+}
+
+/* Nothing in it differs between two trainings with the same options on the same machines. */
+static char *provenance(const struct cli_train_options *o, const struct lessons *l,
+			const struct mls_dataset *data, const struct sim_learn_round *rounds,
+			uint32_t best)
 {
 	char checksum[9], *text;
 	json_t *object;
@@ -128,7 +141,7 @@ static char *provenance(const struct cli_train_options *o, const struct mls_data
 	object = json_pack(
 		"{s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:s, s:I, s:i, s:i, s:[f,f,f], s:i, s:f, s:i, s:o}",
 		"tool", "mlsched train --from sim", "version", mlsched_version(), "data",
-		"simulation", "machines", cli_text_json(o->sim.machines), "workloads",
+		"simulation", "machines", machines_json(l), "workloads",
 		cli_text_json(o->sim.workloads), "costs",
 		cli_text_json(cli_file_name(o->sim.costs)), "rows", (int)data->n_rows,
 		"data_crc32c", checksum, "seed", (json_int_t)o->train.seed, "runs",
@@ -216,7 +229,7 @@ int cli_train_from_sim(const struct cli_train_options *o)
 		status = cli_fail(&o->common, "%s", err.message);
 		goto out;
 	}
-	text = provenance(o, &data, rounds, best);
+	text = provenance(o, &lessons, &data, rounds, best);
 	status = save(o, model, text);
 	if (status)
 		goto out;

@@ -95,6 +95,17 @@ else
 		"$("$MLSCHED" sim calibrate --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["error"])')"
 fi
 
+# The machine that it runs on, unless that has CPUs which no simulated one can have; lscpu says what there is.
+wanted=$(lscpu -p=CPU,CORE,NODE | python3 -c '
+import sys
+rows = [line.split(",") for line in sys.stdin if line[0] != "#"]
+cpus, cores, nodes = len(rows), len({core for _, core, _ in rows}), len({node for *_, node in rows})
+print(rf"^{cpus}c\d+l" + (f"{nodes}n" if nodes > 1 else "") + (f"{cpus // cores}t" if cpus > cores else "") + "$")')
+# shellcheck disable=SC2016
+check "-m this is this machine" sh -c '"$1" sim -m this -w message -p mlsched --seeds 1 --json >"$2" || exit
+	python3 -c "import json, re, sys; name = json.load(open(sys.argv[1]))[\"runs\"][0][\"machine\"]; print(name); assert re.match(sys.argv[2], name)" "$2" "$3"' - \
+	"$MLSCHED" "$tap_tmp/this.json" "$wanted"
+
 # A model from the simulator, and what it does there.
 same "train --from sim writes down under which mechanisms and offers" "['ask-again'] [500.0, 1000.0, 1500.0]" "$(
 	"$MLSCHED" train --from sim --machines 4c2l --workloads message --runs 1 --rounds 1 --epochs 1 -q -o "$tap_tmp/tuned" \
