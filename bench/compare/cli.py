@@ -248,7 +248,7 @@ def command_simulation(args):
     if not runs:
         fail(f"{args.file}: no results")
     make(args.build, "mlsched")
-    rows = simulation.rows_of(args.build / "mlsched", runs)
+    rows = simulation.rows_of(args.build / "mlsched", args.model, runs)
     if args.json:
         print(json.dumps(rows))
         return
@@ -299,6 +299,8 @@ def parser():
         if name == "simulation":
             command.add_argument("--build", type=pathlib.Path, default=guests.ROOT / "build", metavar="DIR",
                                  help="(%(default)s)")
+            command.add_argument("--model", type=pathlib.Path, default=guests.ROOT / "models/default", metavar="DIR",
+                                 help="what model is in them (%(default)s)")
         if name in ("table", "simulation"):
             command.add_argument("--json", action="store_true", help="one document")
         if name == "page":

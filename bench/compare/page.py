@@ -248,6 +248,9 @@ def page(runs, file, built=Built()):
     ours = [p for n in titles if n == "heuristic" and (p := tables.criteria_part(cells, titles, n))]
     if ours:
         parts.append("## What our base must keep to\n" + ours[0])
+    wanted = tables.goals_part(cells)
+    if wanted:
+        parts.append("## What the default model is to win\n" + wanted)
     bound = above_fair(cells, titles)
     if bound:
         parts += [TO_WIN.strip(), bound]

@@ -15,7 +15,8 @@ MOVES_PERCENT = 25
 MOVES_FEW = 10
 
 # Schedulers that are in both, by their names here and there.
-BOTH = (("eevdf", "eevdf"), ("heuristic", "mlsched"), ("refuse", "refuse"), ("accept", "accept"))
+BOTH = (("eevdf", "eevdf"), ("heuristic", "mlsched"), ("refuse", "refuse"), ("accept", "accept"),
+        ("model", "model"), ("rusty-1.0.8p", "rusty"))
 
 
 def machine_of(topology):
@@ -24,12 +25,12 @@ def machine_of(topology):
     return f"{nodes * caches * cpus}c{nodes * caches}l" + (f"{nodes}n" if nodes > 1 else "")
 
 
-def simulate(program, topology, profile, seeds):
-    """{policy: {seed: run}}"""
+def simulate(program, model, topology, profile, seeds):
+    """{policy: {seed: run}}; @model: the directory of the one by that name."""
     policies = ",".join(there for _, there in BOTH)
     done = subprocess.run(
         [program, "sim", "--json", "--costs", "load", "-m", machine_of(topology), "-w", profile, "-p", policies,
-         "--seeds", str(max(seeds))], cwd=guests.ROOT, capture_output=True, text=True, check=True)
+         "--model", model, "--seeds", str(max(seeds))], cwd=guests.ROOT, capture_output=True, text=True, check=True)
     runs = {}
     for run in json.loads(done.stdout)["runs"]:
         runs.setdefault(run["policy"], {})[run["seed"]] = run
@@ -40,12 +41,12 @@ def mean(values):
     return statistics.fmean(values)
 
 
-def compare_cell(program, topology, profile, schedulers):
+def compare_cell(program, model, topology, profile, schedulers):
     """A row for each scheduler that both have, with the same seeds."""
     both = [(here, there, schedulers[here]) for here, there in BOTH if schedulers.get(here)]
     if not both:
         return []
-    simulated = simulate(program, topology, profile, [seed for _, _, runs in both for seed in runs])
+    simulated = simulate(program, model, topology, profile, [seed for _, _, runs in both for seed in runs])
     rows = []
     for here, there, runs in both:
         seeds = sorted(runs)
@@ -88,10 +89,10 @@ def rankings(rows):
     return agreed, pairs
 
 
-def rows_of(program, runs):
+def rows_of(program, model, runs):
     rows = []
     for (topology, profile), schedulers in numbers.cells_of(runs).items():
-        rows += compare_cell(program, topology, profile, schedulers)
+        rows += compare_cell(program, model, topology, profile, schedulers)
     return rows
 
 
@@ -119,6 +120,9 @@ def summary(rows):
         lines.append(f"- {title}: makespan within {MAKESPAN_PERCENT} % in {sum(map(makespan_holds, own))} of {len(own)} cells "
                      f"(mean {mean(off):.1f} %, at most {max(off):.1f} %), moves within {MOVES_PERCENT} % or {MOVES_FEW} in "
                      f"{sum(map(moves_hold, own))}.") if own else None
+    held = sum(map(makespan_holds, rows))
+    lines.append(f"- All {len({row['scheduler'] for row in rows})} schedulers: makespan within {MAKESPAN_PERCENT} % in {held} of "
+                 f"{len(rows)} cells, moves within {MOVES_PERCENT} % or {MOVES_FEW} in {sum(map(moves_hold, rows))}.")
     agreed, pairs = rankings(rows)
     lines.append(f"- Of {pairs} pairs of schedulers whose makespans differ by more than 5 % in the VM, the simulator ranks "
                  f"{agreed} alike.")

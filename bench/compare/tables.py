@@ -112,6 +112,16 @@ def criteria_part(cells, titles, name):
     return f"{titles[name]}: {held} of {asked} hold.\n\n" + table(head, rows)
 
 
+def goals_part(cells, name="model"):
+    """What a model is to win, goal by goal; None without runs."""
+    goals = numbers.model_goals(cells, name)
+    if not goals:
+        return None
+    rows = [[goal, f"{sum(holds for *_, holds in found)} of {len(found)}",
+             "; ".join(f"{cell} {value}" for cell, value, holds in found if not holds)] for goal, found in goals]
+    return table(["", "holds in", "missed"], rows)
+
+
 def failures(runs):
     return [f"- {r['title']}, {r['topology']} {r['profile']}, seed {r['seed']}: {r['failed'].splitlines()[0]}"
             for r in runs if r["failed"]]

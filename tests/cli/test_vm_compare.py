@@ -64,6 +64,28 @@ def each_criterion_fails_just_beyond_its_bound():
             assert all(ok for _, _, ok in found) is holds, (what, change, found)
 
 
+def each_goal_of_a_model_is_missed_just_beyond_its_bound():
+    def goals(**changes):
+        load = run_of("model", 1, makespan=changes.pop("makespan", 890), moves=changes.pop("moves", 20))
+        load["load"].update(changes)
+        runs = [run_of("eevdf", 1), run_of("rusty-1", 1), run_of("heuristic", 1), run_of("refuse", 1, 1100), load]
+        for run in list(runs):
+            runs += [dict(run, topology="2x1x4"), dict(run, profile="message")]
+        return {goal.split(",")[0]: (sum(holds for *_, holds in found), len(found))
+                for goal, found in numbers.model_goals(numbers.cells_of(runs))}
+
+    held = goals(moves_caches=5)
+    assert len(held) == 6 and all(n == of for n, of in held.values()), held
+    for changes, missed in (({"moves": 24}, "at most 0.23 times the moves of scx_rusty-1"),
+                            ({"makespan": 901}, "makespan 10 % below scx_rusty-1's"),
+                            ({"wait_p99_us": 11001}, "p99 wait at most 1.1 times EEVDF's"),
+                            ({"moves_caches": 6}, "at most 0.5 times EEVDF's moves across LLCs"),
+                            ({"makespan": 1021}, "makespan within 2 % of EEVDF's")):
+        found = goals(**{"moves_caches": 5, **changes})
+        assert found[missed][0] == 0, (missed, found)
+    assert goals(makespan=1000)["mean makespan"] == (1, 1), "the last of that name: always refuse"
+
+
 def no_moves_under_eevdf_are_no_division_by_zero():
     runs = [run_of("eevdf", 1, moves=0), run_of("other", 1, moves=3), run_of("third", 1, moves=0)]
     c = cell(runs)
@@ -299,14 +321,25 @@ def the_published_page_is_made_of_the_published_results():
     assert (ROOT / "docs/comparison.svg").read_text() == plot.svg(runs)
 
 
+def the_published_validity_is_what_the_simulator_gives():
+    build = pathlib.Path(os.environ.get("O", ROOT / "build"))
+    done = subprocess.run([ROOT / "bench/vm-compare", "simulation", ROOT / "bench/results/vm-compare.jsonl", "--build", build],
+                          capture_output=True, text=True, check=True)
+    page = (ROOT / "docs/simulator.md").read_text()
+    missing = [line for line in done.stdout.splitlines() if line and line not in page]
+    assert not missing, "docs/simulator.md has not:\n" + "\n".join(missing[:5])
+
+
 TESTS = [differences_are_between_the_same_seeds, each_criterion_fails_just_beyond_its_bound,
+         each_goal_of_a_model_is_missed_just_beyond_its_bound,
          no_moves_under_eevdf_are_no_division_by_zero, simulated_runs_are_drawn_like_others, a_failed_run_is_shown_and_not_counted,
          a_line_that_was_cut_off_is_run_again_and_one_in_the_middle_is_an_error, a_cut_off_line_does_not_spoil_the_next,
          only_the_newest_build_is_shown, another_program_is_another_run, the_hash_follows_contents_and_names_only,
          of_our_program_its_bpf_objects_matter, of_a_published_scheduler_crate_and_version_matter, a_mean_has_its_error,
          a_fair_machine_shares_its_cpus, a_fair_machine_does_the_work_that_the_guests_did, schedulers_take_turns, peers_are_found_by_where_they_are_built, mistakes_are_said_in_plain_words,
          tables_and_json_come_from_the_command, a_topology_on_which_some_were_not_measured_is_shown_as_that,
-         a_topology_that_was_asked_for_is_planned_and_those_of_always_are_the_default, the_published_page_is_made_of_the_published_results]
+         a_topology_that_was_asked_for_is_planned_and_those_of_always_are_the_default, the_published_page_is_made_of_the_published_results,
+         the_published_validity_is_what_the_simulator_gives]
 
 
 if __name__ == "__main__":
