@@ -3,6 +3,7 @@
 """bench/vm-compare without a guest: what it reads, computes, shows, and would run again."""
 
 import json
+import os
 import pathlib
 import struct
 import subprocess

@@ -12,6 +12,7 @@
 
 #include "src/sim/decider.h"
 #include "src/sim/learn.h"
+#include "tests/lib/sim_world.h"
 
 #define RUNS 4 /* of each case */
 
@@ -122,6 +123,46 @@ static void a_refusal_that_lasts_costs_more(void **state)
 	brief = label(what);
 	assert_int_equal(lasting.n, brief.n);
 	assert_true(lasting.benefit > brief.benefit);
+}
+
+static int steals_alone(void *context, struct sim *s, const struct sim_decision *d)
+{
+	(void)context;
+	(void)s;
+	return d->kind == MLS_POLICY_STEAL;
+}
+
+/*
+ * The trap of the next in turn: where the second task of a queue goes when the first is refused,
+ * a CPU has work either way, and it seems to be worth nothing that it has some.
+ */
+static void a_refusal_leaves_the_cpu_without_work(void **state)
+{
+	static const struct sim_contender steals = { .policy = &sim_policy_mlsched,
+						     .decide = steals_alone };
+	struct sim_label_options o = sim_label_options_default();
+	struct sim_rows rows = { 0 };
+	double benefit = 0;
+	uint32_t n = 0;
+
+	(void)state;
+	memset(&o.prices, 0, sizeof(o.prices));
+	o.one_of = 1;
+	world_machine("2c1l");
+	/* All begin on one CPU; the other takes one of them, and then the next. */
+	world_program(0, 100, 20 * SIM_MS, 0, 1);
+	world_tasks(0, 12, 0);
+	assert_int_equal(sim_label(&world.machine, &world.workload, &steals, 1, SIM_S, &o, &rows),
+			 0);
+	for (uint32_t i = 0; i < rows.n; i++) {
+		if (!rows.row[i].features[1]) /* newidle: no steal */
+			continue;
+		benefit += (double)rows.row[i].benefit;
+		n++;
+	}
+	assert_in_range(n, 4, 12);
+	assert_true(benefit / n > SIM_MS);
+	sim_rows_clear(&rows);
 }
 
 /* Labelling looks at a run and does not touch it: the same decisions are met without futures. */
@@ -323,6 +364,7 @@ int main(void)
 		cmocka_unit_test(work_for_idle_cpus_is_worth_a_move),
 		cmocka_unit_test(dear_moves_are_not_worth_it),
 		cmocka_unit_test(a_refusal_that_lasts_costs_more),
+		cmocka_unit_test(a_refusal_leaves_the_cpu_without_work),
 		cmocka_unit_test(labelling_does_not_disturb_the_run),
 		cmocka_unit_test(a_model_is_the_same_with_any_number_of_threads),
 		cmocka_unit_test(labels_are_made_under_the_tuning),
