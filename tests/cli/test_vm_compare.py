@@ -19,7 +19,7 @@ import tap  # noqa: E402
 from compare import cli, fair, numbers, page, plot, results, schedulers, tables  # noqa: E402
 
 DURATIONS = {f"{what}_{q}_us": us for what in ("wakeup", "wait")
-             for q, us in (("p50", 1000), ("p99", 10000), ("p999", 12000), ("max", 20000))}
+             for q, us in (("mean", 2000), ("p50", 1000), ("p99", 10000), ("p999", 12000), ("max", 20000))}
 
 
 def run_of(scheduler, seed, makespan=1000.0, moves=100, profile="make", topology="1x2x2", failed=None, inputs="a", **load):
@@ -85,6 +85,17 @@ def each_goal_of_a_model_is_missed_just_beyond_its_bound():
         found = goals(**{"moves_caches": 5, **changes})
         assert found[missed][0] == 0, (missed, found)
     assert goals(makespan=1000)["mean makespan"] == (1, 1), "the last of that name: always refuse"
+
+
+def late_wakeups_are_shown_beside_the_others():
+    def said(**changes):
+        load = run_of("heuristic", 1)
+        load["load"].update(changes)
+        return page.late_wakeups(numbers.cells_of([run_of("eevdf", 1), load]))
+
+    assert said() == [] and said(wakeup_p99_us=9000) == []
+    text, = said(wakeup_p99_us=11000, wakeup_mean_us=500, wakeup_p50_us=3000)
+    assert "EEVDF's: 1x2x2 make (mean ×0.25, median ×3.00)." in text, text
 
 
 def no_moves_under_eevdf_are_no_division_by_zero():
@@ -333,7 +344,7 @@ def the_published_validity_is_what_the_simulator_gives():
 
 TESTS = [differences_are_between_the_same_seeds, each_criterion_fails_just_beyond_its_bound,
          each_goal_of_a_model_is_missed_just_beyond_its_bound,
-         no_moves_under_eevdf_are_no_division_by_zero, simulated_runs_are_drawn_like_others, a_failed_run_is_shown_and_not_counted,
+         late_wakeups_are_shown_beside_the_others, no_moves_under_eevdf_are_no_division_by_zero, simulated_runs_are_drawn_like_others, a_failed_run_is_shown_and_not_counted,
          a_line_that_was_cut_off_is_run_again_and_one_in_the_middle_is_an_error, a_cut_off_line_does_not_spoil_the_next,
          only_the_newest_build_is_shown, another_program_is_another_run, the_hash_follows_contents_and_names_only,
          of_our_program_its_bpf_objects_matter, of_a_published_scheduler_crate_and_version_matter, a_mean_has_its_error,
