@@ -170,7 +170,7 @@ else
 	@echo "installed  $(MODEL)"
 endif
 
-# Of five seeds the one of which most holds: docs/simulator.md, "Chance of training".
+# Which of five seeds, and why: docs/simulator.md, "Chance of training".
 TRAIN_DEFAULT := $(PROGRAM) train --from sim --seed 2
 
 .PHONY: trained-model

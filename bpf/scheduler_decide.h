@@ -291,7 +291,7 @@ __noinline int decide(struct task *t, u32 kind, u32 src, u32 dst, u32 in_timer)
 	return verdict;
 }
 
-/* A move that no model was asked for: the task has @waited too long, or the CPU been kept from work. */
+/* A move that no model was asked for: a task has waited, or a CPU been kept from work, too long. */
 static __always_inline void count_safety(u32 kind, bool waited_too_long)
 {
 	COUNT(safety[kind & (MLS_POLICY_KINDS - 1)]);

@@ -19,8 +19,9 @@ int cli_sim_costs(const char *name, struct sim_costs *costs, struct mlsched_erro
  * cli_sim_machine() - a machine by its name, as sim_machine_parse() takes it, or "this"
  * @sysfs: where that is looked at: "/sys"
  *
- * Return: 0; -EINVAL for another name, or where this machine's CPUs are not shared out evenly, which
- * none can be that is simulated; of "this", what mls_topology_read() returns.
+ * Of "this" only how many CPUs, caches, nodes and threads there are counts: they are shared out
+ * evenly.  Return: 0; -EINVAL for another name, or where they cannot be; of "this", what
+ * mls_topology_read() returns.
  */
 int cli_sim_machine(struct sim_machine *m, const char *name, const char *sysfs,
 		    struct mlsched_error *err);

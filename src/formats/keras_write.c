@@ -7,8 +7,8 @@
  * paths of Keras 3, which are those of Keras 2.13 to 2.15, and at those of Keras 2.12.  The same
  * weights without the rest are a .weights.h5.
  *
- * What is not weights alone is a Sequential model with a Normalization in front if the model has one, and a
- * Dense layer for each of ours; activations that Keras 2 knows as layers only are layers
+ * What is more than weights is a Sequential model with a Normalization in front if the model has
+ * one, and a Dense layer for each of ours; activations that Keras 2 knows as layers only are layers
  * behind it.  Weights are bit by bit what they are.
  */
 #include <errno.h>
@@ -34,6 +34,7 @@
 #define OLD_LAYERS "_layer_checkpoint_dependencies"
 /* Of a file by that name Keras loads and saves weights alone. */
 #define BARE ".weights.h5"
+#define ELSE "a name that ends in .h5 but not in " BARE ", or in .keras, is one of a whole model"
 /* Keras divides by no less, whatever the variance. */
 #define MIN_DEVIATION 1e-7f
 /* The square of a larger one is none of float32. */
@@ -397,20 +398,37 @@ static int make_archive(struct writer *w, struct mls_blob *content)
 	return ret ? ret : mls_zip_make(w->path, members, 4, &w->arena, w->err, content);
 }
 
-/* A Keras model has its own normalisation, adapted or given; ours would be lost. */
-static int refuse_normalization(const struct writer *w)
+/*
+ * Weights alone say nothing of a normalisation, which would be lost, nor of activations, which
+ * would be others: such a file is read as ReLU inside and a sigmoid at the end.
+ */
+static int refuse_more_than_weights(const struct writer *w)
 {
+	uint32_t n = mlsched_model_layers(w->model);
 	const float *mean, *deviation;
 
-	mlsched_model_normalization(w->model, &mean, &deviation);
-	if (!w->bare || !mean)
+	if (!w->bare)
 		return 0;
-	return mls_error(
-		w->err, -ENOTSUP,
-		"Cannot write model: %s: normalization: expected none, for which a file of "
-		"weights alone has a place, found that of %u inputs; a name that ends in .h5 "
-		"but not in " BARE ", or in .keras, is one of a whole model",
-		w->path, mlsched_model_inputs(w->model));
+	for (uint32_t i = 0; i < n; i++) {
+		enum mlsched_activation assumed = i + 1 < n ? MLSCHED_RELU : MLSCHED_SIGMOID;
+		struct mlsched_layer layer;
+
+		mlsched_model_layer(w->model, i, &layer);
+		if (layer.activation != assumed)
+			return mls_error(w->err, -ENOTSUP,
+					 "Cannot write model: %s: layer %u: expected activation "
+					 "%s, which a file of weights alone is read as, found "
+					 "%s; " ELSE,
+					 w->path, i, mlsched_activation_name(assumed),
+					 mlsched_activation_name(layer.activation));
+	}
+	mlsched_model_normalization(w->model, &mean, &deviation);
+	if (!mean)
+		return 0;
+	return mls_error(w->err, -ENOTSUP,
+			 "Cannot write model: %s: normalization: expected none, for which a file "
+			 "of weights alone has a place, found that of %u inputs; " ELSE,
+			 w->path, mlsched_model_inputs(w->model));
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -436,7 +454,7 @@ static int save(const struct mlsched_model *model, const char *path, bool archiv
 
 	w.arena.format = "Keras";
 	if (!ret)
-		ret = refuse_normalization(&w);
+		ret = refuse_more_than_weights(&w);
 	if (!ret)
 		ret = add_layers(&w);
 	if (!ret)

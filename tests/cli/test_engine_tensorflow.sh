@@ -21,17 +21,22 @@ cp "$MLSCHED" "$tap_tmp/installed/mlsched"
 looked() {
 	env -u VIRTUAL_ENV LD_DEBUG=files LD_DEBUG_OUTPUT="$tap_tmp/opened" "$@" predict $models/hand-variables-savedmodel/model \
 		--engine tensorflow <<<"0 0 0 0 0 0 0 0 0 0" >/dev/null 2>&1
-	cat "$tap_tmp"/opened.* | grep -o "file=${tap_tmp}[^ ]*libtensorflow[^ ]* " | sort -u | sed "s|file=$tap_tmp/||; s/ *$//"
+	cat "$tap_tmp"/opened.* | grep -o "calling init: ${tap_tmp}[^ ]*libtensorflow[^ ]*" | sort -u | sed "s|.*: $tap_tmp/||"
 	rm -f "$tap_tmp"/opened.*
 }
 same "a_library_of_the_system_is_found_by_its_name" system/libtensorflow.so.2 \
 	"$(looked LD_LIBRARY_PATH="$tap_tmp/system" VIRTUAL_ENV="$tap_tmp/environment" "$MLSCHED")"
-same "the_one_of_a_virtual_environment_is_found" \
-	environment/lib/python3.11/site-packages/tensorflow/libtensorflow_cc.so.2 \
-	"$(looked VIRTUAL_ENV="$tap_tmp/environment" "$tap_tmp/installed/mlsched")"
-same "the_one_beside_the_program_is_found" \
-	installed/tensorflow/lib/python3.11/site-packages/tensorflow/libtensorflow_cc.so.2 \
-	"$(looked "$tap_tmp/installed/mlsched")"
+# The system's own comes first.
+if ldconfig -p | grep -q 'libtensorflow\(_cc\)\?\.so\.2'; then
+	skip "the_one_of_a_package_is_found" "this system has a TensorFlow of its own"
+else
+	same "the_one_of_a_virtual_environment_is_found" \
+		environment/lib/python3.11/site-packages/tensorflow/libtensorflow_cc.so.2 \
+		"$(looked VIRTUAL_ENV="$tap_tmp/environment" "$tap_tmp/installed/mlsched")"
+	same "the_one_beside_the_program_is_found" \
+		installed/tensorflow/lib/python3.11/site-packages/tensorflow/libtensorflow_cc.so.2 \
+		"$(looked "$tap_tmp/installed/mlsched")"
+fi
 : >"$FAKE_TF_LOG"
 
 # Numbers that float32 does not hold: whoever passed on what was read would pass on float64.

@@ -30,11 +30,8 @@
 
 static struct mls_random random_state;
 
-/* Of the longest half-life, so that nothing changes while we look. */
-static struct mls_load_decay slowest(void)
-{
-	return mls_load_decay_of(MLS_LOAD_MAX_HALF_LIFE);
-}
+/* None: nothing changes while we look, however long that takes. */
+static const struct mls_load_decay none = { 0, ~0ull };
 
 static uint64_t now_ns(void)
 {
@@ -46,7 +43,6 @@ static uint64_t now_ns(void)
 
 static struct qnet_bench_bpf *open_object(void)
 {
-	struct mls_load_decay decay = slowest();
 	struct qnet_bench_bpf *skel;
 	struct bpf_map *map;
 	const char *reason = test_no_bpf();
@@ -63,8 +59,8 @@ static struct qnet_bench_bpf *open_object(void)
 		if (bpf_map__type(map) == BPF_MAP_TYPE_TASK_STORAGE)
 			bpf_map__set_autocreate(map, false);
 	}
-	skel->rodata->decay.per_unit = decay.per_unit;
-	skel->rodata->decay.longest = decay.longest;
+	skel->rodata->decay.per_unit = none.per_unit;
+	skel->rodata->decay.longest = none.longest;
 	skel->rodata->n_cpus = N_CPUS;
 	skel->rodata->n_words = N_CPUS / 64;
 	skel->rodata->n_online = N_CPUS;
@@ -103,12 +99,11 @@ static void compute(struct qnet_bench_bpf *skel, uint32_t turns)
 
 static void expect_mean(const struct qnet_bench_bpf *skel, uint32_t n)
 {
-	struct mls_load_decay decay = slowest();
 	uint64_t sum = 0, now = now_ns();
 	int64_t mean;
 
 	for (uint32_t cpu = 0; cpu < n; cpu++)
-		sum += mls_load_at(skel->bss->cpus[cpu].load, now, &decay);
+		sum += mls_load_at(skel->bss->cpus[cpu].load, now, &none);
 	mean = mls_load_q16((u32)(sum / n));
 	assert_in_range(skel->bss->domains[0].load + TOLERANCE, mean, mean + 2 * TOLERANCE);
 }
@@ -140,8 +135,8 @@ static void no_more_than_some_are_looked_at(void **state)
 	compute(skel, 1);
 	for (uint32_t cpu = 0; cpu < N_CPUS; cpu++)
 		counted += skel->bss->cpus[cpu].counted != 0;
-	/* A load may be zero, but hardly those of half of them. */
-	assert_in_range(counted, AT_ONCE, 2 * AT_ONCE);
+	/* A load may be zero, but hardly those of several. */
+	assert_in_range(counted, 2 * AT_ONCE - 4, 2 * AT_ONCE);
 	qnet_bench_bpf__destroy(skel);
 }
 

@@ -106,7 +106,7 @@ for step in "$@"; do
 		during=$!
 		# In the middle of it.
 		until mlsched stats --json | grep -q '"decisions":[1-9][0-9][0-9]'; do :; done
-		kill -KILL $job
+		kill -0 $during && kill -KILL $job || exit 1
 		wait_for_state disabled
 		ended
 		wait $during || exit 1
