@@ -141,40 +141,33 @@ CACHES_TIMES = 0.5
 
 def model_goals(cells, name="model"):
     """[(goal, [(cell, text of the value, holds)])] of those that have runs in pairs."""
-    def each(where, other, value, text, bound):
+    def each(other, measure, field, bound, where=lambda cell: True):
+        """@measure: changes() or ratios(), whose median is to be at most @bound."""
         found = []
         for cell, of in cells.items():
-            got = value(of.get(name, {}), of.get(other, {})) if where(cell) else None
+            got = median(measure(of.get(name, {}), of.get(other, {}), field)) if where(cell) else None
             if got is not None:
-                found.append((" ".join(cell), text(got), got <= bound))
+                text = f"{got:+.1f} %" if measure is changes else f"×{got:.2f}"
+                found.append((" ".join(cell), text, got <= bound))
         return found
-
-    def anywhere(_):
-        return True
 
     def mean_below(other):
         own, its = mean_change(cells, name), mean_change(cells, other) if other != BASE else (0, 0, 0)
         return [("all", f"{own[0]:+.1f} % against {its[0]:+.1f} %", own[0] < its[0])] if own and its else []
 
-    def times(value):
-        return f"×{value:.2f}"
-
-    def percents(value):
-        return f"{value:+.1f} %"
-
     goals = []
     for rusty in sorted({scheduler for of in cells.values() for scheduler in of if scheduler.startswith("rusty-")}):
-        goals.append((f"at most {RUSTY_MOVES_TIMES} times the moves of scx_{rusty}", each(
-            anywhere, rusty, lambda a, b: median(ratios(a, b, "moves")), times, RUSTY_MOVES_TIMES)))
-        goals.append((f"makespan {-RUSTY_PERCENT} % below scx_{rusty}'s, on message and on make with 8 CPUs", each(
-            lambda cell: cell[1] == "message" or cell == ("2x1x4", "make"), rusty,
-            lambda a, b: median(changes(a, b, "makespan_ms")), percents, RUSTY_PERCENT)))
-    goals.append((f"makespan within {MAKESPAN_PERCENT} % of EEVDF's", each(
-        anywhere, BASE, lambda a, b: median(changes(a, b, "makespan_ms")), percents, MAKESPAN_PERCENT)))
-    goals.append((f"p99 wait at most {WAIT_TIMES} times EEVDF's", each(
-        anywhere, BASE, lambda a, b: median(ratios(a, b, "wait_p99_us")), times, WAIT_TIMES)))
-    goals.append((f"at most {CACHES_TIMES} times EEVDF's moves across LLCs, on make", each(
-        lambda cell: cell[1] == "make", BASE, lambda a, b: median(ratios(a, b, "moves_caches")), times, CACHES_TIMES)))
+        goals.append((f"at most {RUSTY_MOVES_TIMES} times the moves of scx_{rusty}",
+                      each(rusty, ratios, "moves", RUSTY_MOVES_TIMES)))
+        goals.append((f"makespan {-RUSTY_PERCENT} % below scx_{rusty}'s, on message and on make with 8 CPUs",
+                      each(rusty, changes, "makespan_ms", RUSTY_PERCENT,
+                           lambda cell: cell[1] == "message" or cell == ("2x1x4", "make"))))
+    goals += [
+        (f"makespan within {MAKESPAN_PERCENT} % of EEVDF's", each(BASE, changes, "makespan_ms", MAKESPAN_PERCENT)),
+        (f"p99 wait at most {WAIT_TIMES} times EEVDF's", each(BASE, ratios, "wait_p99_us", WAIT_TIMES)),
+        (f"at most {CACHES_TIMES} times EEVDF's moves across LLCs, on make",
+         each(BASE, ratios, "moves_caches", CACHES_TIMES, lambda cell: cell[1] == "make")),
+    ]
     for other, what in ((BASE, "EEVDF's"), ("heuristic", "ours without a model"), ("refuse", "always refuse")):
         goals.append((f"mean makespan, of all pairs of runs, below {what}", mean_below(other)))
     return [goal for goal in goals if goal[1]]

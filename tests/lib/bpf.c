@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <cmocka.h>
 
 #include "tests/lib/bpf.h"
 
@@ -19,4 +23,14 @@ const char *test_no_bpf(void)
 		return "bpf() is refused";
 	close(fd);
 	return NULL;
+}
+
+void test_skip_without_bpf(void)
+{
+	const char *reason = test_no_bpf();
+
+	if (reason) {
+		print_message("# %s\n", reason);
+		skip();
+	}
 }

@@ -6,4 +6,7 @@
 /** test_no_bpf() - why none can be loaded; NULL: they can */
 const char *test_no_bpf(void);
 
+/** test_skip_without_bpf() - skips the running test, and says why, where none can be loaded */
+void test_skip_without_bpf(void);
+
 #endif /* MLS_TESTS_LIB_BPF_H */

@@ -45,12 +45,8 @@ static struct qnet_bench_bpf *open_object(void)
 {
 	struct qnet_bench_bpf *skel;
 	struct bpf_map *map;
-	const char *reason = test_no_bpf();
 
-	if (reason) {
-		print_message("# %s\n", reason);
-		skip();
-	}
+	test_skip_without_bpf();
 	libbpf_set_print(NULL);
 	skel = qnet_bench_bpf__open();
 	assert_non_null(skel);

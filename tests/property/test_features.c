@@ -424,14 +424,10 @@ static void the_kernel_computes_the_same_bits(void **state)
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	struct features_test_bpf *skel;
 	struct features_test_rows *rows;
-	const char *reason = test_no_bpf();
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), size;
 
 	(void)state;
-	if (reason) {
-		print_message("# %s\n", reason);
-		skip();
-	}
+	test_skip_without_bpf();
 	libbpf_set_print(NULL);
 	skel = features_test_bpf__open_and_load();
 	assert_non_null(skel);

@@ -55,7 +55,6 @@ for kernel in "${kernels[@]}"; do
 	check "$kernel: crowds; the kernel's log is clean" steps crowds "$kernel" -d "$seed" -- cpusets forks killed
 	holds "$kernel: 200 tasks whose cpusets change, and who change their cpuset" cpusets
 	holds "$kernel: 5,000 tasks: all end, and it goes on" forks
-
 	holds "$kernel: SIGKILL under load: EEVDF goes on with all that it had" killed
 
 	# Who is killed for memory is killed with a call trace.
