@@ -988,6 +988,7 @@ static int on_timer(void *map, int *key, struct turn *turn)
 		from = (u32)src + 1;
 		level_queue((u32)src, turn->number + k, now);
 	}
+	turn->member = recount_some(turn->member, now);
 	turn->next = from < n_cpus ? from : 0;
 	turn->number++;
 	bpf_timer_start(&turn->timer, period_ns, 0);

@@ -20,6 +20,9 @@
 #define SCHEDULER_ROW_ALL   80
 #define SCHEDULER_ROWS      128 /* a power of two, for masks */
 
+/* CPUs of a domain whose loads are computed at a time; one with more is large. */
+#define SCHEDULER_LOADS 64
+
 #define SCHEDULER_SLOTS 2
 
 /* Waits by powers of two: bucket b counts those below 2^b microseconds. */
@@ -275,7 +278,7 @@ struct scheduler_counts {
  * @turns:      of the timer for which its queue has been unlike others
  * @ours:       such a task runs, and not one of another class
  * @asking:     it is reading a slot: nobody may write to one that it may have found
- * @counted:    its load in the sum of its domain
+ * @counted:    its load in the sum of its domain, if that is large
  * @reported:   length of its queue, when mlsched_report() last looked
  * @domain:     set by the loader, like @node
  */
@@ -323,7 +326,7 @@ struct scheduler_domain {
 	u32 n_cpus;
 	u64 share;
 	u64 stamp;
-	u64 sum;
+	s64 sum;
 	u32 load;
 	u32 next;
 } __attribute__((aligned(64)));

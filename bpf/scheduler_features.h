@@ -22,11 +22,20 @@ static __always_inline struct qnet_scratch *scratch_of(bool in_timer)
 	return qnet_scratch();
 }
 
-#define DOMAIN_AT_ONCE 64 /* CPUs whose loads are computed at a time */
-
 static __always_inline struct scheduler_cpu *member(struct scheduler_domain *domain, u32 i)
 {
 	return cpu_at(members[(domain->first + i) & (SCHEDULER_MAX_CPUS - 1)]);
+}
+
+/*
+ * By how much the sum of a large domain changes with what this CPU counts for now.  That is
+ * exchanged, so that the sum is right whoever else does so at the same time.
+ */
+static __always_inline s64 recount(struct scheduler_cpu *c, u64 now, const struct mls_load_decay *d)
+{
+	u32 load = mls_load_at(c->load, now, d);
+
+	return (s64)load - __sync_lock_test_and_set(&c->counted, load);
 }
 
 /* The sum of the loads of a domain's CPUs. */
@@ -34,27 +43,44 @@ static __always_inline u64 sum_loads(struct scheduler_domain *domain, u64 now)
 {
 	struct mls_load_decay d = { decay.per_unit, decay.longest };
 	u32 n = domain->n_cpus, from, i;
-	u64 sum = 0;
+	s64 sum = 0, change = 0;
 
-	if (n <= DOMAIN_AT_ONCE) {
+	if (n <= SCHEDULER_LOADS) {
 		bpf_for(i, 0, n) {
 			sum += mls_load_at(member(domain, i)->load, now, &d);
 		}
-		return sum;
+		return (u64)sum;
 	}
-	/*
-	 * Some of them in turn: what a CPU counts for is exchanged, and the sum changed by the
-	 * difference, so that it is right whoever else does so at the same time.
-	 */
-	from = __sync_fetch_and_add(&domain->next, DOMAIN_AT_ONCE);
-	bpf_for(i, 0, DOMAIN_AT_ONCE) {
-		struct scheduler_cpu *c = member(domain, (from + i) % n);
-		u32 load = mls_load_at(c->load, now, &d);
-		u32 counted = __sync_lock_test_and_set(&c->counted, load);
+	/* Some of them in turn. */
+	from = __sync_fetch_and_add(&domain->next, SCHEDULER_LOADS);
+	bpf_for(i, 0, SCHEDULER_LOADS) {
+		change += recount(member(domain, (from + i) % n), now, &d);
+	}
+	sum = __sync_fetch_and_add(&domain->sum, change) + change;
+	/* Somebody else may have exchanged, and not yet added. */
+	return sum > 0 ? (u64)sum : 0;
+}
 
-		__sync_fetch_and_add(&domain->sum, (u64)load - counted);
+/*
+ * In each turn of the timer, from @member on: some CPUs of large domains, so that none is counted
+ * for what it was long ago because nobody asked meanwhile.  Return: which is next.
+ */
+static __always_inline u32 recount_some(u32 member, u64 now)
+{
+	struct mls_load_decay d = { decay.per_unit, decay.longest };
+	u32 k;
+
+	if (!n_recounted)
+		return 0;
+	bpf_for(k, 0, SCHEDULER_LOADS) {
+		struct scheduler_cpu *c =
+			cpu_at(members[(member + k) % n_recounted & (SCHEDULER_MAX_CPUS - 1)]);
+		struct scheduler_domain *domain = &domains[c->domain & (SCHEDULER_MAX_DOMAINS - 1)];
+
+		if (domain->n_cpus > SCHEDULER_LOADS)
+			__sync_fetch_and_add(&domain->sum, recount(c, now, &d));
 	}
-	return domain->sum;
+	return (member + SCHEDULER_LOADS) % n_recounted;
 }
 
 /* Mean load of a domain's CPUs, Q16.16; a function of its own for the verifier. */

@@ -21,6 +21,7 @@ const volatile u64 period_ns = 10000000;
 const volatile u32 n_cpus = 1;
 const volatile u32 n_words = 1;
 const volatile u32 n_online = 1;
+const volatile u32 n_recounted; /* members, if one of the domains is large; 0: none is */
 const volatile bool partial; /* ordinary tasks are the kernel's */
 const volatile u32 mechanisms; /* bits 1 << enum mls_policy_mechanism: what is off is not loaded */
 
@@ -67,6 +68,7 @@ struct turn {
 	struct bpf_timer timer;
 	u32 next; /* CPU at which the next turn begins */
 	u32 number;
+	u32 member; /* whose load is counted next: see recount_some() */
 };
 
 struct {

@@ -105,9 +105,10 @@ static void put_in_rows(struct scheduler_bpf__bss *bss, uint32_t cpu, const stru
 	bss->idle.word[word] |= bit;
 }
 
-/* The CPUs, domain after domain; returns the CPUs of the largest domain. */
-static uint32_t set_domains(struct mls_scx *s)
+/* The CPUs, domain after domain. */
+static void set_domains(struct mls_scx *s)
 {
+	struct scheduler_bpf__rodata *rodata = s->skel->rodata;
 	struct scheduler_bpf__bss *bss = s->skel->bss;
 	const struct mls_topology *t = &s->topology;
 	uint32_t n = 0, largest = 1;
@@ -134,7 +135,8 @@ static uint32_t set_domains(struct mls_scx *s)
 		domain->share = online ? (1u << 28) / online : 0;
 		largest = domain->n_cpus > largest ? domain->n_cpus : largest;
 	}
-	return largest;
+	rodata->n_recounted = largest > SCHEDULER_LOADS ? n : 0;
+	rodata->refresh_ns = mls_loader_refresh(largest, s->options.half_life);
 }
 
 static void configure(struct mls_scx *s)
@@ -150,7 +152,7 @@ static void configure(struct mls_scx *s)
 	rodata->n_cpus = s->topology.n_cpus;
 	rodata->n_words = (s->topology.n_cpus + 63) / 64;
 	rodata->n_online = s->topology.n_online;
-	rodata->refresh_ns = mls_loader_refresh(set_domains(s), s->options.half_life);
+	set_domains(s);
 	s->skel->bss->mode = s->options.mode;
 	s->skel->bss->active = (uint32_t)(s->active + 1);
 	s->skel->bss->candidate = (uint32_t)(s->candidate + 1);
