@@ -4,10 +4,9 @@
  *
  *	spoil garbage TIMES   random bytes into both slots of the model, but for the
  *	                      magic number: they still count as models
- *	spoil magic           random bytes there, too: there is no model
  *	spoil policy          slices that never end, nobody is ever overdue
  *
- * The BPF program must cope with the first two.  The last one makes it a bad
+ * The BPF program must cope with the first.  The other makes it a bad
  * scheduler, as the kernel's watchdog should find.
  */
 #include <errno.h>
@@ -66,7 +65,7 @@ static void fill(void *to, size_t size)
 	}
 }
 
-static void spoil_slots(long times, int keep_magic)
+static void spoil_slots(long times)
 {
 	static struct qnet_slot slot;
 	int fd = find_map("slots", sizeof(slot));
@@ -74,7 +73,7 @@ static void spoil_slots(long times, int keep_magic)
 	for (long i = 0; i < times; i++) {
 		for (uint32_t key = 0; key < SCHEDULER_SLOTS; key++) {
 			fill(&slot, sizeof(slot));
-			slot.magic = keep_magic ? QNET_MAGIC : ~QNET_MAGIC;
+			slot.magic = QNET_MAGIC;
 			if (bpf_map_update_elem(fd, &key, &slot, 0) != 0)
 				die("bpf_map_update_elem");
 		}
@@ -100,9 +99,7 @@ static void spoil_policy(void)
 int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "garbage") == 0)
-		spoil_slots(atol(argv[2]), 1);
-	else if (argc == 2 && strcmp(argv[1], "magic") == 0)
-		spoil_slots(1, 0);
+		spoil_slots(atol(argv[2]));
 	else if (argc == 2 && strcmp(argv[1], "policy") == 0)
 		spoil_policy();
 	else

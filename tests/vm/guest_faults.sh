@@ -23,6 +23,17 @@ begin() {
 	start "$1" ${2:+within "$2"} mlsched run --json --backend scx --interval 1000 --model /accept
 }
 
+# scribble [BYTE...]: into both slots of the model, with bpftool: these, then whatever comes.
+scribble() {
+	ulimit -s unlimited # room for so many arguments
+	size=$(bpftool -j map show name slots | sed 's/.*"bytes_value":\([0-9]*\).*/\1/')
+	for slot in 00 01; do
+		# shellcheck disable=SC2046
+		bpftool map update name slots key hex $slot 00 00 00 \
+			value hex "$@" $(od -An -v -tx1 -N$((size - $#)) /dev/urandom) || exit 1
+	done
+}
+
 # lived: it goes on until it is told to end.
 lived() {
 	state >"/out/$name.still"
@@ -124,6 +135,11 @@ for step in "$@"; do
 		;;
 	garbage)
 		begin garbage
+		mls-workload message -n 200 >/out/garbage.during 2>/dev/null &
+		during=$!
+		scribble 71 6e 65 74 # QNET_MAGIC
+		wait $during || exit 1
+		# Faster than bpftool can, and more of it.
 		mls-workload message -n 100 >/out/garbage.during 2>/dev/null &
 		during=$!
 		rounds=0
@@ -135,7 +151,7 @@ for step in "$@"; do
 		echo $rounds >/out/garbage.rounds
 		mlsched model status --json >/out/garbage.model
 		mlsched stats --json >/out/garbage.before
-		spoil magic || exit 1
+		scribble
 		work
 		mlsched stats --json >/out/garbage.after
 		lived

@@ -13,6 +13,11 @@ skip_without_qemu "faults on the kernels of the matrix"
 check "helpers build" build_helper constant_model misbehave spoil
 check "a model that always accepts is written" "$tap_tmp/constant_model" 5 "$tap_tmp/accept"
 
+# Ubuntu's is a script that looks for the running kernel's.
+for bpftool in "$(command -v bpftool)" /usr/sbin/bpftool /usr/lib/linux-tools*/*/bpftool; do
+	[ "$(head -c 4 "$bpftool" 2>/dev/null)" != $'\177ELF' ] || break
+done
+
 # steps NAME KERNEL OPTION... -- STEP...: leaves the results in $out.
 steps() {
 	out=$tap_tmp/$1-$2
@@ -24,7 +29,8 @@ steps() {
 	done
 	shift
 	guest "${options[@]}" -t 1x2x2 -o "$out" -l "$out.log" -p "$MLSCHED" -p "$O/vm/mls-workload" \
-		-p "$tap_tmp/misbehave" -p "$tap_tmp/spoil" -p nice -f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_faults.sh \
+		-p "$tap_tmp/misbehave" -p "$tap_tmp/spoil" -p nice -p "$bpftool" \
+		-f tests/vm/guest_common.sh=/guest_common.sh -p tests/vm/guest_faults.sh \
 		-f "$tap_tmp/accept=/accept" -- guest_faults.sh "$@"
 }
 
