@@ -37,6 +37,15 @@ same "and sim --json says which" "4 [500.0, 1000.0, 1500.0]" "$(tuned -w make | 
 import json, sys
 document = json.load(sys.stdin)
 print(len(document["mechanisms"]), document["offers_us"])')"
+# With all mechanisms and default offers ours is what the policy "mechanisms" is by its name.
+table=$(scripts/mechanism-table.py --mlsched "$MLSCHED" --seeds 2 -m 8c2l -w make,mixed)
+same "the table of mechanisms has each of them with and without the others" \
+	"none *fork-in-place* *preempt-short* *ask-again* *level-large* all all but *fork-in-place* all but *preempt-short* (the model's) all but *ask-again* all but *level-large*" \
+	"$(sed -n '3,$s/^| \([^|]*\) |.*/\1/p' <<<"$table" | paste -sd ' ')"
+same "and says how far all of them are from EEVDF" "$(sim --seeds 2 --seed 3000001 -m 8c2l -w make,mixed -p eevdf,mechanisms --json |
+	of "'%+.1f %%' % (sum(100 * (b['makespan_ms'] / a['makespan_ms'] - 1) for a, b in zip(
+		[r for r in runs if r['policy'] == 'eevdf'], [r for r in runs if r['policy'] == 'mechanisms'])) / 4)" | sed 's/-/−/')" \
+	"$(sed -n 's/^| all | \([^|]*\) |.*/\1/p' <<<"$table")"
 same "the table has a row for each policy" 3 \
 	"$(sim --seeds 1 -w make -p eevdf,mlsched,refuse-llc | grep -cE '^(eevdf|mlsched|refuse-llc) ')"
 same "bench sim measures each policy on each machine" 6 "$("$MLSCHED" bench sim --runs 1 --simulated 20 --json | python3 -c '
