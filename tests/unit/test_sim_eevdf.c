@@ -1,0 +1,749 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * src/sim/policy_eevdf.c: the rules of kernel/sched/fair.c by which tasks are placed and
+ * moved, each in a scene made for it, on both sides of its bound.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "src/util/array.h"
+#include "tests/lib/sim_world.h"
+
+#define MIGRATION_COST (500 * SIM_US) /* sysctl_sched_migration_cost: who ran later is hot */
+#define FULL           1023 /* the load of a task that is always runnable */
+
+static const struct sim_options plain = { .limit = 100 * SIM_S };
+
+/* ---- scenes ------------------------------------------------------------------------ */
+
+/* All tasks have slept for ten seconds, all CPUs are idle, and it is a tick. */
+static struct sim *scene(const char *machine, u32 n_tasks)
+{
+	struct sim *s;
+
+	world_machine(machine);
+	world_program(0, 100, SIM_US, 1000 * SIM_S, 1);
+	world_tasks(0, n_tasks, 0);
+	s = sim_new(&world.machine, &world.workload, &sim_policy_eevdf, &plain, 1, NULL);
+	assert_non_null(s);
+	assert_int_equal(sim_run(s, 10 * SIM_S), 0);
+	assert_int_equal(s->now, 10 * SIM_S);
+	return s;
+}
+
+/* It was runnable for so many 1024ths of the time of late. */
+static void has_load(struct sim *s, u32 task, u32 load)
+{
+	struct sim_task *t = &s->tasks[task];
+	enum mls_load_state is = t->state == SIM_BLOCKED ? MLS_LOAD_IDLE : MLS_LOAD_BUSY;
+
+	t->policy.fair.load = mls_load_word(is, s->now, load << (MLS_LOAD_BITS - 10));
+	s->cpus[t->cpu].policy.fair.load_at = SIM_NEVER;
+}
+
+static void runs(struct sim *s, u32 task, u32 cpu, u32 load)
+{
+	struct sim_task *t = &s->tasks[task];
+	struct sim_cpu *c = &s->cpus[cpu];
+
+	assert_int_equal(c->current, SIM_NONE);
+	t->cpu = cpu;
+	t->state = SIM_RUNNING;
+	t->left = SIM_S;
+	c->current = task;
+	c->began = c->picked = s->now;
+	sim_policy_eevdf.running(s, cpu, task);
+	has_load(s, task, load);
+}
+
+/* It waits for a CPU on which another one runs, for so many ns. */
+static void waits(struct sim *s, u32 task, u32 cpu, u32 load, u64 for_ns)
+{
+	struct sim_task *t = &s->tasks[task];
+
+	t->cpu = cpu;
+	t->state = SIM_QUEUED;
+	t->since = s->now - for_ns;
+	sim_policy_eevdf.enqueue(s, task, SIM_WOKEN);
+	has_load(s, task, load);
+}
+
+/* The only one that waits on its CPU does so no longer. */
+static void leaves_queue(struct sim *s, u32 task)
+{
+	s->queued[0] &= ~(1ull << s->tasks[task].cpu);
+}
+
+static void sleeps(struct sim *s, u32 task, u32 cpu, u32 load)
+{
+	s->tasks[task].cpu = s->tasks[task].policy.fair.recent = cpu;
+	has_load(s, task, load);
+}
+
+/* So many tasks run, each on the CPU of its number. */
+static void all_run(struct sim *s, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		runs(s, i, i, FULL);
+}
+
+static void becomes_idle(struct sim *s, u32 cpu)
+{
+	s->tasks[s->cpus[cpu].current].state = SIM_BLOCKED;
+	s->cpus[cpu].current = SIM_NONE;
+	s->cpus[cpu].policy.fair.load_at = SIM_NEVER;
+}
+
+/* Where the task would wake up; the scene stays as it is. */
+static u32 woken(const struct sim *s, u32 task, u32 by)
+{
+	struct sim *copy = sim_clone(s);
+	u32 cpu;
+
+	assert_non_null(copy);
+	cpu = sim_policy_eevdf.select(copy, task, SIM_WOKEN, by);
+	sim_free(copy);
+	return cpu;
+}
+
+/* Of a CPU without work: the task that it comes to run; SIM_NONE.  The scene stays as it is. */
+static u32 pulled(const struct sim *s, u32 cpu)
+{
+	struct sim *copy = sim_clone(s);
+	u32 task;
+
+	assert_non_null(copy);
+	task = sim_policy_eevdf.pick(copy, cpu, SIM_NONE);
+	if (task != SIM_NONE)
+		assert_int_equal(copy->sum.moves[SIM_MOVED_STEAL][SIM_NEAR] +
+					 copy->sum.moves[SIM_MOVED_STEAL][SIM_NODE] +
+					 copy->sum.moves[SIM_MOVED_STEAL][SIM_FAR],
+				 1);
+	sim_free(copy);
+	return task;
+}
+
+/* Where the task is after the CPUs' timers; the scene stays as it is. */
+static u32 balanced(const struct sim *s, u32 task)
+{
+	struct sim *copy = sim_clone(s);
+	u32 cpu;
+
+	assert_non_null(copy);
+	sim_policy_eevdf.timer(copy);
+	cpu = copy->tasks[task].cpu;
+	sim_free(copy);
+	return cpu;
+}
+
+/* ---- waking up: wake_affine(), wake_wide() -------------------------------------------- */
+
+/* wake_affine_idle(): its own CPU is free, so that the waker's is not asked for. */
+static void a_task_stays_on_its_idle_cpu_whoever_wakes_it(void **state)
+{
+	struct sim *s = scene("2c2l", 2);
+
+	(void)state;
+	runs(s, 0, 0, 0);
+	sleeps(s, 1, 1, 0);
+	assert_int_equal(woken(s, 1, 0), 1);
+	sim_free(s);
+}
+
+/*
+ * wake_affine_weight(): what the waker's CPU would have with the task must be less than 108 %
+ * (half of the domain's imbalance of 117) of what its own has without it.
+ */
+static void a_task_follows_its_waker_to_the_lighter_cpu(void **state)
+{
+	static const struct {
+		u32 task, waker, own;
+		u32 expected;
+	} cases[] = {
+		/* 1079 x 100 < 1000 x 108, and 1080 is not. */
+		{ 0, 539, 500, 0 },
+		{ 0, 540, 500, 1 },
+		/* 971 x 100 < 900 x 108, and 972 is not: its own load counts on both sides. */
+		{ 50, 435, 500, 0 },
+		{ 50, 436, 500, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sim *s = scene("2c2l", 3);
+
+		runs(s, 0, 0, cases[i].waker);
+		runs(s, 1, 1, cases[i].own);
+		sleeps(s, 2, 1, cases[i].task);
+		assert_int_equal(woken(s, 2, 0), cases[i].expected);
+		sim_free(s);
+	}
+}
+
+/* What it may not run on is no place to follow anybody to: it stays, if others are lighter or not. */
+static void a_tied_task_follows_nobody(void **state)
+{
+	struct sim *s = scene("4c2l", 5);
+
+	(void)state;
+	all_run(s, 4);
+	has_load(s, 0, 0);
+	has_load(s, 2, 100);
+	sleeps(s, 4, 3, 0);
+	assert_int_equal(woken(s, 4, 0), 0);
+	s->tasks[4].tied = 2;
+	assert_int_equal(woken(s, 4, 0), 3);
+	sim_free(s);
+}
+
+/*
+ * wake_wide(): one of the two has changed whom it wakes as often as a cache has CPUs, and the
+ * other that many times more often: the waker of many is not followed, nor is one of many.
+ */
+static void who_wakes_many_is_not_followed(void **state)
+{
+	static const struct {
+		u32 waker, wakee;
+		bool follows;
+	} cases[] = {
+		{ 5, 2, true },    { 6, 2, true },  { 9, 3, false },
+		{ 8, 3, true },    { 3, 9, false }, { 3, 8, true },
+		{ 1000, 2, true }, { 3, 3, true },  { 12, 4, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sim *s = scene("6c2l", 7); /* caches of three */
+
+		all_run(s, 6);
+		has_load(s, 0, 0);
+		sleeps(s, 6, 5, 0);
+		s->tasks[0].policy.fair.flips = cases[i].waker;
+		s->tasks[0].policy.fair.flips_at = s->now;
+		s->tasks[0].policy.fair.wakee = 6; /* and once more is no change */
+		s->tasks[6].policy.fair.flips = cases[i].wakee;
+		assert_int_equal(woken(s, 6, 0), cases[i].follows ? 0 : 5);
+		sim_free(s);
+	}
+}
+
+/* record_wakee(): changes are counted, and what is older than a second counts half. */
+static void changes_of_whom_a_task_wakes_are_counted(void **state)
+{
+	struct sim *s = scene("2c2l", 4);
+	u32 *flips = &s->tasks[0].policy.fair.flips;
+
+	(void)state;
+	all_run(s, 2);
+	s->tasks[0].policy.fair.flips_at = s->now;
+	for (u32 i = 0; i < 8; i++)
+		sim_policy_eevdf.select(s, 2 + i % 2, SIM_WOKEN, 0);
+	assert_int_equal(*flips, 8);
+	for (u32 i = 0; i < 8; i++)
+		sim_policy_eevdf.select(s, 3, SIM_WOKEN, 0);
+	assert_int_equal(*flips, 8);
+	s->now += SIM_S;
+	sim_policy_eevdf.select(s, 3, SIM_WOKEN, 0);
+	assert_int_equal(*flips, 8);
+	s->now++;
+	sim_policy_eevdf.select(s, 3, SIM_WOKEN, 0);
+	assert_int_equal(*flips, 4);
+	sim_policy_eevdf.select(s, 3, SIM_WOKEN, 0);
+	assert_int_equal(*flips, 4);
+	sim_free(s);
+}
+
+/* ---- waking up: select_idle_sibling() ---------------------------------------------------- */
+
+/*
+ * Its own CPU, then the one that it had before, then those of the cache, from its own on and
+ * round; those of other caches never.
+ */
+static void idle_cpus_are_looked_for_in_their_order(void **state)
+{
+	static const u32 order[] = { 2, 0, 3, 1 };
+	struct sim *s = scene("8c2l", 9);
+
+	(void)state;
+	all_run(s, 8);
+	sleeps(s, 8, 2, 0);
+	s->tasks[8].policy.fair.recent = 0;
+	becomes_idle(s, 5);
+	assert_int_equal(woken(s, 8, 2), 2); /* where it waits */
+	for (u32 i = ARRAY_SIZE(order); i-- > 0;) {
+		becomes_idle(s, order[i]);
+		assert_int_equal(woken(s, 8, 2), order[i]);
+	}
+	sim_free(s);
+}
+
+/* The CPU that it had before is one only where it is below the same cache. */
+static void a_cpu_of_before_in_another_cache_is_left_alone(void **state)
+{
+	struct sim *s = scene("8c2l", 9);
+
+	(void)state;
+	all_run(s, 8);
+	sleeps(s, 8, 2, 0);
+	s->tasks[8].policy.fair.recent = 5;
+	becomes_idle(s, 5);
+	assert_int_equal(woken(s, 8, 2), 2);
+	sim_free(s);
+}
+
+/* Who follows its waker finds an idle CPU beside it. */
+static void a_follower_looks_around_its_waker(void **state)
+{
+	struct sim *s = scene("8c2l", 9);
+
+	(void)state;
+	all_run(s, 8);
+	has_load(s, 1, 0);
+	sleeps(s, 8, 6, 0);
+	assert_int_equal(woken(s, 8, 1), 1);
+	becomes_idle(s, 0);
+	assert_int_equal(woken(s, 8, 1), 0);
+	becomes_idle(s, 3);
+	assert_int_equal(woken(s, 8, 1), 3);
+	becomes_idle(s, 6); /* its own is free again */
+	assert_int_equal(woken(s, 8, 1), 6);
+	sim_free(s);
+}
+
+/*
+ * SIS_UTIL: of the cache as many CPUs are looked at as 1 - (1.17 u)^2 of them, u being how
+ * busy it was: none from 86 % on.
+ */
+static void a_busy_cache_is_not_searched_for_long(void **state)
+{
+	static const struct {
+		u32 percent, looks;
+	} cases[] = { { 0, 7 }, { 25, 7 }, { 55, 4 }, { 80, 0 }, { 90, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sim *s = scene("8c1l", 9);
+
+		all_run(s, 8);
+		sleeps(s, 8, 0, 0);
+		for (u32 cpu = 0; cpu < 8; cpu++)
+			s->cpus[cpu].loads =
+				mls_load_word(MLS_LOAD_BUSY, s->now,
+					      (u32)((u64)MLS_LOAD_ONE * cases[i].percent / 100));
+		for (u32 cpu = 7; cpu > 0; cpu--) {
+			becomes_idle(s, cpu);
+			assert_int_equal(woken(s, 8, 0), cpu <= cases[i].looks ? cpu : 0);
+		}
+		sim_free(s);
+	}
+}
+
+/* DELAY_DEQUEUE: who still owes something is in its queue, and wakes up there. */
+static void who_owes_wakes_up_where_it_was(void **state)
+{
+	struct sim *s = scene("2c1l", 2);
+	u64 zero;
+
+	(void)state;
+	runs(s, 0, 0, FULL);
+	sleeps(s, 1, 0, 0);
+	zero = s->cpus[0].policy.fair.vruntime;
+	s->tasks[1].policy.fair.lag_on = 0;
+	s->tasks[1].policy.fair.lag = -1;
+	s->tasks[1].policy.fair.vruntime = zero + 1;
+	assert_int_equal(woken(s, 1, 0), 0);
+	/* The others have come to where it is: its debt is paid. */
+	s->tasks[1].policy.fair.vruntime = zero;
+	assert_int_equal(woken(s, 1, 0), 1);
+	/* It is owed something. */
+	s->tasks[1].policy.fair.lag = 1;
+	s->tasks[1].policy.fair.vruntime = zero + 1;
+	assert_int_equal(woken(s, 1, 0), 1);
+	sim_free(s);
+}
+
+/* ---- the idlest CPU ------------------------------------------------------------------------- */
+
+/* exec(): a program that is alone is on the idlest CPU; one that is not goes to it. */
+static void a_program_that_begins_goes_to_the_idlest_cpu(void **state)
+{
+	struct sim *s = scene("4c2l", 5);
+
+	(void)state;
+	all_run(s, 4);
+	becomes_idle(s, 2);
+	becomes_idle(s, 3);
+	assert_int_equal(sim_policy_eevdf.exec(s, 0), 0);
+	runs(s, 2, 2, FULL);
+	waits(s, 4, 0, FULL, SIM_MS);
+	assert_int_equal(sim_policy_eevdf.exec(s, 0), 3);
+	/* Within its cache: to who has less beside it than it would leave. */
+	s->tasks[0].tied = 1;
+	assert_int_equal(sim_policy_eevdf.exec(s, 0), 0);
+	has_load(s, 1, FULL - 1);
+	assert_int_equal(sim_policy_eevdf.exec(s, 0), 1);
+	sim_free(s);
+}
+
+/* find_idlest_group(): where nobody is idle, another cache must have less by 117 %. */
+static void a_new_task_leaves_its_cache_for_one_that_is_lighter_by_far(void **state)
+{
+	static const struct {
+		u32 own, other, expected;
+	} cases[] = { { 585, 500, 0 }, { 586, 500, 1 }, { 500, 500, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sim *s = scene("2c2l", 3);
+
+		runs(s, 0, 0, cases[i].own);
+		runs(s, 1, 1, cases[i].other);
+		sleeps(s, 2, 0, 0);
+		assert_int_equal(sim_policy_eevdf.select(s, 2, SIM_FORKED, 0), cases[i].expected);
+		sim_free(s);
+	}
+}
+
+/* ---- periodic balancing ---------------------------------------------------------------------- */
+
+/* Two CPUs that are busy, with these loads; task 2 waits for the first and is a light one. */
+static struct sim *two_busy(const char *machine, u32 most, u32 least)
+{
+	struct sim *s = scene(machine, 3);
+
+	runs(s, 0, 0, most - 10);
+	runs(s, 1, 1, least);
+	waits(s, 2, 0, 10, SIM_MS);
+	return s;
+}
+
+/* imbalance_pct: one CPU has more than 117 % of the other's load. */
+static void busy_cpus_are_balanced_beyond_117_percent(void **state)
+{
+	static const char *const machines[] = { "2c1l", "2c2l", "2c2l2n" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(machines); i++) {
+		struct sim *s = two_busy(machines[i], 585, 500);
+
+		assert_int_equal(balanced(s, 2), 0);
+		sim_free(s);
+		s = two_busy(machines[i], 586, 500);
+		assert_int_equal(balanced(s, 2), 1);
+		sim_free(s);
+	}
+}
+
+/* Between caches it is the whole cache's load that counts, not that of two CPUs. */
+static void caches_are_balanced_as_wholes(void **state)
+{
+	static const struct {
+		u32 beside, expected;
+	} cases[] = { { 455, 0 }, { 454, 2 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sim *s = scene("4c2l", 5);
+
+		/* 700 + 470 against 1000 is 117 %; the queue is twice as long as that of CPU 2. */
+		runs(s, 0, 0, 690);
+		runs(s, 1, 1, 470);
+		runs(s, 2, 2, 545);
+		runs(s, 3, 3, cases[i].beside);
+		waits(s, 4, 0, 10, SIM_MS);
+		/* In the cache itself it has been done just now. */
+		for (u32 cpu = 0; cpu < 4; cpu++)
+			s->cpus[cpu].policy.fair.balance_at[0] = s->now + SIM_MS;
+		assert_int_equal(balanced(s, 4), cases[i].expected);
+		sim_free(s);
+	}
+}
+
+/* For a CPU without work there is no such bound. */
+static void an_idle_cpu_takes_who_waits_whatever_the_loads(void **state)
+{
+	struct sim *s = scene("2c1l", 2);
+
+	(void)state;
+	runs(s, 0, 0, 0);
+	waits(s, 1, 0, 1, SIM_MS);
+	assert_int_equal(balanced(s, 1), 1);
+	assert_int_equal(balanced(s, 0), 0); /* who runs stays */
+	sim_free(s);
+}
+
+/* can_migrate_task(): who ran within 0.5 ms stays, until two attempts have come to nothing. */
+static void a_hot_task_stays_until_attempts_have_failed(void **state)
+{
+	struct sim *s = scene("2c1l", 2);
+	struct sim_task *t = &s->tasks[1];
+	u32 *failed = &s->cpus[1].policy.fair.failed;
+
+	(void)state;
+	runs(s, 0, 0, FULL);
+	waits(s, 1, 0, FULL, MIGRATION_COST);
+	assert_int_equal(balanced(s, 1), 1);
+	for (u32 i = 0; i < 2; i++) {
+		t->since = s->now - MIGRATION_COST + 1;
+		assert_int_equal(*failed, i);
+		sim_policy_eevdf.timer(s);
+		assert_int_equal(t->cpu, 0);
+		s->now += SIM_TICK;
+	}
+	t->since = s->now;
+	assert_int_equal(*failed, 2);
+	sim_policy_eevdf.timer(s);
+	assert_int_equal(t->cpu, 1);
+	assert_int_equal(*failed, 0); /* and the next one is hot again */
+	assert_int_equal(s->sum.moves[SIM_MOVED_BALANCE][SIM_NEAR], 1);
+	sim_free(s);
+}
+
+/* detach_tasks(): no more than half of the difference goes; each failure lets twice as much. */
+static void a_busy_cpu_takes_no_task_that_would_turn_the_imbalance(void **state)
+{
+	static const struct {
+		u32 load, failed, expected;
+	} cases[] = { { 200, 0, 1 }, { 201, 0, 0 }, { 401, 1, 1 }, { 402, 1, 0 }, { 402, 2, 1 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sim *s = scene("2c1l", 3);
+
+		/* 800 against 400. */
+		runs(s, 0, 0, 800 - cases[i].load);
+		runs(s, 1, 1, 400);
+		waits(s, 2, 0, cases[i].load, SIM_MS);
+		s->cpus[1].policy.fair.failed = cases[i].failed;
+		assert_int_equal(balanced(s, 2), cases[i].expected);
+		sim_free(s);
+	}
+}
+
+/* A CPU looks again after as many ms as there are CPUs, one that is busy after 16 times that. */
+static void busy_cpus_look_more_rarely_than_idle_ones(void **state)
+{
+	(void)state;
+	for (u32 busy = 0; busy < 2; busy++) {
+		struct sim *s = scene("4c1l", 3);
+		u32 *failed = &s->cpus[1].policy.fair.failed;
+
+		runs(s, 0, 0, FULL);
+		if (busy)
+			runs(s, 1, 1, 0);
+		waits(s, 2, 0, FULL, 0); /* hot: each attempt fails */
+		for (u32 k = 0; k < 2; k++) {
+			sim_policy_eevdf.timer(s);
+			assert_int_equal(*failed, 1);
+			s->now += 4 * SIM_MS * (busy ? 16 : 1) - 1;
+			s->tasks[2].since = s->now;
+			sim_policy_eevdf.timer(s);
+			assert_int_equal(*failed, 1);
+			s->now++;
+			*failed = 0;
+		}
+		sim_free(s);
+	}
+}
+
+/* should_we_balance(): beyond its cache a busy CPU looks only for all of them, as the first. */
+static void the_first_cpu_of_a_cache_looks_beyond_it_or_an_idle_one(void **state)
+{
+	struct sim *s = scene("4c2l", 5);
+
+	(void)state;
+	for (u32 cpu = 0; cpu < 4; cpu++)
+		runs(s, cpu, cpu, cpu < 2 ? FULL : 100);
+	waits(s, 4, 0, 10, SIM_MS);
+	s->cpus[1].policy.fair.balance_at[0] = s->now + SIM_MS; /* not beside it */
+	assert_int_equal(balanced(s, 4), 2);
+	s->cpus[2].policy.fair.balance_at[1] = s->now + SIM_MS; /* it is not due */
+	assert_int_equal(balanced(s, 4), 0);
+	becomes_idle(s, 3);
+	assert_int_equal(balanced(s, 4), 3);
+	sim_free(s);
+}
+
+/* Who has found something near is no longer idle, and does not look further. */
+static void a_cpu_that_has_found_work_looks_no_further(void **state)
+{
+	struct sim *s = scene("4c2l", 6);
+
+	(void)state;
+	runs(s, 0, 0, FULL);
+	runs(s, 1, 1, FULL);
+	runs(s, 2, 2, 100);
+	waits(s, 4, 0, 10, SIM_MS);
+	waits(s, 5, 2, 100, SIM_MS);
+	s->cpus[1].policy.fair.balance_at[0] = s->now + SIM_MS; /* these two are not due */
+	s->cpus[2].policy.fair.balance_at[1] = s->now + SIM_MS;
+	assert_int_equal(balanced(s, 5), 3);
+	assert_int_equal(balanced(s, 4), 0);
+	leaves_queue(s, 5);
+	assert_int_equal(balanced(s, 4), 3);
+	sim_free(s);
+}
+
+/* ---- newly idle balancing ---------------------------------------------------------------------- */
+
+/* CPU 0 of eight in four caches of two nodes has nothing to do; others have, from the farthest on. */
+static struct sim *queues_near_and_far(void)
+{
+	struct sim *s = scene("8c4l2n", 16);
+
+	for (u32 cpu = 1; cpu < 8; cpu++)
+		runs(s, cpu, cpu, FULL);
+	waits(s, 9, 1, 1, SIM_MS);
+	waits(s, 10, 2, 100, SIM_MS);
+	waits(s, 11, 3, 50, SIM_MS);
+	waits(s, 12, 4, 1000, SIM_MS);
+	return s;
+}
+
+/* From its own cache, then from its node, then from anywhere; each time from the largest load. */
+static void a_cpu_without_work_pulls_from_near_first(void **state)
+{
+	static const u32 order[] = { 9, 10, 11, 12 };
+	struct sim *s = queues_near_and_far();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		assert_int_equal(pulled(s, 0), order[i]);
+		leaves_queue(s, order[i]);
+	}
+	assert_int_equal(pulled(s, 0), SIM_NONE);
+	sim_free(s);
+}
+
+/* rq->avg_idle: nobody looks for longer than it is likely to be idle. */
+static void looking_must_not_cost_more_than_the_cpu_is_idle(void **state)
+{
+	static const struct {
+		u32 task;
+		u64 cost; /* of all levels up to there */
+	} levels[] = { { 9, 100 * SIM_US }, { 10, 300 * SIM_US }, { 12, 600 * SIM_US } };
+	struct sim *s = queues_near_and_far();
+
+	(void)state;
+	world.machine.costs.balance = 100 * SIM_US;
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+		s->cpus[0].policy.fair.idle_mean = levels[i].cost - 1;
+		assert_int_equal(pulled(s, 0), SIM_NONE);
+		s->cpus[0].policy.fair.idle_mean = levels[i].cost;
+		assert_int_equal(pulled(s, 0), levels[i].task);
+		leaves_queue(s, levels[i].task);
+		if (levels[i].task == 10)
+			leaves_queue(s, 11);
+	}
+	sim_free(s);
+}
+
+/* update_avg(): an eighth of what is new, and never more than twice the cost of a migration. */
+static void how_long_a_cpu_is_idle_is_an_average(void **state)
+{
+	struct sim *s = scene("1c1l", 1);
+	u64 *mean = &s->cpus[0].policy.fair.idle_mean;
+
+	(void)state;
+	*mean = 800 * SIM_US;
+	sim_policy_eevdf.idle(s, 0, true);
+	sim_policy_eevdf.idle(s, 0, false);
+	assert_int_equal(*mean, 700 * SIM_US);
+	sim_policy_eevdf.idle(s, 0, true);
+	s->now += 1500 * SIM_US;
+	sim_policy_eevdf.idle(s, 0, false);
+	assert_int_equal(*mean, 800 * SIM_US);
+	sim_policy_eevdf.idle(s, 0, true);
+	s->now += SIM_S;
+	sim_policy_eevdf.idle(s, 0, false);
+	assert_int_equal(*mean, 2 * MIGRATION_COST);
+	sim_free(s);
+}
+
+/* A hot task is not pulled either; the one before it in the queue is. */
+static void a_hot_task_is_not_pulled(void **state)
+{
+	struct sim *s = scene("2c1l", 3);
+
+	(void)state;
+	runs(s, 0, 0, FULL);
+	waits(s, 1, 0, FULL, MIGRATION_COST - 1);
+	assert_int_equal(pulled(s, 1), SIM_NONE);
+	s->tasks[1].since--;
+	assert_int_equal(pulled(s, 1), 1);
+	/* The last one is the first to go. */
+	waits(s, 2, 0, FULL, MIGRATION_COST);
+	assert_true(s->tasks[1].key <= s->tasks[2].key);
+	assert_int_equal(pulled(s, 1), 2);
+	s->tasks[2].since++;
+	assert_int_equal(pulled(s, 1), 1);
+	sim_free(s);
+}
+
+/* Where nobody runs yet, nobody is pulled from: that CPU is just about to begin. */
+static void who_is_about_to_run_is_not_pulled(void **state)
+{
+	struct sim *s = scene("2c1l", 2);
+
+	(void)state;
+	waits(s, 1, 0, FULL, SIM_MS);
+	assert_int_equal(pulled(s, 1), SIM_NONE);
+	runs(s, 0, 0, FULL);
+	assert_int_equal(pulled(s, 1), 1);
+	sim_free(s);
+}
+
+/* cpus_ptr: neither way takes a task to where it may not run. */
+static void a_tied_task_is_not_moved(void **state)
+{
+	struct sim *s = scene("2c2l", 2);
+
+	(void)state;
+	runs(s, 0, 0, FULL);
+	waits(s, 1, 0, FULL, SIM_MS);
+	assert_int_equal(pulled(s, 1), 1);
+	assert_int_equal(balanced(s, 1), 1);
+	s->tasks[1].tied = 1;
+	assert_int_equal(pulled(s, 1), SIM_NONE);
+	assert_int_equal(balanced(s, 1), 0);
+	sim_free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_task_stays_on_its_idle_cpu_whoever_wakes_it),
+		cmocka_unit_test(a_task_follows_its_waker_to_the_lighter_cpu),
+		cmocka_unit_test(a_tied_task_follows_nobody),
+		cmocka_unit_test(who_wakes_many_is_not_followed),
+		cmocka_unit_test(changes_of_whom_a_task_wakes_are_counted),
+		cmocka_unit_test(idle_cpus_are_looked_for_in_their_order),
+		cmocka_unit_test(a_cpu_of_before_in_another_cache_is_left_alone),
+		cmocka_unit_test(a_follower_looks_around_its_waker),
+		cmocka_unit_test(a_busy_cache_is_not_searched_for_long),
+		cmocka_unit_test(who_owes_wakes_up_where_it_was),
+		cmocka_unit_test(a_program_that_begins_goes_to_the_idlest_cpu),
+		cmocka_unit_test(a_new_task_leaves_its_cache_for_one_that_is_lighter_by_far),
+		cmocka_unit_test(busy_cpus_are_balanced_beyond_117_percent),
+		cmocka_unit_test(caches_are_balanced_as_wholes),
+		cmocka_unit_test(an_idle_cpu_takes_who_waits_whatever_the_loads),
+		cmocka_unit_test(a_hot_task_stays_until_attempts_have_failed),
+		cmocka_unit_test(a_busy_cpu_takes_no_task_that_would_turn_the_imbalance),
+		cmocka_unit_test(busy_cpus_look_more_rarely_than_idle_ones),
+		cmocka_unit_test(the_first_cpu_of_a_cache_looks_beyond_it_or_an_idle_one),
+		cmocka_unit_test(a_cpu_that_has_found_work_looks_no_further),
+		cmocka_unit_test(a_cpu_without_work_pulls_from_near_first),
+		cmocka_unit_test(looking_must_not_cost_more_than_the_cpu_is_idle),
+		cmocka_unit_test(how_long_a_cpu_is_idle_is_an_average),
+		cmocka_unit_test(a_hot_task_is_not_pulled),
+		cmocka_unit_test(who_is_about_to_run_is_not_pulled),
+		cmocka_unit_test(a_tied_task_is_not_moved),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
