@@ -219,6 +219,9 @@ static int read_rows(const struct assess_options *o, struct mls_recording_reader
 					   .src = position_of(reader, &session, "src_dom_load"),
 					   .dst = position_of(reader, &session, "dst_dom_load") };
 		}
+		/* For how long it was recorded is not known: its moves would count and no time. */
+		if (session.ended <= session.began)
+			continue;
 		add(f, &row, costs);
 		passes(f, &b, &row);
 	}
@@ -242,8 +245,10 @@ static double share(const struct found *f, size_t size)
 	return f->busy > 0 ? 100 * f->refill[size] / f->busy : 0;
 }
 
-/* The working set by which the sentence goes. */
+/* The working set by which the sentence goes, and from which shares on it says more than before. */
 #define TYPICAL 2
+#define LITTLE  0.5
+#define MUCH    3
 
 /*
  * The study that this project began with (docs/simulator.md) found that of the refills' share
@@ -255,10 +260,14 @@ static const char *verdict(const struct found *f)
 
 	if (!all_moves(f))
 		return "Nothing moved: there is nothing to win here.";
-	if (most < 0.5)
+	/* A share of nothing is none, unless it is so little that it is none of anything. */
+	if (f->busy <= 0 && f->refill[TYPICAL] >= f->seconds * 1e9 * LITTLE / 100)
+		return "What there is to win is not known: how busy the CPUs were the recording does not "
+		       "say, so that there is nothing to compare these moves with.";
+	if (most < LITTLE)
 		return "There is nothing to win here in time: if all these moves had cost nothing, the "
 		       "load would hardly have noticed.  A model may still wait less, or move less.";
-	if (most < 3)
+	if (most < MUCH)
 		return "There is little to win here: a model that knew which moves pay would win a part "
 		       "of that share, and only if the working sets are that large.";
 	return "There may be something to win here: what part of that share a model wins back, the "
@@ -288,9 +297,12 @@ static void print_text(const struct assess_options *o, const struct found *f)
 	       (double)sim_durations_at(&f->wait, 0.5) / 1e6,
 	       (double)sim_durations_at(&f->wait, 0.99) / 1e6, (double)f->wait.longest / 1e6);
 	printf("\nwhat their caches cost at most, costs \"%s\":\n", o->costs);
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
-		printf("  if a working set has %4u KiB: %10.1f ms, %.2f %% of the busy time\n",
-		       sizes[i], f->refill[i] / 1e6, share(f, i));
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		printf("  if a working set has %4u KiB: %10.1f ms", sizes[i], f->refill[i] / 1e6);
+		if (f->busy > 0)
+			printf(", %.2f %% of the busy time", share(f, i));
+		putchar('\n');
+	}
 	printf("\n%s\n", verdict(f));
 }
 
@@ -302,9 +314,10 @@ static void print_json(const struct assess_options *o, const struct found *f)
 		json_object_set_new(moves, mls_recorded_locality_name(i),
 				    json_integer((json_int_t)f->moves[i]));
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
-		json_array_append_new(refill, json_pack("{s:i, s:f, s:f}", "kib", (int)sizes[i],
+		json_array_append_new(refill, json_pack("{s:i, s:f, s:o}", "kib", (int)sizes[i],
 							"ms", f->refill[i] / 1e6, "percent_of_busy",
-							share(f, i)));
+							f->busy > 0 ? json_real(share(f, i)) :
+								      json_null()));
 	cli_json(json_pack("{s:s, s:f, s:i, s:f, s:o, s:I, s:I, s:f, s:f, s:s, s:o, s:s}",
 			   "recording", o->recording, "seconds", f->seconds, "cpus", (int)f->n_cpus,
 			   "busy_cpus", f->busy / 1e9 / f->seconds, "moves", moves, "moved_back",
