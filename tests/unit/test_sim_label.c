@@ -12,6 +12,7 @@
 
 #include "src/sim/decider.h"
 #include "src/sim/learn.h"
+#include "src/util/array.h"
 #include "tests/lib/sim_world.h"
 
 #define RUNS 4 /* of each case */
@@ -165,6 +166,346 @@ static void a_refusal_leaves_the_cpu_without_work(void **state)
 	sim_rows_clear(&rows);
 }
 
+/* ---- labels that can be reckoned ---------------------------------------------------- */
+
+/*
+ * Two tasks that never stop begin on one CPU, and who refuses all leaves the other one idle.  A
+ * move of one of them is worth all the time of the future, which is six of its bursts of 3 ms,
+ * 12 ms at the most: exactly.
+ */
+static void two_on_one_cpu(const char *machine, uint32_t n)
+{
+	world_machine(machine);
+	world_program(0, 100, 100 * SIM_S, 0, 1);
+	world_tasks(0, n, 0);
+}
+
+/* Nothing counts but useful work, and each decision is labelled. */
+static struct sim_label_options work_alone(void)
+{
+	struct sim_label_options o = sim_label_options_default();
+
+	o.prices = (struct sim_prices){ .most = 4 };
+	o.one_of = 1;
+	o.most = 4;
+	return o;
+}
+
+static int refuses_all(void *context, struct sim *s, const struct sim_decision *d)
+{
+	(void)context;
+	(void)s;
+	(void)d;
+	return 0;
+}
+
+static struct sim_rows label_world(const struct sim_label_options *o,
+				   int (*decide)(void *, struct sim *, const struct sim_decision *))
+{
+	const struct sim_contender c = { .policy = &sim_policy_mlsched, .decide = decide };
+	struct sim_rows rows = { 0 };
+
+	assert_int_equal(sim_label(&world.machine, &world.workload, &c, 1, SIM_S, o, &rows), 0);
+	assert_in_range(rows.n, 1, UINT32_MAX);
+	return rows;
+}
+
+/* What the first one is worth, which no future changes. */
+static s64 first_benefit(const struct sim_label_options *o,
+			 int (*decide)(void *, struct sim *, const struct sim_decision *))
+{
+	struct sim_rows rows = label_world(o, decide);
+	s64 benefit = rows.row[0].benefit;
+
+	assert_int_equal(rows.row[0].spread, 0);
+	sim_rows_clear(&rows);
+	return benefit;
+}
+
+static void a_future_lasts_for_six_bursts_within_its_bounds(void **state)
+{
+	static const struct {
+		u64 least, most, expected;
+	} cases[] = { { SIM_MS, 30 * SIM_MS, 18 * SIM_MS },
+		      { SIM_MS, 12 * SIM_MS, 12 * SIM_MS },
+		      { 20 * SIM_MS, 30 * SIM_MS, 20 * SIM_MS } };
+	struct sim_label_options o = work_alone();
+
+	(void)state;
+	two_on_one_cpu("2c1l", 2);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		o.horizon_least = cases[i].least;
+		o.horizon_most = cases[i].most;
+		assert_int_equal(first_benefit(&o, refuses_all), cases[i].expected);
+	}
+}
+
+/*
+ * The trap of the policy that moves everything: the copies go on under the one that is being
+ * learned.  Where it lets the other task go at the next tick, a refusal costs one tick; where
+ * it refuses that as well, all of the future.
+ */
+static void futures_go_on_under_the_policy_that_is_learned(void **state)
+{
+	struct sim_label_options o = work_alone();
+
+	(void)state;
+	two_on_one_cpu("2c1l", 2);
+	assert_int_equal(first_benefit(&o, steals_alone), SIM_TICK);
+	assert_int_equal(first_benefit(&o, refuses_all), 12 * SIM_MS);
+}
+
+/* Less than nine runnable tasks for ten CPUs, more, more than thirteen: each has its price. */
+static void a_move_has_the_price_of_the_load_of_its_moment(void **state)
+{
+	static const struct {
+		const char *machine;
+		uint32_t tasks;
+		enum sim_load load;
+	} cases[] = { { "3c1l", 2, SIM_LIGHT },  { "10c1l", 8, SIM_LIGHT },
+		      { "10c1l", 9, SIM_FULL },  { "2c1l", 2, SIM_FULL },
+		      { "10c1l", 13, SIM_FULL }, { "10c1l", 14, SIM_OVER },
+		      { "2c1l", 3, SIM_OVER } };
+	struct sim_label_options o = work_alone();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		two_on_one_cpu(cases[i].machine, cases[i].tasks);
+		for (enum sim_load load = 0; load < SIM_LOADS; load++) {
+			memset(o.prices.move, 0, sizeof(o.prices.move));
+			o.prices.move[load] = SIM_MS;
+			/* Six bursts are one and a half times the 12 ms that the price is for. */
+			assert_int_equal(first_benefit(&o, refuses_all),
+					 12 * SIM_MS - (load == cases[i].load) * 3 * SIM_MS / 2);
+		}
+	}
+}
+
+/* It is twice that across caches, and in proportion to how long the task will hold its place. */
+static void a_move_has_a_price_by_distance_and_by_how_long_it_holds(void **state)
+{
+	static const struct {
+		const char *machine;
+		uint32_t most;
+		u64 horizon, price; /* of 18 ms that it holds */
+	} cases[] = { { "2c1l", 4, 12 * SIM_MS, 1500 * SIM_US },
+		      { "2c2l", 4, 12 * SIM_MS, 3000 * SIM_US },
+		      { "2c1l", 1, 12 * SIM_MS, 1000 * SIM_US },
+		      { "2c1l", 4, 4 * SIM_MS, 4000 * SIM_US },
+		      { "2c1l", 5, 4 * SIM_MS, 4500 * SIM_US } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sim_label_options o = work_alone();
+
+		two_on_one_cpu(cases[i].machine, 2);
+		o.horizon_most = cases[i].horizon;
+		o.prices.most = cases[i].most;
+		o.prices.move[SIM_FULL] = SIM_MS;
+		assert_int_equal(first_benefit(&o, refuses_all),
+				 (s64)cases[i].horizon - (s64)cases[i].price);
+	}
+}
+
+/*
+ * The trap of the mean: many short waits and a long one are the same in a sum.  For a
+ * refusal one of the two tasks waits all the time, 4 ms at a time: to the next tick.
+ */
+static void waits_count_by_their_time_and_long_ones_more(void **state)
+{
+	static const struct {
+		u64 horizon, squares; /* of ms */
+	} cases[] = { { 1, 1 }, { 2, 4 }, { 4, 16 }, { 8, 32 } };
+	struct sim_label_options o;
+
+	(void)state;
+	two_on_one_cpu("2c1l", 2);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		o = work_alone();
+		o.horizon_most = cases[i].horizon * SIM_MS;
+		o.prices.wait_2 = SIM_MS;
+		assert_int_equal(first_benefit(&o, refuses_all),
+				 (cases[i].horizon + cases[i].squares) * SIM_MS);
+		o.prices.wait_2 = 0;
+		o.prices.wait = 1024; /* a ns for a ns, but for rounding */
+		assert_in_range(first_benefit(&o, refuses_all),
+				2 * cases[i].horizon * SIM_MS - 1024,
+				2 * cases[i].horizon * SIM_MS + 1024);
+	}
+}
+
+/* A program whose runs or sleeps, or both, are drawn. */
+static void draws(uint32_t program, bool runs, bool sleeps)
+{
+	struct sim_instruction *code = &world.workload.code[4 * program];
+
+	for (uint8_t i = 0; i < 2; i++) {
+		code[i].stream = i;
+		code[i].stride = 1;
+		if (i ? sleeps : runs)
+			code[i].vary = SIM_EXPONENTIAL;
+	}
+}
+
+/*
+ * Both answers are given the same future, so that what has nothing to do with the move cancels
+ * out, to the ns; and the next future is another one.
+ */
+static void both_answers_meet_the_same_chance(void **state)
+{
+	struct sim_label_options o = work_alone();
+	struct sim_rows rows;
+	uint32_t n = 0;
+
+	(void)state;
+	/* What comes and goes by chance is below the other cache. */
+	two_on_one_cpu("4c2l", 0);
+	world_program(1, 100, SIM_MS, SIM_MS, 0);
+	draws(1, true, true);
+	world_tasks(0, 2, 1);
+	world_tasks(1, 1, 2);
+	o.most = 20; /* later ones see how a safety rule ends the wait */
+	rows = label_world(&o, refuses_all);
+	assert_int_equal(rows.n, 20);
+	for (uint32_t i = 0; i < rows.n; i++) {
+		assert_int_equal(rows.row[i].benefit, 12 * SIM_MS);
+		assert_int_equal(rows.row[i].spread, 0);
+	}
+	sim_rows_clear(&rows);
+
+	/* Beside it, it makes a difference, and not the same one in each future. */
+	two_on_one_cpu("2c1l", 1);
+	world_program(1, 100, SIM_MS, SIM_MS, 0);
+	draws(1, true, true);
+	world_tasks(1, 3, 0);
+	rows = label_world(&o, refuses_all);
+	for (uint32_t i = 0; i < rows.n; i++)
+		n += rows.row[i].spread > 0;
+	assert_in_range(n, rows.n / 2, rows.n);
+	sim_rows_clear(&rows);
+}
+
+/* What was asked first at one moment in the world itself, and how often copies asked that again. */
+struct asked {
+	const struct sim *world;
+	u64 when;
+	struct sim_decision first;
+	uint32_t n, later, again;
+};
+
+static int refuses_and_counts(void *context, struct sim *s, const struct sim_decision *d)
+{
+	struct asked *a = context;
+
+	if (!a->world)
+		a->world = s;
+	if (s != a->world) {
+		a->again += s->now == a->when && d->kind == a->first.kind &&
+			    d->task == a->first.task && d->dst == a->first.dst;
+		return 0;
+	}
+	a->n++;
+	if (s->now == a->when) {
+		a->later++;
+	} else {
+		a->when = s->now;
+		a->first = *d;
+	}
+	return 0;
+}
+
+/*
+ * The trap of the decisions before: an event repeats the answers that it had, and asks nobody
+ * anew, who might answer otherwise (a coin, say).
+ */
+static void a_copy_of_an_event_has_its_answers(void **state)
+{
+	struct sim_label_options o = work_alone();
+	struct asked asked = { 0 };
+	const struct sim_contender c = { .policy = &sim_policy_mlsched,
+					 .decide = refuses_and_counts,
+					 .context = &asked };
+	struct sim_rows rows = { 0 };
+
+	(void)state;
+	two_on_one_cpu("2c1l", 3);
+	o.most = 20;
+	assert_int_equal(sim_label(&world.machine, &world.workload, &c, 1, SIM_S, &o, &rows), 0);
+	assert_in_range(rows.n, 20, 21);
+	assert_in_range(asked.later, 5, asked.n); /* two are offered at a time */
+	assert_int_equal(asked.again, 0);
+	sim_rows_clear(&rows);
+}
+
+static int places_alone(void *context, struct sim *s, const struct sim_decision *d)
+{
+	(void)context;
+	(void)s;
+	return d->kind == MLS_POLICY_WAKEUP || d->kind == MLS_POLICY_FORK;
+}
+
+/*
+ * The trap of chance: the future changes after the event of the decision, not before it.  One
+ * task falls asleep, for how long is drawn in that event, and its CPU asks for work: until it
+ * wakes up is what a move is worth, and that is known in all futures.
+ */
+static void the_future_changes_behind_the_event(void **state)
+{
+	struct sim_label_options o = work_alone();
+	struct sim_rows first, other;
+	uint32_t n = 0;
+
+	(void)state;
+	two_on_one_cpu("2c1l", 1);
+	world_program(1, 100, 50 * SIM_MS, 3 * SIM_MS, 0);
+	draws(1, false, true);
+	world_tasks(1, 1, 0);
+	world_tasks(0, 1, 0);
+	o.most = 50;
+	first = label_world(&o, places_alone);
+	o.seed = 2;
+	other = label_world(&o, places_alone);
+	assert_int_equal(first.n, other.n);
+	for (uint32_t i = 0; i < first.n; i++) {
+		if (first.row[i].kind != MLS_POLICY_STEAL)
+			continue;
+		assert_int_equal(first.row[i].spread, 0);
+		assert_int_equal(first.row[i].benefit, other.row[i].benefit);
+		n += first.row[i].benefit < 12 * (s64)SIM_MS;
+	}
+	assert_in_range(n, 10, 50);
+	sim_rows_clear(&first);
+	sim_rows_clear(&other);
+}
+
+/* The trap of the run that got stuck: no run gives more rows than it may, but for one event's. */
+static void a_run_gives_no_more_rows_than_it_may(void **state)
+{
+	struct sim_label_options o = work_alone();
+	struct sim_rows rows;
+	uint32_t n;
+
+	(void)state;
+	two_on_one_cpu("2c1l", 2);
+	o.most = 20;
+	rows = label_world(&o, refuses_all);
+	assert_int_equal(rows.n, 20);
+	sim_rows_clear(&rows);
+	/* Of all decisions one in so many is chosen, by chance. */
+	two_on_one_cpu("2c1l", 1);
+	world_program(1, 100, SIM_MS, SIM_MS, 0);
+	world_tasks(1, 3, 0);
+	o.most = 10000;
+	rows = label_world(&o, refuses_all);
+	n = rows.n;
+	assert_in_range(n, 200, 10000);
+	sim_rows_clear(&rows);
+	o.one_of = 7;
+	rows = label_world(&o, refuses_all);
+	assert_in_range(rows.n, n / 14, n / 4);
+	sim_rows_clear(&rows);
+}
+
 /* Labelling looks at a run and does not touch it: the same decisions are met without futures. */
 static void labelling_does_not_disturb_the_run(void **state)
 {
@@ -184,7 +525,6 @@ static void labelling_does_not_disturb_the_run(void **state)
 		assert_int_equal(sim_workload_make(&w, sim_workload_name(k), 8, NULL), 0);
 		assert_int_equal(sim_label(&machine, &w, &all, 3, SIM_S, &one, &a), 0);
 		assert_int_equal(sim_label(&machine, &w, &all, 3, SIM_S, &three, &b), 0);
-		assert_int_equal(a.n, b.n);
 		assert_int_equal(a.n, b.n);
 		n += a.n;
 		for (uint32_t i = 0; i < a.n; i++)
@@ -365,6 +705,15 @@ int main(void)
 		cmocka_unit_test(dear_moves_are_not_worth_it),
 		cmocka_unit_test(a_refusal_that_lasts_costs_more),
 		cmocka_unit_test(a_refusal_leaves_the_cpu_without_work),
+		cmocka_unit_test(a_future_lasts_for_six_bursts_within_its_bounds),
+		cmocka_unit_test(futures_go_on_under_the_policy_that_is_learned),
+		cmocka_unit_test(a_move_has_the_price_of_the_load_of_its_moment),
+		cmocka_unit_test(a_move_has_a_price_by_distance_and_by_how_long_it_holds),
+		cmocka_unit_test(waits_count_by_their_time_and_long_ones_more),
+		cmocka_unit_test(both_answers_meet_the_same_chance),
+		cmocka_unit_test(a_copy_of_an_event_has_its_answers),
+		cmocka_unit_test(the_future_changes_behind_the_event),
+		cmocka_unit_test(a_run_gives_no_more_rows_than_it_may),
 		cmocka_unit_test(labelling_does_not_disturb_the_run),
 		cmocka_unit_test(a_model_is_the_same_with_any_number_of_threads),
 		cmocka_unit_test(labels_are_made_under_the_tuning),
