@@ -87,7 +87,7 @@ static void report(void *context, uint32_t number, const struct sim_learn_round 
 		"seeds makespan %+.2f %%, moves %+.0f %%, p99 wait %+.1f %%%s",
 		number + 1, o->sim.rounds, r->rows, r->label_s > 0 ? r->rows / r->label_s : 0,
 		100 * r->moves, (double)r->threshold, 100 * (r->time - 1), 100 * (r->moved - 1),
-		100 * (r->wait - 1), r->accepted ? "" : " (worse than before: not taken)");
+		100 * (r->wait - 1), r->accepted ? "" : " (no better than before: not taken)");
 }
 
 /* What goes into the model is rounded: libm's last bits differ between machines. */

@@ -123,6 +123,40 @@ same "train --from sim writes down under which mechanisms and offers" "['ask-aga
 import json, sys
 model = json.load(sys.stdin)
 print(model["mechanisms"], model["offers_us"])')"
+# Where everything is refused, rounds are as good as each other: the first one's model is kept, and the lines say so.
+never() {
+	"$MLSCHED" train --from sim --machines 4c2l --workloads message --runs 1 --epochs 1 --threshold 0.999999 "$@"
+}
+begun=$(date +%s.%N)
+never --rounds 3 -o "$tap_tmp/never" --json >"$tap_tmp/rounds" 2>"$tap_tmp/lines"
+ended=$(date +%s.%N)
+same "a line for each round says rows, how many a second, threshold and what held-out seeds say of it" "" "$(python3 -c '
+import json, re, sys
+document, lines = json.load(open(sys.argv[1])), open(sys.argv[2]).read().splitlines()
+line_of = re.compile(r"round (\d) of 3: (\d+) rows \((\d+) a second\), (\d+) % better moved; threshold (\S+); on held-out seeds "
+                     r"makespan ([-+]\d+\.\d\d) %, moves ([-+]\d+) %, p99 wait ([-+]\d+\.\d) %(| \(no better than before: not taken\))")
+if len(lines) != 3:
+    print(lines)
+for number, (line, r) in enumerate(zip(lines, document["rounds"]), 1):
+    found = line_of.fullmatch(line)
+    if not found:
+        print("other than expected:", line)
+        continue
+    *said, suffix = found.groups()
+    expected = (number, r["rows"], r["rows"] / r["label_seconds"], 100 * r["better_moved"], 0.999999,
+                100 * (r["makespan"] - 1), 100 * (r["moves"] - 1), 100 * (r["wait_p99"] - 1))
+    for a, b, by in zip(map(float, said), expected, (0, 0, 0.51, 0.51, 1e-9, 0.011, 0.51, 0.06)):
+        if abs(a - b) > by:
+            print(line, "expected", b, "found", a)
+    if bool(suffix) == r["accepted"] or r["accepted"] != (number == 1):
+        print(line, r["accepted"])
+if document["round"] != 1 or document["rows"] != sum(r["rows"] for r in document["rounds"]):
+    print(document)
+if not 0 < sum(r["label_seconds"] + r["train_seconds"] for r in document["rounds"]) < float(sys.argv[4]) - float(sys.argv[3]):
+    print("longer than it took:", document)' "$tap_tmp/rounds" "$tap_tmp/lines" "$begun" "$ended")"
+same "-q says none of it" "" "$(never --rounds 1 -o "$tap_tmp/once" -q 2>&1)"
+check "and the model is the first round's" diff -r "$tap_tmp/once/variables" "$tap_tmp/never/variables"
+
 learn() { "$MLSCHED" train --from sim --machines 8c2l --workloads make,message --runs 1 --rounds 2 --epochs 5 -q "$@"; }
 check "train --from sim makes a model" learn --threads 1 -o "$tap_tmp/one"
 check "and with more threads" learn --threads 3 -o "$tap_tmp/three"
