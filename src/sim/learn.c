@@ -51,6 +51,17 @@ void sim_learn_options_init(struct sim_learn_options *o)
 
 /* ---- labelling ----------------------------------------------------------------------- */
 
+/*
+ * Of run @n: none that a round is judged by, whatever the seed of the training is, nor one of
+ * those that people judge by later.
+ */
+static u64 training_seed(const struct sim_learn_options *o, u64 n)
+{
+	u64 seed = o->seed * 1000 + n;
+
+	return seed < HELD_OUT ? seed : seed | 1ull << 63;
+}
+
 struct labelling {
 	const struct sim_learn_options *o;
 	const struct sim_contender *contender;
@@ -65,7 +76,7 @@ static void label_job(void *context, uint32_t number, uint32_t thread)
 	const struct sim_learn_options *o = l->o;
 	const struct sim_lesson *lesson = &o->lessons[number / o->seeds];
 	struct sim_label_options label = o->label;
-	u64 seed = o->seed * 1000 + (u64)l->round * o->seeds + number % o->seeds;
+	u64 seed = training_seed(o, (u64)l->round * o->seeds + number % o->seeds);
 
 	(void)thread;
 	label.seed = seed;

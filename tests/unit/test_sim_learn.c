@@ -66,6 +66,14 @@ static void forget(struct learned *l)
 
 /* ---- what is learned from ---------------------------------------------------------------- */
 
+/* Of the first run; those of a round, and of all rounds, follow each other. */
+static uint64_t first_seed(const struct sim_learn_options *o)
+{
+	uint64_t seed = o->seed * 1000;
+
+	return seed < HELD_OUT ? seed : seed | 1ull << 63;
+}
+
 /* The rows of one round are those of this contender, each with the weight of what it is worth. */
 static void rows_are_of(const struct sim_learn_options *o, const struct mls_dataset *data,
 			uint32_t first, uint32_t round, const struct sim_contender *contender,
@@ -76,7 +84,7 @@ static void rows_are_of(const struct sim_learn_options *o, const struct mls_data
 	for (uint32_t k = 0; k < o->seeds; k++) {
 		struct sim_label_options label = o->label;
 
-		label.seed = o->seed * 1000 + round * o->seeds + k;
+		label.seed = first_seed(o) + round * o->seeds + k;
 		assert_int_equal(sim_label(&lesson.machine, lesson.workload, contender, label.seed,
 					   o->limit, &label, &rows),
 				 0);
@@ -121,6 +129,30 @@ static void each_round_learns_what_the_model_before_it_meets(void **state)
 	sim_decider_clear(&decider);
 	forget(&first);
 	forget(&both);
+}
+
+/* Where the numbers of the runs that are labelled would come to those that a round is judged by. */
+static void no_seed_trains_on_what_it_is_judged_by(void **state)
+{
+	struct sim_learn_options o = options_for(1);
+	const struct sim_contender heuristic = { .policy = &sim_policy_mlsched,
+						 .tuning = &o.tuning };
+	struct sim_label_options label = o.label;
+	struct sim_rows judged = { 0 };
+	struct learned l = { 0 };
+
+	(void)state;
+	o.seed = HELD_OUT / 1000;
+	o.seeds = 1;
+	learn(&o, &l);
+	rows_are_of(&o, &l.data, 0, 0, &heuristic, l.rounds[0].rows);
+	label.seed = HELD_OUT;
+	assert_int_equal(sim_label(&lesson.machine, lesson.workload, &heuristic, HELD_OUT, o.limit,
+				   &label, &judged),
+			 0);
+	assert_true(judged.n != l.rounds[0].rows);
+	sim_rows_clear(&judged);
+	forget(&l);
 }
 
 /* ---- what a round is judged by ----------------------------------------------------------------- */
@@ -333,6 +365,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_round_learns_what_the_model_before_it_meets),
+		cmocka_unit_test(no_seed_trains_on_what_it_is_judged_by),
 		cmocka_unit_test(a_round_is_judged_by_runs_that_nobody_learned_from),
 		cmocka_unit_test(a_round_that_is_worse_is_not_taken),
 		cmocka_unit_test(a_round_that_is_not_taken_is_learned_from),
