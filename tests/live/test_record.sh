@@ -117,7 +117,7 @@ python3 -c 'import pyarrow' 2>/dev/null ||
 		"recording_to_parquet.py: needs pyarrow: pip install pyarrow (\`mlsched label --csv\` needs nothing)" \
 		"$(python3 $parquet "$tap_tmp/record.db" "$tap_tmp/record.parquet" 2>&1)"
 
-# Killed while moves come; how much that may lose is tests/unit/test_recording.c.
+# Killed while moves come as fast as they can.
 killed() {
 	local file=$tap_tmp/killed.db
 	begin killed "$MLSCHED" record --json -o "$file" || return 1
@@ -137,4 +137,11 @@ sqlite3_count() { python3 -c "
 import sqlite3, sys
 print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM decisions').fetchone()[0])" "$1"; }
 check "killed by SIGKILL it leaves a file that is whole" killed
+
+# And at random moments, by moves whose times are known.
+name="killed at any moment it loses at most the last second, in order and without a gap"
+python3 tests/live/kill_recorder.py "$MLSCHED" "$tap_tmp" >"$tap_out" 2>&1
+status=$?
+sed 's/^/# /' "$tap_out"
+if [ $status -eq 77 ]; then skip "$name" "$(tail -n 1 "$tap_out")"; else tap_result $status "$name"; fi
 finish
