@@ -25,9 +25,12 @@
 
 /* A program that began within the window may still be writing: hooks take microseconds. */
 #define SETTLE_NS 1000000ull
-/* The ring holds a window of this many migrations per millisecond, within limits. */
+/*
+ * The ring holds a window of this many migrations per millisecond, within limits; at least a second
+ * of 50,000 behind a window of 100 ms, for who empties it may have to wait for a CPU.
+ */
 #define MOVES_PER_MS  160
-#define RING_SMALLEST 16384
+#define RING_SMALLEST 65536
 #define RING_LARGEST  (1u << 18)
 #define LOG_SIZE      (256 * 1024)
 
