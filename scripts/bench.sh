@@ -57,5 +57,8 @@ table "Runtimes" "What it takes to have the same models ready in the runtimes of
 	"$program" bench load --engine all
 table "Simulation" "Events a second on one core." "$program" bench sim
 table "Training" "Rows a second with the same rows, network, batch and optimiser." "$program" bench train
+table "Recording" "Decisions a second into a recording: as fast as they go, at a steady 50,000, and at that rate the whole way:
+a thread that the running kernel moves so often, \`mlsched record\` in a process of its own, the file." \
+	"$program" bench record --kernel
 # Written by hand, and kept: the page itself may be what this is written to.
 [ "$form" != markdown ] || { echo && git show HEAD:docs/benchmarks.md | sed -n '/^## Reading the tables/,$p'; }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * mlsched bench record: how many decisions a second a recording takes: as fast as they
- * come, and at a steady rate, at which none may be dropped.
+ * come, and at a steady rate, at which none may be dropped; with --kernel also from the
+ * kernel itself, at that rate.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,13 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "src/cli/cli.h"
-#include "src/data/recording_queue.h"
+#include "src/cli/bench_record.h"
+#include "src/util/array.h"
 #include "src/util/clock.h"
 
 #define ROWS_MOST 100000000
 
-enum { OPTION_ROWS = 0x200, OPTION_RATE, OPTION_SECONDS };
+enum { OPTION_ROWS = 0x200, OPTION_RATE, OPTION_SECONDS, OPTION_KERNEL };
 
 struct record_bench {
 	struct cli_common common;
@@ -25,19 +26,15 @@ struct record_bench {
 	double rows;
 	double rate;
 	double seconds;
-};
-
-struct record_result {
-	double seconds;
-	double processor; /* seconds of all threads */
-	struct mls_recording_counts counts;
-	double bytes; /* of a decision, in the file */
+	bool kernel;
 };
 
 static const struct argp_option options[] = {
 	{ "rows", OPTION_ROWS, "N", 0, "Decisions written as fast as they go (200000)", 0 },
 	{ "rate", OPTION_RATE, "N", 0, "Decisions a second of the steady part (50000)", 0 },
 	{ "seconds", OPTION_SECONDS, "S", 0, "Of the steady part (5)", 0 },
+	{ "kernel", OPTION_KERNEL, NULL, 0,
+	  "Also the whole way, from the kernel to the file: as root", 0 },
 	{ 0 },
 };
 
@@ -58,6 +55,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_SECONDS:
 		o->seconds = cli_real(state, "seconds", arg, 0.01, 3600);
 		return 0;
+	case OPTION_KERNEL:
+		o->kernel = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num > 0)
 			argp_error(state, "unexpected argument \"%s\"", arg);
@@ -76,8 +76,12 @@ static const struct argp argp = {
 	.doc = "Writes decisions to a recording in DIRECTORY (the current one), which is removed "
 	       "afterwards: as fast as they go, then at a steady rate in bursts of 20 ms, as "
 	       "`mlsched run` gets them.\v"
-	       "Dropped decisions found the queue full: the disk or the processor was too slow.\n\n"
-	       "EXAMPLES\n  mlsched bench record\n  mlsched bench record --seconds 30 /var/tmp\n",
+	       "Dropped decisions found the queue full: the disk or the processor was too slow; lost "
+	       "ones the recorder's ring, which nobody had emptied in time.\n\n"
+	       "EXAMPLES\n"
+	       "  mlsched bench record\n"
+	       "  mlsched bench record --seconds 30 /var/tmp\n"
+	       "  mlsched bench record --kernel\n",
 	.children = children,
 };
 
@@ -180,18 +184,38 @@ static void put_steadily(struct mls_recording_queue *queue, double rate, double 
 	}
 }
 
+static void path_in(const struct record_bench *o, char path[512])
+{
+	snprintf(path, 512, "%s/.mlsched-bench-%d.db", o->directory, (int)getpid());
+}
+
+static void weigh_and_remove(const char *path, struct record_result *result)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	struct stat st = { 0 };
+	char file[520];
+
+	stat(path, &st);
+	result->bytes =
+		result->counts.written ? (double)st.st_size / (double)result->counts.written : 0;
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		snprintf(file, sizeof(file), "%s%s", path, ends[i]);
+		unlink(file);
+	}
+}
+
 /* @rate: 0: as fast as they go. */
 static int measure(const struct record_bench *o, double rate, struct record_result *result)
 {
 	struct mls_recording_queue *queue = NULL;
 	struct mlsched_error err;
-	struct stat st = { 0 };
 	double processor;
 	uint64_t began;
 	char path[512];
 	int ret;
 
-	snprintf(path, sizeof(path), "%s/.mlsched-bench-%d.db", o->directory, (int)getpid());
+	*result = (struct record_result){ 0 };
+	path_in(o, path);
 	ret = open_queue(path, &queue, &err);
 	if (ret) {
 		unlink(path);
@@ -206,26 +230,46 @@ static int measure(const struct record_bench *o, double rate, struct record_resu
 	ret = mls_recording_queue_close(queue, &result->counts, &err);
 	result->seconds = (double)(mls_now_ns() - began) / 1e9;
 	result->processor = processor_seconds() - processor;
-	stat(path, &st);
-	result->bytes =
-		result->counts.written ? (double)st.st_size / (double)result->counts.written : 0;
-	unlink(path);
+	weigh_and_remove(path, result);
 	return ret ? cli_fail(&o->common, "%s", err.message) : CLI_OK;
+}
+
+static int measure_kernel(const struct record_bench *o, struct record_result *result)
+{
+	char path[512];
+	int status;
+
+	path_in(o, path);
+	status = bench_record_kernel(&o->common, path, o->rate, o->seconds, result);
+	weigh_and_remove(path, result);
+	return status;
 }
 
 static void show(const struct record_bench *o, const char *name, const struct record_result *r)
 {
-	double rate = (double)r->counts.written / r->seconds;
+	double rate = (double)(r->made ? r->made : r->counts.written) / r->seconds;
+	json_t *document;
+	char lost[24] = "-";
 
-	if (o->common.json)
-		cli_json(json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "part", name, "written",
-				   (json_int_t)r->counts.written, "dropped",
-				   (json_int_t)r->counts.dropped, "seconds", r->seconds, "rate",
-				   rate, "processor_seconds", r->processor, "bytes", r->bytes));
-	else
-		printf("%-8s %10llu %9llu %9.2f %12.0f %10.2f us %7.0f\n", name,
+	if (r->made)
+		snprintf(lost, sizeof(lost), "%llu", (unsigned long long)r->lost);
+	if (!o->common.json) {
+		printf("%-8s %10llu %9llu %9s %9.2f %12.0f %10.2f us %7.0f\n", name,
 		       (unsigned long long)r->counts.written, (unsigned long long)r->counts.dropped,
-		       r->seconds, rate, 1e6 * r->processor / (double)r->counts.written, r->bytes);
+		       lost, r->seconds, rate, 1e6 * r->processor / (double)r->counts.written,
+		       r->bytes);
+		return;
+	}
+	document = json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "part", name, "written",
+			     (json_int_t)r->counts.written, "dropped",
+			     (json_int_t)r->counts.dropped, "seconds", r->seconds, "rate", rate,
+			     "processor_seconds", r->processor, "bytes", r->bytes);
+	if (r->made) {
+		json_object_set_new(document, "made", json_integer((json_int_t)r->made));
+		json_object_set_new(document, "lost", json_integer((json_int_t)r->lost));
+		json_object_set_new(document, "waited_seconds", json_real(r->waited));
+	}
+	cli_json(document);
 }
 
 int cli_bench_record(int argc, char **argv)
@@ -235,7 +279,7 @@ int cli_bench_record(int argc, char **argv)
 				  .rows = 200000,
 				  .rate = 50000,
 				  .seconds = 5 };
-	struct record_result fast, steady;
+	struct record_result fast, steady, kernel;
 	int status;
 
 	if (cli_parse(&argp, argc, argv, &o) != 0)
@@ -243,12 +287,16 @@ int cli_bench_record(int argc, char **argv)
 	status = measure(&o, 0, &fast);
 	if (status == CLI_OK)
 		status = measure(&o, o.rate, &steady);
+	if (status == CLI_OK && o.kernel)
+		status = measure_kernel(&o, &kernel);
 	if (status)
 		return status;
 	if (!o.common.json)
-		printf("%-8s %10s %9s %9s %12s %13s %7s\n", "part", "written", "dropped", "seconds",
-		       "a second", "CPU each", "bytes");
+		printf("%-8s %10s %9s %9s %9s %12s %13s %7s\n", "part", "written", "dropped",
+		       "lost", "seconds", "a second", "CPU each", "bytes");
 	show(&o, "fastest", &fast);
 	show(&o, "steady", &steady);
+	if (o.kernel)
+		show(&o, "kernel", &kernel);
 	return CLI_OK;
 }

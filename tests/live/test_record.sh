@@ -144,4 +144,35 @@ python3 tests/live/kill_recorder.py "$MLSCHED" "$tap_tmp" >"$tap_out" 2>&1
 status=$?
 sed 's/^/# /' "$tap_out"
 if [ $status -eq 77 ]; then skip "$name" "$(tail -n 1 "$tap_out")"; else tap_result $status "$name"; fi
+
+# ---- the whole way of a decision: mlsched bench record --kernel ----
+chmod 755 "$tap_tmp"
+mkdir -m 777 "$tap_tmp/bench"
+bench() { "$MLSCHED" bench record --kernel --json --rows 1000 "$@" "$tap_tmp/bench" >"$tap_tmp/bench.json"; }
+# of EXPRESSION: of the part of the kernel.
+of() { python3 -c "
+import json, sys
+d = json.loads(open(sys.argv[1]).readlines()[2])
+print($1)" "$tap_tmp/bench.json"; }
+# The ring has room for all of them, however long nobody looks at it.
+check "bench record --kernel measures the whole way" bench --rate 2000 --seconds 0.5
+same "each move that it makes is in the file" "kernel 1000 0 0 True" \
+	"$(of 'd["part"], d["made"], d["dropped"], d["lost"], d["written"] >= d["made"]' | tr -d "(',)")"
+same "it leaves no file behind" "" "$(ls -A "$tap_tmp/bench")"
+check "and does so at 50,000 moves a second" bench --seconds 2
+sed 's/^/# /' "$tap_tmp/bench.json"
+same "of which each is in the file or counted" True \
+	"$(of 'd["made"] == 100000 <= d["written"] + d["dropped"] + d["lost"]')"
+name="nothing is lost at 50,000 decisions a second"
+# There is room for more than a second, and the recorder waits for nothing but a CPU.
+if [ "$(of 'd["dropped"] + d["lost"] > 0 and d["waited_seconds"] > 1')" = True ]; then
+	skip "$name" "this machine let the recorder wait for $(of 'round(d["waited_seconds"], 1)') s of 2"
+elif [ "$(of 'd["rate"] < 45000')" = True ]; then
+	skip "$name" "this machine made $(of 'round(d["rate"])') a second"
+else
+	same "$name" "0 0" "$(of '"%d %d" % (d["dropped"], d["lost"])')"
+fi
+cp "$MLSCHED" "$tap_tmp/mlsched"
+same "without root it says what it needs" "mlsched bench record: mlsched record: watching the kernel's scheduler needs root: run it as root, with sudo, or with CAP_BPF and CAP_PERFMON" \
+	"$(setpriv --reuid=65534 --regid=65534 --clear-groups "$tap_tmp/mlsched" bench record --kernel --rows 1 --seconds 0.01 "$tap_tmp/bench" 2>&1 >/dev/null)"
 finish
