@@ -227,8 +227,10 @@ static int measure(const struct record_bench *o, double rate, struct record_resu
 		put_steadily(queue, rate, o->seconds);
 	else
 		put_all(queue, (uint64_t)o->rows);
-	ret = mls_recording_queue_close(queue, &result->counts, &err);
 	result->seconds = (double)(mls_now_ns() - began) / 1e9;
+	ret = mls_recording_queue_close(queue, &result->counts, &err);
+	if (!(rate > 0))
+		result->seconds = (double)(mls_now_ns() - began) / 1e9;
 	result->processor = processor_seconds() - processor;
 	weigh_and_remove(path, result);
 	return ret ? cli_fail(&o->common, "%s", err.message) : CLI_OK;

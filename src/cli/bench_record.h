@@ -8,7 +8,7 @@
 
 /**
  * struct record_result
- * @seconds:   for which decisions came
+ * @seconds:   for which decisions came; where they come as fast as they go, until all are in the file
  * @processor: seconds of all threads of who writes
  * @counts:    of its queue
  * @bytes:     of a decision, in the file
