@@ -7,6 +7,7 @@
 
 #include "src/cli/cli.h"
 #include "src/cli/fixed_point.h"
+#include "src/formats/outline.h"
 #include "src/host/prepare.h"
 
 struct inspect_options {
@@ -41,7 +42,8 @@ static const struct argp argp = {
 	.args_doc = "MODEL",
 	.doc = "Shows what MODEL is: format, producer, layers, feature schema, threshold, checksum, "
 	       "provenance; how it does in fixed point, whether mlsched run takes it, and what to do "
-	       "if not.  With -v also every input.\v"
+	       "if not.  With -v also every input.  Of a model that is refused it shows what the file "
+	       "tells: its layers or nodes, the one that is in the way, and what to do about it.\v"
 	       "EXAMPLES\n  mlsched inspect src/model_dir/model_path\n",
 	.children = children,
 };
@@ -309,6 +311,162 @@ static void print_takes(const struct mlsched_model *model, const struct takes *t
 		printf("what to do     %s\n", t->advice);
 }
 
+/* ---- a model that is refused --------------------------------------------------------- */
+
+/**
+ * struct refused - what is told of a model that was not loaded
+ * @way:    the part that is in the way, or NULL
+ * @index:  its number
+ * @why:    what is wrong with it
+ * @advice: what to do, or ""
+ */
+struct refused {
+	struct mls_outline outline;
+	const struct mls_outline_part *way;
+	uint32_t index;
+	const char *why;
+	char advice[600];
+};
+
+#define COMPUTED                                                                              \
+	"what mlsched computes: one chain of at most 8 dense layers of at most 256 units, "   \
+	"with relu, relu6, leaky_relu, elu, sigmoid, tanh or softmax, from one input to one " \
+	"output"
+
+/* By what the reader returned, and by what it says where several things are to be done. */
+static void find_advice(const struct mlsched_error *err, struct refused *r)
+{
+	const char *producer = r->outline.producer;
+	bool refused = r->way && r->way->objection[0];
+	char without[200] = "";
+
+	if (refused && !r->way->large)
+		snprintf(without, sizeof(without), " without %s (%s), of", r->way->name,
+			 r->way->kind);
+	if (strstr(err->message, "quantised"))
+		snprintf(r->advice, sizeof(r->advice),
+			 "save or convert the model without quantisation: mlsched quantises it "
+			 "itself");
+	else if (strstr(err->message, "no architecture"))
+		snprintf(
+			r->advice, sizeof(r->advice),
+			"save the whole model, not its weights alone: model.save(\"model.keras\")");
+	else if (strstr(err->message, "expected finite"))
+		snprintf(r->advice, sizeof(r->advice),
+			 "train the model again, with a smaller learning rate: it has weights that "
+			 "are no numbers");
+	else if (err->code == -ENOTSUP || refused)
+		snprintf(r->advice, sizeof(r->advice),
+			 "train a model%s " COMPUTED " (docs/formats.md lists what is taken of "
+			 "each format); mlsched train makes one, docs/python.md does in Keras and "
+			 "PyTorch",
+			 without[0] ? without : " of");
+	else if (err->code == -EINVAL || err->code == -EBADMSG)
+		snprintf(r->advice, sizeof(r->advice),
+			 "the file is damaged or not complete: copy it again, or save the model "
+			 "again with the tool that made it%s%s%s",
+			 producer[0] ? " (" : "", producer, producer[0] ? ")" : "");
+	else if (err->code == -EFBIG)
+		snprintf(r->advice, sizeof(r->advice), "train a smaller model, of " COMPUTED);
+}
+
+static json_t *refused_json(const struct inspect_options *o, const struct mlsched_error *err,
+			    const struct refused *r)
+{
+	json_t *parts = json_array();
+
+	for (const struct mls_outline_part *p = r->outline.first; p; p = p->next)
+		json_array_append_new(parts,
+				      json_pack("{s:s, s:s, s:o, s:o}", "name", p->name, "kind",
+						p->kind, "detail", json_text(p->detail),
+						"objection", json_text(p->objection)));
+	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:s, s:o, s:I, s:o, s:o}", "error",
+			 cli_text_json(err->message), "model", cli_text_json(o->model), "format",
+			 r->outline.format, "producer", r->outline.producer, "input",
+			 json_text(r->outline.input), "parts_are", r->outline.what, "parts", parts,
+			 "left_out", (json_int_t)r->outline.n_left_out, "in_the_way",
+			 r->way ? json_pack("{s:i, s:s, s:s, s:s}", "part", (int)r->index, "name",
+					    r->way->name, "kind", r->way->kind, "why", r->why) :
+				  json_null(),
+			 "advice", json_text(r->advice));
+}
+
+static int longest(const struct mls_outline *outline, bool kinds, size_t at_least)
+{
+	size_t most = at_least;
+
+	for (const struct mls_outline_part *p = outline->first; p; p = p->next) {
+		size_t n = strlen(kinds ? p->kind : p->name);
+
+		most = n > most ? n : most;
+	}
+	return (int)most;
+}
+
+static void print_parts(const struct mls_outline *outline)
+{
+	int name = longest(outline, false, 4), kind = longest(outline, true, 4);
+	uint32_t i = 0;
+
+	if (!outline->first)
+		return;
+	printf("\n%-8s  %-*s  %-*s  shapes and settings\n", outline->what, name, "name", kind,
+	       "kind");
+	for (const struct mls_outline_part *p = outline->first; p; p = p->next) {
+		printf("%8u  %-*s  ", i++, name, p->name);
+		if (p->detail[0] || p->objection[0])
+			printf("%-*s  %s", kind, p->kind, p->detail);
+		else
+			printf("%s", p->kind);
+		if (p->objection[0])
+			printf("%snot taken: %s", p->detail[0] ? "; " : "", p->objection);
+		putchar('\n');
+	}
+	if (outline->n_left_out)
+		printf("and %llu more\n", (unsigned long long)outline->n_left_out);
+	putchar('\n');
+}
+
+static void print_refused(const struct inspect_options *o, const struct refused *r)
+{
+	const struct mls_outline *outline = &r->outline;
+
+	printf("model          %s\n", o->model);
+	printf("format         %s\n", outline->format);
+	printf("producer       %s\n", outline->producer[0] ? outline->producer : "not stated");
+	printf("input          %s\n", outline->input[0] ? outline->input : "not known");
+	print_parts(outline);
+	if (r->way)
+		printf("in the way     %s %u, %s (%s): %s\n", outline->what, r->index, r->way->name,
+		       r->way->kind, r->why);
+	if (r->advice[0])
+		printf("what to do     %s\n", r->advice);
+}
+
+/* What the file tells to standard output, then the error as of any other command. */
+static int tell_refused(const struct inspect_options *o, const struct mlsched_error *err)
+{
+	struct refused r = { .why = "" };
+	int ret = CLI_FAILURE;
+
+	if (mls_model_outline(o->model, &r.outline) != 0) {
+		ret = cli_fail(&o->common, "%s", err->message);
+		goto out_free;
+	}
+	r.way = mls_outline_in_the_way(&r.outline, err->message, &r.why, &r.index);
+	find_advice(err, &r);
+	if (o->common.json) {
+		cli_json(refused_json(o, err, &r));
+	} else {
+		print_refused(o, &r);
+		fflush(stdout);
+		ret = cli_fail(&o->common, "%s", err->message);
+	}
+out_free:
+	mls_outline_free(&r.outline);
+	return ret;
+}
+
 int cli_inspect(int argc, char **argv)
 {
 	struct inspect_options o = { .common.command = argv[0] };
@@ -319,7 +477,7 @@ int cli_inspect(int argc, char **argv)
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
 	if (mlsched_model_load(o.model, &err, &model) != 0)
-		return cli_fail(&o.common, "%s", err.message);
+		return tell_refused(&o, &err);
 	find_takes(model, &takes);
 	if (o.common.json) {
 		print_json(&o, model, &takes);

@@ -9,6 +9,7 @@
 #include <mlsched/model.h>
 
 struct mls_h5_starter;
+struct mls_outline;
 
 /* What a reader is chosen by: never the name, always the content. */
 struct mls_look {
@@ -27,6 +28,7 @@ struct mls_look {
  * @detect:  is it this?
  * @read:    as mlsched_model_load()
  * @read_by: the same, with a process that a starter starts; NULL where none is needed
+ * @outline: what a file tells that @read has refused (outline.h); sets its arena
  * @write:   as mlsched_model_save(), or NULL; @form is for those that have several
  */
 struct mls_format {
@@ -37,6 +39,7 @@ struct mls_format {
 	int (*read)(const char *path, struct mlsched_error *err, struct mlsched_model **model);
 	int (*read_by)(const char *path, const struct mls_h5_starter *starter,
 		       struct mlsched_error *err, struct mlsched_model **model);
+	void (*outline)(const char *path, struct mls_outline *outline);
 	int (*write)(const struct mlsched_model *model, const char *path,
 		     enum mlsched_savedmodel_form form, struct mlsched_error *err);
 };
@@ -92,6 +95,12 @@ int mls_keras_load_by(const char *path, const struct mls_h5_starter *starter,
  * Return: as mls_h5_starter_open().
  */
 int mls_keras_ahead(struct mls_h5_starter *starter, struct mlsched_error *err);
+
+/* What each format tells of what is at a path; see struct mls_format. */
+void mls_savedmodel_outline_path(const char *path, struct mls_outline *outline);
+void mls_keras_outline_path(const char *path, struct mls_outline *outline);
+void mls_onnx_outline_path(const char *path, struct mls_outline *outline);
+void mls_tflite_outline_path(const char *path, struct mls_outline *outline);
 
 /** mls_h5_save(), mls_keras_save() - write such a file, as struct mls_format has it */
 int mls_h5_save(const struct mlsched_model *model, const char *path,

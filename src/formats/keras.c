@@ -17,6 +17,7 @@
 #include "src/formats/hdf5_starter.h"
 #include "src/formats/keras.h"
 #include "src/formats/metadata.h"
+#include "src/formats/outline.h"
 #include "src/formats/zip.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
@@ -429,12 +430,10 @@ static int read_any(struct reading *r, struct mlsched_model **model)
 int mls_keras_read(const struct mls_blob *file, struct mlsched_error *err,
 		   struct mlsched_model **model)
 {
-	struct mls_arena arena = MLS_ARENA_INIT(BASE);
+	struct mls_arena arena = mls_keras_arena(file->size);
 	struct reading r = { .arena = &arena, .err = err, .file = *file };
 	int ret;
 
-	arena.format = "Keras";
-	arena.limit += file->size * UNFOLD;
 	ret = read_any(&r, model);
 	mls_arena_free(&arena);
 	return ret;
@@ -448,16 +447,122 @@ int mls_keras_load(const char *path, struct mlsched_error *err, struct mlsched_m
 int mls_keras_load_by(const char *path, const struct mls_h5_starter *starter,
 		      struct mlsched_error *err, struct mlsched_model **model)
 {
-	struct mls_arena arena = MLS_ARENA_INIT(BASE);
+	struct mls_arena arena = mls_keras_arena(0);
 	struct reading r = { .starter = starter, .arena = &arena, .err = err };
 	int ret;
 
-	arena.format = "Keras";
 	ret = mls_file_slurp_path(path, MAX_FILE, UNFOLD, &arena, err, &r.file);
 	if (!ret)
 		ret = read_any(&r, model);
 	mls_arena_free(&arena);
 	return ret;
+}
+
+/* ---- what of it can be told, where it is not taken ---------------------------------------- */
+
+static void outline_config(struct reading *r, bool by_name, const struct mls_blob *config,
+			   struct mls_outline *outline)
+{
+	json_t *root;
+
+	if (read_json(r, config, &root) != 0)
+		return;
+	mls_keras_outline_layers(outline, by_name, root);
+	json_decref(root);
+}
+
+/* Of a file that holds weights alone: groups that are called like layers. */
+static void outline_groups(struct reading *r, struct mls_h5 *h5, struct mls_outline *outline)
+{
+	static const char *const roots[] = { "model_weights", "layers",
+					     "_layer_checkpoint_dependencies", "" };
+	struct mls_keras_member *members;
+	uint32_t n = 0;
+
+	r->keras = (struct mls_keras){
+		.path = r->file.path, .arena = r->arena, .err = r->err, .store = &r->store
+	};
+	r->store.files[0] = h5;
+	r->store.n = 1;
+	for (size_t i = 0; n == 0 && i < ARRAY_SIZE(roots); i++) {
+		if (mls_keras_members(&r->keras, roots[i], &members, &n) != 0)
+			return;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		struct mls_outline_part *part =
+			mls_outline_add(outline, members[i].name, "weights alone");
+
+		if (part)
+			part->place = mls_outline_text(outline, "layer %.100s", members[i].name);
+	}
+}
+
+static void outline_h5(struct reading *r, struct mls_outline *outline)
+{
+	struct mls_blob config = { .path = r->file.path };
+	const char *text;
+	struct mls_h5 *h5;
+
+	if (mls_h5_open(&r->file, r->arena, r->err, &h5) != 0)
+		return;
+	if (mls_h5_text(h5, "", "keras_version", &r->version) != 0)
+		r->version = NULL;
+	if (mls_h5_text(h5, "", "model_config", &text) == 0) {
+		config.data = (const uint8_t *)text;
+		config.size = text ? strlen(text) : 0;
+		if (text)
+			outline_config(r, true, &config, outline);
+		else
+			outline_groups(r, h5, outline);
+	}
+	mls_h5_close(h5);
+}
+
+static void outline_archive(struct reading *r, struct mls_outline *outline)
+{
+	struct mls_blob config;
+	struct mls_zip *zip;
+
+	if (mls_zip_open(&r->file, r->arena, r->err, &zip) != 0)
+		return;
+	if (read_version(r, zip) != 0)
+		r->version = NULL;
+	if (mls_zip_read(zip, "config.json", MAX_CONFIG, &config) == 0)
+		outline_config(r, false, &config, outline);
+	mls_zip_close(zip);
+}
+
+void mls_keras_outline(const struct mls_blob *blob, struct mls_outline *outline)
+{
+	struct mlsched_error err;
+	struct reading r = { .arena = &outline->arena, .err = &err, .file = *blob };
+
+	outline->what = "layer";
+	if (mls_zip_detect(blob->data, blob->size))
+		outline_archive(&r, outline);
+	else if (mls_h5_detect(blob->data, blob->size))
+		outline_h5(&r, outline);
+	if (r.version)
+		snprintf(outline->producer, sizeof(outline->producer), "keras %.40s", r.version);
+	mls_clean_text(outline->producer);
+}
+
+struct mls_arena mls_keras_arena(size_t size)
+{
+	struct mls_arena arena = MLS_ARENA_INIT(BASE + size * UNFOLD);
+
+	arena.format = "Keras";
+	return arena;
+}
+
+void mls_keras_outline_path(const char *path, struct mls_outline *outline)
+{
+	struct mls_blob blob = { 0 };
+	struct mlsched_error err;
+
+	outline->arena = mls_keras_arena(0);
+	if (mls_file_slurp_path(path, MAX_FILE, UNFOLD, &outline->arena, &err, &blob) == 0)
+		mls_keras_outline(&blob, outline);
 }
 
 int mls_keras_ahead(struct mls_h5_starter *starter, struct mlsched_error *err)

@@ -7,6 +7,7 @@
  *   keras_layers.c   what each kind of layer does, as steps for network.c
  *   keras_weights.c  where the tensors of a layer are
  *   keras_bare.c     files that hold weights and no architecture
+ *   keras_outline.c  what an architecture tells that is not taken
  */
 #ifndef MLS_FORMATS_KERAS_H
 #define MLS_FORMATS_KERAS_H
@@ -81,11 +82,18 @@ struct mls_keras_layer {
 int mls_keras_read(const struct mls_blob *file, struct mlsched_error *err,
 		   struct mlsched_model **model);
 
+/** mls_keras_arena() - for a file of which that many bytes are in memory already */
+struct mls_arena mls_keras_arena(size_t size);
+
 /** mls_keras_walk() - the steps of an architecture, { "class_name": ..., "config": ... } */
 int mls_keras_walk(struct mls_keras *k, const json_t *root);
 
 /** mls_keras_bare() - the steps of a file without an architecture */
 int mls_keras_bare(struct mls_keras *k);
+
+/** mls_keras_outline_layers() - the layers of an architecture; @by_name: as struct mls_keras_store */
+struct mls_outline;
+void mls_keras_outline_layers(struct mls_outline *outline, bool by_name, const json_t *root);
 
 /** mls_keras_group_of() - the group of a class of layers, NULL: a class that we do not know */
 const char *mls_keras_group_of(const char *class_name);

@@ -14,6 +14,7 @@
 
 #include "src/formats/format.h"
 #include "src/formats/onnx.h"
+#include "src/formats/outline.h"
 #include "src/formats/tflite.h"
 #include "src/util/error.h"
 #include "src/util/read.h"
@@ -61,14 +62,15 @@ void mls_clean_text(char *text)
 
 static const struct mls_format formats[] = {
 	{ "savedmodel", "TensorFlow SavedModel directory", "", mls_savedmodel_detect,
-	  mls_savedmodel_load, NULL, mlsched_model_save },
+	  mls_savedmodel_load, NULL, mls_savedmodel_outline_path, mlsched_model_save },
 	{ "h5", "Keras .h5 file", ".h5", mls_h5_format_detect, mls_keras_load, mls_keras_load_by,
-	  mls_h5_save },
+	  mls_keras_outline_path, mls_h5_save },
 	{ "keras", "Keras .keras archive", ".keras", mls_keras_format_detect, mls_keras_load,
-	  mls_keras_load_by, mls_keras_save },
-	{ "onnx", "ONNX file", ".onnx", mls_onnx_detect, mls_onnx_load, NULL, mls_onnx_save },
+	  mls_keras_load_by, mls_keras_outline_path, mls_keras_save },
+	{ "onnx", "ONNX file", ".onnx", mls_onnx_detect, mls_onnx_load, NULL, mls_onnx_outline_path,
+	  mls_onnx_save },
 	{ "tflite", "LiteRT .tflite file", ".tflite", mls_tflite_detect, mls_tflite_load, NULL,
-	  NULL },
+	  mls_tflite_outline_path, NULL },
 };
 
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
@@ -184,6 +186,19 @@ int mls_model_load_by(const char *path, const struct mls_h5_starter *starter,
 	if (ret && err)
 		mls_clean_text(err->message);
 	return ret;
+}
+
+int mls_model_outline(const char *path, struct mls_outline *outline)
+{
+	const struct mls_format *format = NULL;
+	int ret = mls_format_of(path, NULL, &format);
+
+	*outline = (struct mls_outline){ .format = "", .what = "part" };
+	if (ret || !format)
+		return ret ? ret : -EINVAL;
+	outline->format = format->name;
+	format->outline(path, outline);
+	return 0;
 }
 
 int mlsched_model_expect_inputs(const struct mlsched_model *model, uint32_t n_inputs,

@@ -4,6 +4,7 @@
 
 #include "src/formats/format.h"
 #include "src/formats/lower.h"
+#include "src/formats/outline.h"
 
 Mls__Node *mls_lower_node(struct mls_lowered *to, const char *name, const char *op, size_t n_attr)
 {
@@ -114,4 +115,16 @@ int mls_lower_load_open(int fd, const char *path, size_t max, const char *format
 	if (ret && err)
 		mls_clean_text(err->message);
 	return ret;
+}
+
+void mls_lower_outline(const char *path, const char *format,
+		       void (*tell)(const struct mls_blob *blob, struct mls_outline *outline),
+		       struct mls_outline *outline)
+{
+	struct mls_blob blob = { 0 };
+	struct mlsched_error err;
+
+	outline->arena = mls_lower_arena(format, 0);
+	if (mls_file_slurp_path(path, MAX_FILE, MLS_UNFOLD, &outline->arena, &err, &blob) == 0)
+		tell(&blob, outline);
 }

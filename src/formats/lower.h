@@ -69,4 +69,10 @@ int mls_lower_load_open(int fd, const char *path, size_t max, const char *format
 			mls_lower_reader *read, struct mlsched_error *err,
 			struct mlsched_model **model);
 
+/** mls_lower_outline() - what a file tells that is not taken (outline.h) */
+struct mls_outline;
+void mls_lower_outline(const char *path, const char *format,
+		       void (*tell)(const struct mls_blob *blob, struct mls_outline *outline),
+		       struct mls_outline *outline);
+
 #endif /* MLS_FORMATS_LOWER_H */

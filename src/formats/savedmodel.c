@@ -17,6 +17,7 @@
 #include "src/formats/format.h"
 #include "src/formats/graph.h"
 #include "src/formats/metadata.h"
+#include "src/formats/outline.h"
 #include "src/formats/savedmodel.h"
 #include "src/util/error.h"
 
@@ -218,6 +219,37 @@ int mls_savedmodel_signature(const char *path, struct mls_signature *signature,
 	close(files.dir);
 	mls_arena_free(&arena);
 	return ret;
+}
+
+void mls_savedmodel_outline(const struct mls_files *files, struct mls_outline *outline)
+{
+	const Mls__MetaGraph *graph = NULL;
+	const Mls__SavedModel *pb = NULL;
+	struct mlsched_meta meta = { 0 };
+	struct mls_blob blob = { 0 };
+	struct mlsched_error err;
+
+	outline->what = "node";
+	if (mls_file_slurp(files, GRAPH_NAME, MAX_GRAPH, &outline->arena, &err, &blob) != 0 ||
+	    parse(&blob, &outline->arena, &err, &pb) != 0 ||
+	    choose_meta_graph(pb, blob.path, &err, &graph) != 0)
+		return;
+	fill_meta(graph, 0, false, &meta);
+	snprintf(outline->producer, sizeof(outline->producer), "%s", meta.producer);
+	mls_savedmodel_outline_graph(graph, outline);
+}
+
+void mls_savedmodel_outline_path(const char *path, struct mls_outline *outline)
+{
+	struct mls_files files = { .path = path };
+
+	outline->arena = (struct mls_arena)MLS_ARENA_INIT(MLS_UNFOLD_BASE);
+	outline->arena.fixed = true;
+	files.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (files.dir < 0)
+		return;
+	mls_savedmodel_outline(&files, outline);
+	close(files.dir);
 }
 
 bool mls_savedmodel_detect(const struct mls_look *look)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "src/formats/lower.h"
+#include "src/formats/outline.h"
 #include "src/formats/tflite.h"
 #include "src/util/error.h"
 
@@ -185,4 +186,24 @@ int mls_tflite_read(const struct mls_blob *blob, struct mls_arena *arena, struct
 int mls_tflite_load(const char *path, struct mlsched_error *err, struct mlsched_model **model)
 {
 	return mls_lower_load(path, "LiteRT", mls_tflite_read, err, model);
+}
+
+void mls_tflite_outline(const struct mls_blob *blob, struct mls_outline *outline)
+{
+	struct mls_fb fb = { .data = blob->data, .size = blob->size };
+	struct mlsched_meta meta = { 0 };
+	struct mlsched_error err;
+	struct mls_fb_table root;
+
+	outline->what = "operator";
+	if (check_mark(blob, &err) != 0 || !mls_fb_root(&fb, &root))
+		return;
+	fill_meta(&root, blob->path, &err, 0, &meta);
+	snprintf(outline->producer, sizeof(outline->producer), "%s", meta.producer);
+	mls_tflite_outline_graph(&root, outline);
+}
+
+void mls_tflite_outline_path(const char *path, struct mls_outline *outline)
+{
+	mls_lower_outline(path, "LiteRT", mls_tflite_outline, outline);
 }

@@ -59,6 +59,10 @@ int mls_tflite_walk(const struct mls_fb_table *model, const char *path, struct m
 int mls_tflite_read(const struct mls_blob *blob, struct mls_arena *arena, struct mlsched_error *err,
 		    struct mlsched_model **model);
 
+/** mls_tflite_outline_graph() - operators and stored tensors, as far as they can be read */
+struct mls_outline;
+void mls_tflite_outline_graph(const struct mls_fb_table *model, struct mls_outline *outline);
+
 /** mls_tflite_detect() - has it LiteRT's mark, or is it called .tflite? */
 bool mls_tflite_detect(const struct mls_look *look);
 

@@ -10,9 +10,11 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "src/formats/lower.h"
+#include "src/formats/outline.h"
 #include "src/formats/tflite.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
@@ -324,6 +326,19 @@ static int lower_constant(struct lowering *l, uint32_t index, const struct mls_f
 	return lower_shape(l, t, known->place, false, &tensor->shape);
 }
 
+/* Names go into messages, and so to a terminal. */
+static char *tensor_place(const struct lowering *l, uint32_t index,
+			  const struct mls_fb_vector *name)
+{
+	char *place = mls_arena_printf(l->arena, "tensor %" PRIu32 " \"%.*s\"", index,
+				       name->n < 80 ? (int)name->n : 80,
+				       name->n ? (const char *)l->fb->data + name->at : "");
+
+	if (place)
+		mls_clean_text(place);
+	return place;
+}
+
 /* Also of tensors that the output does not need: a file that is damaged is not trusted in part. */
 static int lower_tensor(struct lowering *l, uint32_t index)
 {
@@ -338,13 +353,9 @@ static int lower_tensor(struct lowering *l, uint32_t index)
 	    !mls_fb_vector(&t, &tensor_name, &name) || !mls_fb_int(&t, &tensor_type, 0, &type))
 		return damaged(l);
 	known->name = mls_arena_printf(l->arena, "tensor %" PRIu32, index);
-	place = mls_arena_printf(l->arena, "tensor %" PRIu32 " \"%.*s\"", index,
-				 name.n < 80 ? (int)name.n : 80,
-				 name.n ? (const char *)l->fb->data + name.at : "");
+	place = tensor_place(l, index, &name);
 	if (!known->name || !place)
 		return no_memory(l);
-	/* Names go into messages, and so to a terminal. */
-	mls_clean_text(place);
 	known->place = place;
 	ret = check_inside(l, &t, known->place);
 	if (!ret)
@@ -718,4 +729,111 @@ int mls_tflite_walk(const struct mls_fb_table *model, const char *path, struct m
 				 path, l.known[output].place);
 	*last = value->step;
 	return 0;
+}
+
+/* ---- what of it can be told, where it is not taken ---------------------------------------- */
+
+static bool outline_tensor(const struct lowering *l, int32_t index, bool open,
+			   struct mls_outline_line *line)
+{
+	struct mls_fb_vector dims, signature;
+	int64_t type, sizes[MLS_MAX_RANK];
+	struct mls_fb_table t;
+
+	if (index < 0 || (uint32_t)index >= l->tensors.n ||
+	    !mls_fb_element(&l->tensors, (uint32_t)index, &graph_tensors, &t) ||
+	    !mls_fb_int(&t, &tensor_type, 0, &type) || !mls_fb_vector(&t, &tensor_shape, &dims) ||
+	    !mls_fb_vector(&t, &tensor_signature, &signature))
+		return false;
+	if (open && signature.n)
+		dims = signature;
+	for (uint32_t i = 0; i < dims.n && i < MLS_MAX_RANK; i++)
+		sizes[i] = mls_fb_int32_at(&dims, i);
+	if (dtype_of(type) != MLS_DT_FLOAT)
+		mls_outline_append(line, "%s ", mls_dtype_name(dtype_of(type)));
+	mls_outline_dims(line, sizes, dims.n);
+	return true;
+}
+
+static void outline_tensors(const struct lowering *l, const struct mls_fb_vector *list,
+			    struct mls_outline_line *line)
+{
+	/* An operator of ours has three inputs at most. */
+	for (uint32_t i = 0; i < list->n && i < 8; i++) {
+		mls_outline_append(line, "%s", i ? ", " : "");
+		if (!outline_tensor(l, mls_fb_int32_at(list, i), true, line))
+			mls_outline_append(line, "none");
+	}
+}
+
+static void outline_operator(struct lowering *l, uint32_t number, struct mls_outline *outline)
+{
+	struct mls_fb_vector inputs, outputs, text;
+	struct mls_outline_line line = { 0 };
+	struct mls_outline_part *part;
+	struct mls_fb_table t, made;
+	const char *op, *name, *place = NULL;
+
+	if (!mls_fb_element(&l->operators, number, &graph_operators, &t) ||
+	    operator_name(l, number, &t, &op) != 0 ||
+	    !mls_fb_vector(&t, &operator_inputs, &inputs) ||
+	    !mls_fb_vector(&t, &operator_outputs, &outputs)) {
+		outline->n_left_out++;
+		return;
+	}
+	if (outputs.n) {
+		int32_t first = mls_fb_int32_at(&outputs, 0);
+
+		if (first >= 0 && (uint32_t)first < l->tensors.n &&
+		    mls_fb_element(&l->tensors, (uint32_t)first, &graph_tensors, &made) &&
+		    mls_fb_vector(&made, &tensor_name, &text))
+			place = tensor_place(l, (uint32_t)first, &text);
+	}
+	name = mls_arena_printf(l->arena, "%" PRIu32 " for %s", number, place ? place : "");
+	part = mls_outline_node(outline, &mls_tflite, place ? place : "", op);
+	if (!part)
+		return;
+	/* As lower_operator() calls it. */
+	part->place = mls_outline_text(outline, "node %.120s (%.60s)", name ? name : "", op);
+	outline_tensors(l, &inputs, &line);
+	mls_outline_append(&line, " -> ");
+	outline_tensors(l, &outputs, &line);
+	part->detail = mls_outline_text(outline, "%s", line.text);
+}
+
+/* Those that are stored. */
+static void outline_constant(struct lowering *l, uint32_t index, struct mls_outline *outline)
+{
+	struct mls_outline_line line = { 0 };
+	struct mls_fb_vector name, numbers;
+	struct mls_outline_part *part;
+	struct mls_fb_table t;
+	const char *place;
+
+	if (!mls_fb_element(&l->tensors, index, &graph_tensors, &t) ||
+	    !mls_fb_vector(&t, &tensor_name, &name) || find_numbers(l, &t, "", &numbers) != 0 ||
+	    numbers.n == 0)
+		return;
+	place = tensor_place(l, index, &name);
+	part = mls_outline_node(outline, &mls_tflite, place ? place : "", MLS_TFLITE_CONSTANT);
+	if (part && outline_tensor(l, (int32_t)index, false, &line))
+		part->detail = mls_outline_text(outline, "%s", line.text);
+}
+
+void mls_tflite_outline_graph(const struct mls_fb_table *model, struct mls_outline *outline)
+{
+	struct mlsched_error err;
+	struct mls_outline_line line = { 0 };
+	struct lowering l = { .path = "", .arena = &outline->arena, .err = &err, .fb = model->fb };
+	uint32_t i;
+
+	if (open_graph(&l, model) != 0)
+		return;
+	if (l.inputs.n && outline_tensor(&l, mls_fb_int32_at(&l.inputs, 0), true, &line))
+		snprintf(outline->input, sizeof(outline->input), "%.63s", line.text);
+	for (i = 0; i < l.operators.n && outline->n_parts < MLS_OUTLINE_PARTS; i++)
+		outline_operator(&l, i, outline);
+	outline->n_left_out += l.operators.n - i;
+	for (i = 0; i < l.tensors.n && outline->n_parts < MLS_OUTLINE_PARTS; i++)
+		outline_constant(&l, i, outline);
 }

@@ -69,7 +69,7 @@ data[at:at + 1] = b"x"
 open(sys.argv[2], "wb").write(data)' "$tap_tmp/model.keras" "$tap_tmp/spoilt.keras"
 same "a member of another content is refused" \
 	"mlsched inspect: Invalid Keras format: $tap_tmp/spoilt.keras: model.weights.h5: expected the bytes of a member, found that libzip says: CRC error" \
-	"$("$MLSCHED" inspect "$tap_tmp/spoilt.keras" 2>&1)"
+	"$("$MLSCHED" inspect "$tap_tmp/spoilt.keras" 2>&1 >/dev/null)"
 
 # A system without the two libraries: whatever is looked up is not found.
 cat >"$tap_tmp/nothing.c" <<'END'
@@ -84,7 +84,7 @@ if [ -n "${SANITIZE:-}" ]; then
 else
 	cc=$(command -v clang-19 || command -v gcc)
 	check "a library that finds none is built" "$cc" -shared -fPIC -o "$tap_tmp/nothing.so" "$tap_tmp/nothing.c"
-	without() { LD_PRELOAD=$tap_tmp/nothing.so "$MLSCHED" inspect "$1" 2>&1; }
+	without() { { LD_PRELOAD=$tap_tmp/nothing.so "$MLSCHED" inspect "$1" >/dev/null; } 2>&1; }
 	same "without libhdf5 the message says what to install" \
 		"mlsched inspect: Cannot read model: $keras/tf215-keras2-h5/model.h5: reading HDF5 needs libhdf5 1.10 or later (Debian: apt install libhdf5-103-1): not found" \
 		"$(without $keras/tf215-keras2-h5/model.h5)"
@@ -202,7 +202,7 @@ same "and stands in JSON" "['ask-again', 'from-the-future'] [100.0, 0.5, 1000000
 
 meta() {	# name json message
 	echo "$2" >"$asset"
-	same "$1" "mlsched inspect: $3" "$("$MLSCHED" inspect "$tap_tmp/threshold" 2>&1)"
+	same "$1" "mlsched inspect: $3" "$("$MLSCHED" inspect "$tap_tmp/threshold" 2>&1 >/dev/null)"
 }
 head="Invalid SavedModel format: $asset"
 meta "a threshold out of range is refused" '{"mlsched": 1, "threshold": 1.5}' \

@@ -162,9 +162,133 @@ check "what it says is to be done helps" advised
 same "inspect -v names every input" "    3  src_dom_load      fraction            -            -            -            -" \
 	"$("$MLSCHED" inspect -v $models/hand-variables-savedmodel/model | grep src_dom_load)"
 
+# ---- models that are refused: what the file tells is shown, then the error as ever ----
+
+computed="what mlsched computes: one chain of at most 8 dense layers of at most 256 units, with relu, relu6, leaky_relu, elu, sigmoid, tanh or softmax, from one input to one output (docs/formats.md lists what is taken of each format); mlsched train makes one, docs/python.md does in Keras and PyTorch"
+lstm=$golden/keras/bad/h5-lstm/model.h5
+same "inspect shows the layers of a Keras model with one that is not taken, and what to do" "model          $lstm
+format         h5
+producer       keras 2.15.0
+input          [?, 10]
+
+layer     name       kind        shapes and settings
+       0  input_4    InputLayer  [?, 10]
+       1  reshape_1  Reshape
+       2  lstm       LSTM        units 4, tanh; not taken: no layer of dense networks
+       3  dense_5    Dense       units 1, sigmoid
+
+in the way     layer 2, lstm (LSTM): expected a layer of dense networks, found LSTM
+what to do     train a model without lstm (LSTM), of $computed" "$("$MLSCHED" inspect $lstm 2>/dev/null)"
+unknown=$golden/onnx/bad/onnx-unknown-op/model.onnx
+same "inspect shows the nodes of an ONNX model with one that is not taken, and what to do" "model          $unknown
+format         onnx
+producer       not stated
+input          [?, 10]
+
+node      name  kind               shapes and settings
+       0  z0    Gemm               x, w0, b0 -> z0
+       1  a0    FancyActivation    z0 -> a0; not taken: no operation of dense layers
+       2  z1    Gemm               a0, w1, b1 -> z1
+       3  y     Sigmoid            z1 -> y
+       4  w0    graph initializer  float32 [10, 8]
+       5  b0    graph initializer  float32 [8]
+       6  w1    graph initializer  float32 [8, 1]
+       7  b1    graph initializer  float32 [1]
+
+in the way     node 1, a0 (FancyActivation): expected an operation of dense layers, found FancyActivation
+what to do     train a model without a0 (FancyActivation), of $computed" "$("$MLSCHED" inspect $unknown 2>/dev/null)"
+
+# A name that would command a terminal.
+LC_ALL=C sed $'s/FancyActivation/FancyActivati\e[/' $unknown >"$tap_tmp/escape.onnx"
+same "inspect of a refused model prints no control characters" "FancyActivati?[ 0" \
+	"$("$MLSCHED" inspect "$tap_tmp/escape.onnx" 2>/dev/null | grep -o 'FancyActivati.\[' | head -1) $(
+		"$MLSCHED" inspect "$tap_tmp/escape.onnx" 2>&1 | LC_ALL=C grep -c $'\e')"
+
+# FILE: some of its parts ("kind detail"), which one is in the way, why, and how the advice begins.
+cat >"$tap_tmp/refused.py" <<'END'
+import json, subprocess, sys
+
+mlsched, path, format_, producer, shape, in_the_way, why, advice, *parts = sys.argv[1:]
+d = json.loads(subprocess.run([mlsched, "inspect", "--json", path], capture_output=True, text=True, check=False).stdout)
+print(json.dumps(d, indent=1))
+assert (d["format"], d["producer"], d["input"] or "") == (format_, producer, shape)
+shown = [f"{p['kind']} {p['detail'] or ''}".strip() for p in d["parts"]]
+for part in parts:
+    assert part in shown, part
+way = d["in_the_way"]
+assert (f"{way['name']} ({way['kind']})" if way else "") == in_the_way
+assert not way or (why and why in way["why"] and d["parts"][way["part"]]["name"] == way["name"])
+assert (d["advice"] or "").startswith(advice) and bool(d["advice"]) == bool(advice)
+END
+refused() { # PATH FORMAT PRODUCER INPUT IN-THE-WAY WHY ADVICE PART...
+	check "inspect shows what ${1#tests/golden/} tells" python3 "$tap_tmp/refused.py" "$MLSCHED" "$@"
+}
+of="train a model of what mlsched computes: " damaged="the file is damaged or not complete: "
+refused $golden/keras/bad/keras3-selu/model.keras keras "keras 3.15.1" "[?, 10]" "dense (Dense)" "found selu" "$of" \
+	"InputLayer [?, 10]" "Dense [?, 10], units 8, selu" "Dense [?, 8], units 1, linear"
+refused $golden/keras/bad/keras3-wide/model.keras keras "keras 3.15.1" "[?, 10]" "dense (Dense)" "found 257" "$of" \
+	"Dense [?, 10], units 257, relu"
+refused $golden/keras/bad/keras3-residual/model.keras keras "keras 3.15.1" "[?, 10]" "add (Add)" "no layer of" \
+	"train a model without add (Add), of what" "Add"
+refused $golden/keras/bad/keras3-nan/model.h5 h5 "keras 3.15.1" "[?, 10]" "dense (Dense)" "found nan at [1, 0]" \
+	"train the model again" "BatchNormalization" "Dropout rate 0.3" "Dense units 1, linear"
+refused $golden/keras/bad/keras3-nine/model.keras keras "keras 3.15.1" "[?, 10]" "dense_8 (Dense)" "at most 8 layers" "$of"
+refused $golden/keras/bad/keras-no-weights/model.keras keras "keras 3.15.1" "[?, 10]" "" "" "$damaged" "Dense [?, 10], units 64, relu"
+refused $golden/keras/bad/keras3-weights-activation/model.weights.h5 h5 "" "" "re_lu (weights alone)" "another layer" \
+	"save the whole model" "weights alone"
+refused $golden/keras/bad/h5-truncated/model.h5 h5 "" "" "" "" "$damaged"
+refused $bad/savedmodel-conv/model savedmodel "tensorflow 2.15.1" "[?, 10]" "sequential_1/conv1d/Conv1D (Conv2D)" \
+	"found Conv2D" "train a model without sequential_1/conv1d/Conv1D (Conv2D), of what" \
+	"VarHandleOp float32 [32, 1]" "VarHandleOp float32 [3, 1, 4]" "Placeholder float32 [?, 10]"
+refused $bad/savedmodel-nan/model savedmodel "" "[?, 10]" "dense_1/kernel (VarHandleOp)" "found nan at [3, 5]" \
+	"train the model again" "VarHandleOp float32 [64, 64]" "MatMul dense/Relu, dense_1/kernel/Read"
+refused $bad/savedmodel-data-crc/model savedmodel "tensorflow 2.15.1" "[?, 10]" "" "" "$damaged" "VarHandleOp float32 [64, 64]"
+refused $bad/savedmodel-cycle/model savedmodel "" "[?, 10]" "dense_1/Relu (Relu)" "depends on itself" "$damaged"
+refused $bad/savedmodel-no-signature/model savedmodel "" "" "" "" "$damaged" "Placeholder float32 [?, 10]" "Relu dense_0/BiasAdd"
+refused $bad/tf212-layers-two-inputs/model savedmodel "tensorflow 2.12.0" "[?, 10]" "" "" "$of"
+refused $golden/onnx/bad/onnx-shape-mismatch/model.onnx onnx "" "[?, 10]" "w1 (graph initializer)" "found 32" "$damaged" \
+	"graph initializer float32 [9, 1]" "Gemm a0, w1, b1 -> z1"
+refused $golden/tflite/bad/tflite-skip/model.tflite tflite "tensorflow 2.21.0: MLIR Converted." "[?, 10]" \
+	'tensor 6 "functional_24_1/add_1/Add" (ADD)' "not a chain of dense layers" "$of" "FULLY_CONNECTED [?, 10], [10, 10], [10] -> [?, 10]"
+refused $golden/tflite/bad/tflite-int8-weights/model.tflite tflite "tensorflow 2.21.0: MLIR Converted." "[?, 10]" \
+	'tensor 6 "sequential_20_1/dense_45_1/MatMul" (constant tensor)' "found int8" "save or convert the model without quantisation" \
+	"FULLY_CONNECTED [?, 64], int8 [64, 64], [64] -> [?, 64]" "constant tensor int8 [64, 64]"
+
+# Of every model that is refused: the error alone on standard error, as of any other command; status 1; text and JSON alike.
+cat >"$tap_tmp/all_refused.py" <<'END'
+import json, re, subprocess, sys
+
+mlsched, *paths = sys.argv[1:]
+n = 0
+for path in paths:
+    text = subprocess.run([mlsched, "inspect", path], capture_output=True, text=True, check=False)
+    d = json.loads(subprocess.run([mlsched, "inspect", "--json", path], capture_output=True, text=True, check=False).stdout)
+    if "error" not in d:
+        continue                # A model, of another width than is asked for.
+    print(path)
+    n += 1
+    predict = subprocess.run([mlsched, "predict", path], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert text.returncode == 1
+    assert text.stderr == f"mlsched inspect: {d['error']}\n", text.stderr
+    assert predict.stderr == f"mlsched predict: {d['error']}\n", predict.stderr
+    assert re.search(rf"^format +{d['format']}$", text.stdout, re.M)
+    rows = [(p["name"], p["kind"]) for p in d["parts"]]
+    found = re.findall(r"^ +\d+  (.*\S)$", text.stdout, re.M)
+    assert len(found) == len(rows) and all(line.startswith(name) and kind in line for line, (name, kind) in zip(found, rows))
+    assert ("what to do" in text.stdout) == bool(d["advice"]) and d["advice"] in text.stdout
+    way = d["in_the_way"]
+    assert bool(way) == ("\nin the way " in text.stdout)
+    assert not way or f" {way['part']}, {way['name']} ({way['kind']}): {way['why']}\n" in text.stdout
+assert n >= 50, n
+END
+check "inspect of every model that is refused ends with its error" python3 "$tap_tmp/all_refused.py" "$MLSCHED" $golden/*/bad/*/model*
+same "inspect of nothing that is known prints the error alone" \
+	"mlsched inspect: Invalid model format: README.md: expected one of: TensorFlow SavedModel directory, Keras .h5 file, Keras .keras archive, ONNX file, LiteRT .tflite file; found a file that is none" \
+	"$("$MLSCHED" inspect README.md 2>&1)"
+
 same "inspect says why a model is refused" \
 	"mlsched inspect: Invalid SavedModel format: $bad/savedmodel-inf-bias/model/saved_model.pb: node dense/bias (Const): expected finite numbers, found inf at [7]" \
-	"$("$MLSCHED" inspect $bad/savedmodel-inf-bias/model 2>&1)"
+	"$("$MLSCHED" inspect $bad/savedmodel-inf-bias/model 2>&1 >/dev/null)"
 "$MLSCHED" inspect $bad/savedmodel-inf-bias/model >/dev/null 2>&1
 same "inspect of a bad model exits 1" 1 $?
 same "inspect --json prints the error as JSON" \

@@ -12,6 +12,7 @@
 #include <mlsched/model.h>
 
 #include "src/formats/lower.h"
+#include "src/formats/outline.h"
 #include "src/util/memory_file.h"
 
 /* What must hold for every model that the reader lets pass. */
@@ -70,6 +71,27 @@ static inline void check_text(const char *text)
 	}
 }
 
+/* What is told of a model, which goes to a terminal as well; its arena has been used. */
+static inline void check_outline(struct mls_outline *outline, const struct mlsched_error *err)
+{
+	const struct mls_outline_part *way;
+	const char *why = "";
+	uint32_t n = 0;
+
+	check_text(outline->producer);
+	check_text(outline->input);
+	for (const struct mls_outline_part *p = outline->first; p; p = p->next, n++) {
+		check_text(p->name);
+		check_text(p->kind);
+		check_text(p->detail);
+		check_text(p->objection);
+	}
+	must(n == outline->n_parts && n <= MLS_OUTLINE_PARTS);
+	way = mls_outline_in_the_way(outline, err->message, &why, &n);
+	must(!way || (why && n < outline->n_parts));
+	mls_outline_free(outline);
+}
+
 /*
  * A file in memory with that content, for a reader that wants a path.
  *
@@ -84,10 +106,12 @@ static inline int as_file(const uint8_t *data, size_t size, char path[32])
 	return fd;
 }
 
-/* The content of a model that is one file, to its reader. */
-static inline int feed_file(const char *format, mls_lower_reader *read, const uint8_t *data,
-			    size_t size)
+/* The content of a model that is one file, to its reader, and to what tells of it. */
+static inline int feed_file(const char *format, mls_lower_reader *read,
+			    void (*tell)(const struct mls_blob *, struct mls_outline *),
+			    const uint8_t *data, size_t size)
 {
+	struct mls_outline outline = { .arena = mls_lower_arena(format, size) };
 	const struct mls_blob blob = { "fuzz", data, size };
 	struct mls_arena arena = mls_lower_arena(format, size);
 	struct mlsched_model *model = NULL;
@@ -96,6 +120,8 @@ static inline int feed_file(const char *format, mls_lower_reader *read, const ui
 
 	mls_arena_free(&arena);
 	check_outcome(ret, model, &err);
+	tell(&blob, &outline);
+	check_outline(&outline, &err);
 	return 0;
 }
 

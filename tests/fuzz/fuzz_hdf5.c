@@ -15,8 +15,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct mls_blob blob = { "fuzz", data, size };
 	struct mlsched_error err = { 0 };
 	struct mlsched_model *model = NULL;
+	struct mls_outline outline = { .arena = mls_keras_arena(size) };
 	int ret = mls_keras_read(&blob, &err, &model);
 
 	check_outcome(ret, model, &err);
+	mls_keras_outline(&blob, &outline);
+	check_outline(&outline, &err);
 	return 0;
 }

@@ -114,9 +114,12 @@ static void feed(const struct mls_blob *file)
 {
 	struct mlsched_error err = { 0 };
 	struct mlsched_model *model = NULL;
+	struct mls_outline outline = { .arena = mls_keras_arena(file->size) };
 	int ret = mls_keras_read(file, &err, &model);
 
 	check_outcome(ret, model, &err);
+	mls_keras_outline(file, &outline);
+	check_outline(&outline, &err);
 	must(!ret || ret == -EINVAL || ret == -ENOTSUP || ret == -EFBIG || ret == -EBADMSG);
 }
 

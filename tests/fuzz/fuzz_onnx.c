@@ -10,5 +10,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	return feed_file("ONNX", mls_onnx_read, data, size);
+	return feed_file("ONNX", mls_onnx_read, mls_onnx_outline, data, size);
 }

@@ -10,5 +10,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	return feed_file("LiteRT", mls_tflite_read, data, size);
+	return feed_file("LiteRT", mls_tflite_read, mls_tflite_outline, data, size);
 }

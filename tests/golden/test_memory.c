@@ -28,6 +28,7 @@
 #include "src/formats/checkpoint.h"
 #include "src/formats/lower.h"
 #include "src/formats/onnx.h"
+#include "src/formats/outline.h"
 #include "src/formats/savedmodel.h"
 #include "src/formats/tflite.h"
 #include "src/util/crc32c.h"
@@ -70,10 +71,11 @@ static int add_size(const char *path, const struct stat *st, int kind, struct FT
 	return 0;
 }
 
-/* Loads what is there, whatever comes of it; true when it is a model. */
+/* Loads what is there, whatever comes of it, and tells of it; true when it is a model. */
 static bool load_within(const char *path)
 {
 	struct mlsched_model *model = NULL;
+	struct mls_outline outline;
 	long blocks = live_blocks;
 	struct mlsched_error err;
 	size_t before;
@@ -85,6 +87,11 @@ static bool load_within(const char *path)
 	ret = mlsched_model_load(path, &err, &model);
 	within(path, found_size, before);
 	mlsched_model_free(model);
+	assert_int_equal(live_blocks, blocks);
+	peak_bytes = live_bytes;
+	mls_model_outline(path, &outline);
+	within(path, found_size, before);
+	mls_outline_free(&outline);
 	assert_int_equal(live_blocks, blocks);
 	return ret == 0;
 }
@@ -124,6 +131,15 @@ static void every_model_to_refuse_is_within_the_limit(void **state)
 
 /* ---- in memory --------------------------------------------------------------------------- */
 
+static void outline_savedmodel(const struct mls_files *files)
+{
+	struct mls_outline outline = { .arena = MLS_ARENA_INIT(MLS_UNFOLD_BASE) };
+
+	outline.arena.fixed = true;
+	mls_savedmodel_outline(files, &outline);
+	mls_outline_free(&outline);
+}
+
 static int read_savedmodel(const char *what, const struct mls_blob *blobs, uint32_t n,
 			   struct mlsched_error *err)
 {
@@ -138,6 +154,9 @@ static int read_savedmodel(const char *what, const struct mls_blob *blobs, uint3
 	ret = mls_savedmodel_read(&files, err, &model);
 	within(what, size, before);
 	mlsched_model_free(model);
+	peak_bytes = before;
+	outline_savedmodel(&files);
+	within(what, size, before);
 	return ret;
 }
 
@@ -154,9 +173,11 @@ static int corpus_savedmodel(const uint8_t *data, size_t size)
 }
 
 /* As mls_lower_load() does, but that the file is in memory, and so once less in ours. */
-static int read_lowered(const char *format, mls_lower_reader *read, const uint8_t *data,
-			size_t size)
+static int read_lowered(const char *format, mls_lower_reader *read,
+			void (*tell)(const struct mls_blob *, struct mls_outline *),
+			const uint8_t *data, size_t size)
 {
+	struct mls_outline outline = { .arena = mls_lower_arena(format, size) };
 	struct mls_arena arena = mls_lower_arena(format, size);
 	const struct mls_blob blob = { "m", data, size };
 	struct mlsched_model *model = NULL;
@@ -167,17 +188,21 @@ static int read_lowered(const char *format, mls_lower_reader *read, const uint8_
 	within(format, size, before);
 	mlsched_model_free(model);
 	mls_arena_free(&arena);
+	peak_bytes = before;
+	tell(&blob, &outline);
+	within(format, size, before);
+	mls_outline_free(&outline);
 	return 0;
 }
 
 static int corpus_onnx(const uint8_t *data, size_t size)
 {
-	return read_lowered("ONNX", mls_onnx_read, data, size);
+	return read_lowered("ONNX", mls_onnx_read, mls_onnx_outline, data, size);
 }
 
 static int corpus_tflite(const uint8_t *data, size_t size)
 {
-	return read_lowered("LiteRT", mls_tflite_read, data, size);
+	return read_lowered("LiteRT", mls_tflite_read, mls_tflite_outline, data, size);
 }
 
 static void everything_that_a_fuzzer_kept_is_within_the_limit(void **state)
@@ -368,6 +393,20 @@ static void empty_messages_by_the_hundred_thousand_are_within_the_limit(void **s
 		}
 		refuse_pb(places[i].what, &inner, "found one that unfolds to more than ");
 	}
+}
+
+/* The same of ONNX, whose reader and what tells of its files unpack them alike. */
+static void empty_nodes_of_onnx_are_within_the_limit(void **state)
+{
+	struct bytes graph = { 0 }, pb = { 0 };
+
+	(void)state;
+	for (int n = 0; n < 200000; n++)
+		put_data(&graph, 1, "", 0);
+	put_number(&pb, 1, 8);
+	put_message(&pb, 7, &graph);
+	read_lowered("ONNX", mls_onnx_read, mls_onnx_outline, pb.data, pb.size);
+	free(pb.data);
 }
 
 static void put_node(struct bytes *graph, int field, const char *name, const char *op,
@@ -730,6 +769,7 @@ int main(void)
 		cmocka_unit_test(everything_that_a_fuzzer_kept_is_within_the_limit),
 		cmocka_unit_test(damaged_copies_are_within_the_limit),
 		cmocka_unit_test(empty_messages_by_the_hundred_thousand_are_within_the_limit),
+		cmocka_unit_test(empty_nodes_of_onnx_are_within_the_limit),
 		cmocka_unit_test(tensors_that_a_few_bytes_name_are_within_the_limit),
 		cmocka_unit_test(functions_that_are_called_again_and_again_are_within_the_limit),
 		cmocka_unit_test(meta_data_that_unfold_are_within_the_limit),

@@ -36,6 +36,7 @@
 
 #include "src/formats/format.h"
 #include "src/formats/onnx.h"
+#include "src/formats/outline.h"
 #include "src/host/sent.h"
 #include "tests/lib/counting.h"
 #include "tests/lib/tflite.h"
@@ -350,6 +351,59 @@ static void every_failing_allocation_of_load_is_reported_and_leaks_nothing(void 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		/* The arena's chunks and the model at least; with a sanitizer every piece. */
 		assert_true(fail_every(kinds[i], &allocations_left, -ENOMEM) >= 2);
+	}
+}
+
+/* What a model tells that is refused; false when there was no n-th failure. */
+static bool fail_outline(const char *path, long *left, long n)
+{
+	long blocks = live_blocks, files = open_files;
+	struct mls_outline outline;
+	uint32_t n_parts = 0;
+	bool reached;
+
+	*left = n;
+	mls_model_outline(path, &outline);
+	reached = *left < 0;
+	*left = -1;
+	assert_true(reached || outline.first);
+	for (const struct mls_outline_part *p = outline.first; p; p = p->next, n_parts++) {
+		assert_non_null(p->name);
+		assert_non_null(p->kind);
+		assert_non_null(p->detail);
+		assert_non_null(p->place);
+		assert_non_null(p->group);
+		assert_non_null(p->within);
+		assert_non_null(p->objection);
+	}
+	assert_int_equal(n_parts, outline.n_parts);
+	mls_outline_free(&outline);
+	assert_int_equal(live_blocks, blocks);
+	assert_int_equal(open_files, files);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	return reached;
+}
+
+static void what_a_refused_model_tells_is_less_when_anything_fails_and_leaks_nothing(void **state)
+{
+	static const char *const refused[] = {
+		"tests/golden/savedmodel/bad/savedmodel-conv/model",
+		"tests/golden/onnx/bad/onnx-unknown-op/model.onnx",
+		"tests/golden/tflite/bad/tflite-conv/model.tflite",
+		"tests/golden/keras/bad/h5-lstm/model.h5",
+		"tests/golden/keras/bad/keras3-prelu/model.keras",
+		"tests/golden/keras/bad/keras3-weights-activation/model.weights.h5",
+	};
+	long *const counts[] = { &allocations_left, &calls_left };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(refused); i++) {
+		long n = 0;
+
+		while (fail_outline(refused[i / 2], counts[i % 2], n))
+			n += step(n);
+		/* Its only chunk may be all that is asked for. */
+		assert_true(n >= 1);
 	}
 }
 
@@ -831,6 +885,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_failing_allocation_of_load_is_reported_and_leaks_nothing),
+		cmocka_unit_test(
+			what_a_refused_model_tells_is_less_when_anything_fails_and_leaks_nothing),
 		cmocka_unit_test(
 			load_of_onnx_allocates_no_more_than_eight_times_the_file_and_a_mebibyte),
 		cmocka_unit_test(model_is_the_same_when_reads_come_in_pieces_or_are_interrupted),
