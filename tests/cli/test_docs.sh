@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # What the pages and the README tell people to type is there, each command and each of its options; and
-# figures are what the page says that they are taken from, and hold what was promised of the recorder.
+# figures are what the page says that they are taken from, and hold what was promised of the recorder; each
+# attack that a page names has a test.
 # shellcheck source=tests/lib/tap.sh
 cd "$(dirname "$0")/../.." && . tests/lib/tap.sh
 
@@ -35,6 +36,25 @@ for page in README.md docs/*.md; do
 	wrong=$(commands "$page" | while read -ra words; do missing "${words[@]}"; done | sort -u)
 	same "$page: every command and option that it shows is there" "" "$wrong"
 done
+
+# Rows of the tables of attacks whose last column names no test, or one that is not there.
+untested() {
+	awk -F' \\| ' '/^\| attack \|/ { table = 1; getline; next } !/^\|/ { table = 0 } table { print $3 "\t" $1 }' "$@" |
+		while IFS=$'\t' read -r tests attack; do
+			names=$(grep -oE '`[^`]+`' <<<"$tests" | tr -d '`')
+			[ -n "$names" ] || [[ $tests == "the same"* ]] || echo "$attack: no test"
+			for name in $names; do
+				case $name in
+				tests/*) [ -e "$name" ] ;;
+				-*) compgen -G "tests/golden/*/bad/*$name" >/dev/null ;;
+				keras3-*) compgen -G "tests/golden/*/*/$name" >/dev/null ;;
+				*) grep -qrE "\\b$name\\b" tests/unit tests/golden/*.c tests/cli/*.py ;;
+				esac || echo "$attack: $name is not there"
+			done
+		done
+}
+same "docs/formats.md: each attack has a test that is there" "" "$(untested docs/formats.md)"
+check "docs/formats.md: it names many" [ "$(grep -c '`tests/' docs/formats.md)" -ge 30 ]
 
 # Figures of the README's table that are not in the page which it says they are from.
 strangers() {

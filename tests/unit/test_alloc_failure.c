@@ -39,6 +39,7 @@
 #include "src/formats/outline.h"
 #include "src/host/sent.h"
 #include "tests/lib/counting.h"
+#include "tests/lib/files.h"
 #include "tests/lib/tflite.h"
 
 #define MODELS "tests/golden/savedmodel/models/"
@@ -175,10 +176,15 @@ int __wrap_open(const char *path, int flags, ...)
 	return fd;
 }
 
+/* What is opened below a directory, when anybody wants to know. */
+static void (*opened)(const char *path);
+
 int __wrap_openat(int dir, const char *path, int flags, ...)
 {
 	int fd;
 
+	if (opened)
+		opened(path);
 	errno = EIO;
 	fd = fails(&calls_left) ? -1 : __real_openat(dir, path, flags, 0666);
 	open_files += fd >= 0;
@@ -414,6 +420,88 @@ static void every_failing_system_call_of_load_is_reported_and_leaks_nothing(void
 		assert_true(fail_every(kinds[i], &calls_left, -EIO) >= 8);
 	/* What is saved from here on stands alone. */
 	assert_int_equal(unlink(onnx_target), 0);
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static uint32_t n_opened;
+
+static void expect_own_file(const char *path)
+{
+	static const char *const own[] = { "saved_model.pb", "variables/variables.index",
+					   "variables/variables.data-00000-of-00001",
+					   "assets/mlsched.json" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+		if (strcmp(path, own[i]) == 0) {
+			n_opened++;
+			return;
+		}
+	}
+	fail_msg("%s was opened", path);
+}
+
+/* Writes what is at @from with each @name in it replaced by @other, of the same length. */
+static uint32_t copy_with_names(const char *from, const char *to, const char *name,
+				const char *other)
+{
+	size_t size, length = strlen(name);
+	uint8_t *data = test_read_whole(from, &size);
+	uint32_t n = 0;
+	FILE *file;
+
+	assert_non_null(data);
+	for (size_t at = 0; at + length <= size; at++) {
+		if (memcmp(data + at, name, length) == 0) {
+			memcpy(data + at, other, length);
+			n++;
+		}
+	}
+	file = fopen(to, "w");
+	assert_non_null(file);
+	assert_int_equal(fwrite(data, 1, size, file), size);
+	assert_int_equal(fclose(file), 0);
+	free(data);
+	return n;
+}
+
+/* Names of variables, nodes and signatures, and the prefix of the checkpoint, lead elsewhere. */
+static void no_name_in_a_savedmodel_is_one_of_a_file(void **state)
+{
+	static const char from[] = MODELS "tf221-keras3-15-10-1-savedmodel/model";
+	static const struct {
+		const char *name, *other;
+	} names[] = {
+		{ "dense", "/etc/" },
+		{ "dense", "../.." },
+		{ "saver_filename", "../../../../xy" },
+		{ "serving_default_", "../../../../etc/" },
+		{ ".ATTRIBUTES", "../../../xy" },
+	};
+	char dir[256], path[512], source[512], command[600];
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "%s/names", scratch);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct mlsched_model *model = NULL;
+		struct mlsched_error err;
+
+		assert_int_equal(strlen(names[i].name), strlen(names[i].other));
+		snprintf(command, sizeof(command), "rm -rf '%s' && cp -r '%s' '%s'", dir, from,
+			 dir);
+		assert_int_equal(system(command), 0);
+		snprintf(source, sizeof(source), "%s/saved_model.pb", from);
+		snprintf(path, sizeof(path), "%s/saved_model.pb", dir);
+		assert_true(copy_with_names(source, path, names[i].name, names[i].other) > 0);
+		n_opened = 0;
+		opened = expect_own_file;
+		mlsched_model_load(dir, &err, &model);
+		opened = NULL;
+		mlsched_model_free(model);
+		assert_true(n_opened >= 2);
+	}
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	assert_int_equal(system(command), 0);
 }
 
 /* ---- reads that come short ----------------------------------------------------------------- */
@@ -887,6 +975,7 @@ int main(void)
 		cmocka_unit_test(every_failing_allocation_of_load_is_reported_and_leaks_nothing),
 		cmocka_unit_test(
 			what_a_refused_model_tells_is_less_when_anything_fails_and_leaks_nothing),
+		cmocka_unit_test(no_name_in_a_savedmodel_is_one_of_a_file),
 		cmocka_unit_test(
 			load_of_onnx_allocates_no_more_than_eight_times_the_file_and_a_mebibyte),
 		cmocka_unit_test(model_is_the_same_when_reads_come_in_pieces_or_are_interrupted),
