@@ -117,6 +117,37 @@ def mlsched(*arguments: str | Path, text: str = "") -> subprocess.CompletedProce
                           input=text, check=False)
 
 
+def weights_of(model: Path, scratch: Path) -> list[str]:
+    """What mlsched has read of it, kernel and bias of each layer in turn, the bytes of their float32 as hexadecimal digits.
+
+    Of a SavedModel that mlsched writes of it: there they stand one after the other, bias before kernel.
+    """
+    copy = scratch / "weights"
+    done = mlsched("convert", "--form", "variables", "--to", "savedmodel", model, copy)
+    if done.returncode != 0:
+        return [done.stderr]
+    found, at = [], 0
+    stored = (copy / "variables" / "variables.data-00000-of-00001").read_bytes()
+    for layer in json.loads(mlsched("inspect", "--json", copy).stdout)["layers"]:
+        sizes = [4 * layer["units"] * layer["bias"], 4 * layer["units"] * layer["inputs"]]
+        bias, kernel = stored[at:at + sizes[0]], stored[at + sizes[0]:at + sum(sizes)]
+        found += [kernel.hex()] + [bias.hex()] * layer["bias"]
+        at += sum(sizes)
+    assert at == len(stored), f"{model}: expected {at} bytes of weights, found {len(stored)}"
+    shutil.rmtree(copy)
+    return found
+
+
+def same_weights(tap: Tap, name: str, wanted: list[str], found: list[str]) -> None:
+    """Of the lists of weights_of(): each kernel and each bias, in order, with every bit."""
+    wrong = "" if len(wanted) == len(found) else f"expected {len(wanted)} arrays, found {len(found)}: {str(found)[:200]}"
+    for number, (one, other) in enumerate(zip(wanted, found)):
+        if one != other:
+            wrong += f"array {number}: expected {one[:80]}, found {other[:80]}\n"
+    # Zeros would tell nothing: of a bias that nobody has trained, say.
+    tap.result(not wrong and all(one.strip("0") for one in wanted), name, wrong or "an array is all zeros")
+
+
 def numbers(text: str) -> list[list[float]]:
     return [[float(word) for word in line.split()] for line in text.splitlines()]
 

@@ -2,7 +2,8 @@
 """Worker, runs with TensorFlow: Keras loads models that mlsched wrote, computes, and saves them again.
 
 A request on standard input lists models and the directories of their rows; for each the answer
-has Keras's outputs, those of a single row, and what Keras itself saved.
+has Keras's outputs, those of a single row, the bytes of its kernels and biases, and what Keras
+itself saved.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def look(one: dict[str, Any]) -> dict[str, Any]:
     return {"outputs": np.asarray(model(rows, training=False), np.float64).tolist(),
             "one": np.asarray(model(rows[:1], training=False), np.float64).tolist(),
             "predicted": model.predict(rows, verbose=0).astype(np.float64).tolist(),
+            "weights": [array.astype("<f4").tobytes().hex() for layer in model.layers
+                        if isinstance(layer, keras.layers.Dense) for array in layer.get_weights()],
             "layers": [layer.__class__.__name__ for layer in model.layers], "again": str(again)}
 
 

@@ -3,7 +3,8 @@
 
 1. Either loads our .h5 and our .keras, and computes what mlsched does, for a batch and for a
    single row.
-2. What Keras then saves itself, as .h5 and as .keras, is read back with the same weights, bit by
+2. Each kernel and each bias that Keras has then is ours, bit by bit.
+3. What Keras then saves itself, as .h5 and as .keras, is read back with the same weights, bit by
    bit: nothing was lost on the way there, nor on the way back.
 
 SEED=N repeats a run; KEEP=1 keeps the models.
@@ -27,6 +28,8 @@ from interop import (
     mlsched,
     predict,
     rows_for,
+    same_weights,
+    weights_of,
     worker,
     write_rows,
 )
@@ -97,6 +100,8 @@ def check(environment: Environment, written: list[dict]) -> None:
             tap.result(not wrong, f"computes_what_mlsched_does ({key})_{name}", wrong)
         wrong = compare(found["one"], wanted[:1], TOLERANCE, None)
         tap.result(not wrong, f"takes_a_single_row_{name}", wrong)
+        same_weights(tap, f"keras_has_each_bit_of_kernels_and_biases_{name}",
+                     weights_of(one["source"], one["case"]), found["weights"])
         tap.same(f"what_keras_saves_again_has_the_same_weights_{name}",
                  inspect(one["source"])["checksum"], inspect(Path(found["again"]))["checksum"])
 

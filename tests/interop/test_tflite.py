@@ -2,8 +2,9 @@
 """LiteRT files of the oldest and newest TensorFlow, against its own interpreter.
 
 tflite_write.py makes every kind of small network that the converter writes; mlsched computes what
-tf.lite.Interpreter computes, within 2e-6, and gives the same verdicts.  What it cannot compute it
-refuses, with file, place, what was expected and found.
+tf.lite.Interpreter computes, within 2e-6, and gives the same verdicts; each kernel and each bias is
+Keras's, bit by bit, unless the converter has changed them.  What it cannot compute it refuses, with
+file, place, what was expected and found.
 
 SEED=N repeats a run; KEEP=1 keeps the models.
 """
@@ -23,6 +24,8 @@ from interop import (
     in_each,
     mlsched,
     predict,
+    same_weights,
+    weights_of,
     worker,
 )
 
@@ -56,6 +59,9 @@ def main() -> None:
             for case in answer["cases"]:
                 at = top / environment.name / case["name"].replace(" ", "-")
                 check_reading(tap, "tflite", environment.name, case, at / "model.tflite", TOLERANCE)
+                if case["weights"]:
+                    same_weights(tap, f"tflite_{environment.name}_keeps_each_bit_of_kernels_and_biases: {case['name']}",
+                                 case["weights"], weights_of(at / "model.tflite", at))
                 check_conversion(environment.name, case, at)
             for name in answer["bad"]:
                 model = top / environment.name / f"bad-{name}" / "model.tflite"

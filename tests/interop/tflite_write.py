@@ -118,8 +118,16 @@ def leaky() -> layers.Layer:
     return layers.LeakyReLU(0.3)
 
 
+# Kernels and biases of the model that was made last.
+weights: list[str] = []
+# Cases whose weights the converter changes: it folds arithmetic into them, or stores fewer digits.
+CHANGED = ("normalization", "rescaling", "batch normalization", "batch normalization in front", "float16 weights")
+
+
 def made(generator: np.random.Generator, model: tf.keras.Model, **options: object) -> bytes:
     randomize(model, generator)
+    weights[:] = [array.astype("<f4").tobytes().hex() for layer in model.layers
+                  if isinstance(layer, layers.Dense) for array in layer.get_weights()]
     return convert(model, **options)
 
 
@@ -192,7 +200,8 @@ def main() -> None:
             "producer": f"tensorflow {tf.__version__}, tf.lite.TFLiteConverter",
             "inputs": exact(rows), "outputs": exact(outputs)}) + "\n")
         threshold = 0.5 if outputs.shape[1] == 1 else None
-        answer.append({"name": name, "threshold": threshold})
+        answer.append({"name": name, "threshold": threshold,
+                       "weights": None if name in CHANGED else list(weights)})
     for name, make in BAD.items():
         directory = top / f"bad-{name}"
         directory.mkdir(parents=True)
