@@ -28,7 +28,7 @@ $(HOST_OBJ) $(CLI_OBJ): | $(LIBBPF) $(SKELS)
 $(O)/obj/%.o: %.c $(FLAGS_FILE)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(call isa_flags,$<) $(FLAGS_$(basename $(notdir $<))) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(call isa_flags,$<) $(if $(filter src/formats/%,$<),$(FORMATS_CFLAGS)) $(FLAGS_$(basename $(notdir $<))) -MMD -MP -c -o $@ $<
 
 $(O)/obj/gen/%.o: $(O)/gen/%.c $(FLAGS_FILE)
 	$(call say,CC,$<)

@@ -73,7 +73,8 @@ int mls_checkpoint_verify(struct mls_checkpoint *checkpoint, struct mlsched_erro
 /** mls_crc32c_mask() - a CRC-32C as tables store it: data may hold checksums itself */
 static inline uint32_t mls_crc32c_mask(uint32_t crc)
 {
-	return (crc >> 15 | crc << 17) + 0xa282ead8;
+	/* Of the sum the lower 32 bits. */
+	return (uint32_t)((uint64_t)(crc >> 15 | crc << 17) + 0xa282ead8);
 }
 
 /* What the reader and the writer of tables agree on. */

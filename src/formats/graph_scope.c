@@ -184,8 +184,9 @@ const char *mls_node_input(const Mls__Node *node, uint32_t n)
 	for (size_t i = 0; i < node->n_input; i++) {
 		if (node->input[i][0] == '^')
 			continue;
-		if (n-- == 0)
+		if (n == 0)
 			return node->input[i];
+		n--;
 	}
 	return NULL;
 }

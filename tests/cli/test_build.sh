@@ -43,6 +43,12 @@ same "and then a build compiles nothing" "" "$(would_compile)"
 same "other flags rebuild every object" \
 	"$(find core src bench -name '*.c' -not -name '*_neon.c' -not -path 'src/model_dir/*' -not -path 'bench/vm/*' | sort)" \
 	"$(would_compile CFLAGS=-DMLS_SOME_FLAG | grep -v -e '/gen/' -e 'bpf.c$')"
+# Its sizes are a file's: what wraps round is looked at under clang's sanitizer, and by no other compiler.
+wraps() { build -n V=1 "$@" | grep unsigned-integer-overflow | grep -oE ' [^ ]+\.c$' | tr -d ' ' | sort -u; }
+same "under sanitizers src/formats is looked at for sums that wrap round, and nothing else" \
+	"$(find src/formats -maxdepth 1 -name '*.c' | sort)" "$(wraps SANITIZE=address,undefined CC=clang-19)"
+same "gcc has no such sanitizer" "" "$(wraps SANITIZE=address,undefined CC=gcc)$(wraps CC=clang-19)"
+
 make --no-print-directory O="$tap_tmp/o ut" >"$tap_tmp/log" 2>&1
 same "a build directory with a blank in its path is refused" 2 $?
 check "and the message says why" grep -q 'expected one directory without blanks' "$tap_tmp/log"
