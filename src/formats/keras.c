@@ -5,8 +5,9 @@
  *
  * What is allocated stays below 8 times the size of the file and 1 MiB: the arena's
  * limit sees to what is read, a look at the text of JSON to what jansson makes of it.
- * (libzip has buffers of its own; what it is asked for is bounded.  What libhdf5
- * allocates, it allocates in another process, which has its limit.)
+ * What libzip takes besides is within it, too, since the number of members is bounded
+ * before it looks at them.  (What libhdf5 allocates, it allocates in another process,
+ * which has its limit.)
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -5,8 +5,8 @@
  * golden file, every one that is to be refused, every one that a fuzzer kept,
  * damaged copies, and files that were made to unfold.
  *
- * What libhdf5 allocates is in a process of its own that has its limit, and
- * libzip has buffers of its own (docs/formats.md).
+ * What libhdf5 allocates is in a process of its own that has its limit; what libzip
+ * allocates counts in test_memory_zip.c.
  */
 #include <errno.h>
 #include <ftw.h>
