@@ -9,6 +9,8 @@ bursts=$1
 # shellcheck source=tests/vm/guest_common.sh
 . /guest_common.sh
 
+uname -r >/out/kernel
+cat /sys/devices/system/cpu/possible >/out/possible
 start run mlsched run --json --backend scx --interval 100000 --model /accept
 cat /sys/kernel/sched_ext/root/ops >/out/run.ops
 
