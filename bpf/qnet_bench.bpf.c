@@ -141,7 +141,7 @@ BENCH(fill, fill(s, random_cpu(random), random_cpu(random >> 16)))
 
 /* What the scheduler's timer does for large domains; only tests want it. */
 u32 next_member;
-BENCH(recount, next_member = recount_some(next_member, bpf_ktime_get_ns()))
+BENCH(recount, random + (next_member = recount_some(next_member, bpf_ktime_get_ns())))
 
 static long check_once(u32 r, void *context)
 {

@@ -62,10 +62,10 @@ static __always_inline u64 sum_loads(struct scheduler_domain *domain, u64 now)
 }
 
 /*
- * In each turn of the timer, from @member on: some CPUs of large domains, so that none is counted
+ * In each turn of the timer, from member @first on: some CPUs of large domains, so that none is counted
  * for what it was long ago because nobody asked meanwhile.  Return: which is next.
  */
-static __always_inline u32 recount_some(u32 member, u64 now)
+static __always_inline u32 recount_some(u32 first, u64 now)
 {
 	struct mls_load_decay d = { decay.per_unit, decay.longest };
 	u32 k;
@@ -74,13 +74,13 @@ static __always_inline u32 recount_some(u32 member, u64 now)
 		return 0;
 	bpf_for(k, 0, SCHEDULER_LOADS) {
 		struct scheduler_cpu *c =
-			cpu_at(members[(member + k) % n_recounted & (SCHEDULER_MAX_CPUS - 1)]);
+			cpu_at(members[(first + k) % n_recounted & (SCHEDULER_MAX_CPUS - 1)]);
 		struct scheduler_domain *domain = &domains[c->domain & (SCHEDULER_MAX_DOMAINS - 1)];
 
 		if (domain->n_cpus > SCHEDULER_LOADS)
 			__sync_fetch_and_add(&domain->sum, recount(c, now, &d));
 	}
-	return (member + SCHEDULER_LOADS) % n_recounted;
+	return (first + SCHEDULER_LOADS) % n_recounted;
 }
 
 /* Mean load of a domain's CPUs, Q16.16; a function of its own for the verifier. */

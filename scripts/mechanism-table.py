@@ -12,6 +12,7 @@ import json
 import math
 import os
 import subprocess
+import sys
 
 MECHANISMS = ("fork-in-place", "preempt-short", "ask-again", "level-large")
 POLICIES = {"mlsched": "no model", "refuse-llc": "none between caches", "model": "model"}
@@ -31,7 +32,11 @@ def settings():
 def simulate(args, policies, more):
     command = [args.mlsched, "sim", "--json", "-q", "-m", args.machine, "-w", args.workload, "--seeds", str(args.seeds),
                "--seed", str(args.seed), "-p", ",".join(policies), *more]
-    runs = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)["runs"]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE)
+    said = json.loads(done.stdout or "{}")
+    if "runs" not in said:
+        sys.exit(said.get("error", f"{' '.join(command)}: status {done.returncode}"))
+    runs = said["runs"]
     cells = collections.defaultdict(lambda: collections.defaultdict(list))
     for run in runs:
         cells[run["machine"], run["workload"]][run["policy"]].append(run)
@@ -69,8 +74,8 @@ def main():
     args = parser.parse_args()
     inspected = json.loads(subprocess.run([args.mlsched, "inspect", "--json", args.model], check=True,
                                           stdout=subprocess.PIPE).stdout)
-    own = set(inspected.get("mechanisms", ()))
-    offers = ["--offers", ",".join(f"{us:g}" for us in inspected["offers_us"])] if "offers_us" in inspected else []
+    own = None if inspected["mechanisms"] is None else set(inspected["mechanisms"])
+    offers = ["--offers", ",".join(f"{us:g}" for us in inspected["offers_us"])] if inspected["offers_us"] else []
     base = simulate(args, ["eevdf"], [])
     print("| mechanisms | " + " | ".join(f"{title}: makespan | moves | wait p99" for title in POLICIES.values()) + " |")
     print("|---|" + "---:|" * 3 * len(POLICIES))

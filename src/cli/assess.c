@@ -280,7 +280,9 @@ static void print_text(const struct assess_options *o, const struct found *f)
 
 	printf("%s: %.1f s", o->recording, f->seconds);
 	if (f->n_cpus)
-		printf(", %u CPUs, %.2f of them busy", f->n_cpus, cpus);
+		printf(", %u CPUs", f->n_cpus);
+	if (f->n_cpus && f->busy > 0)
+		printf(", %.2f of them busy", cpus);
 	printf("\n\n%-34s %10s %12s\n", "moves of tasks that could have stayed", "number",
 	       "a second");
 	for (int i = 0; i < MLS_RECORDED_LOCALITIES; i++)
@@ -318,13 +320,14 @@ static void print_json(const struct assess_options *o, const struct found *f)
 							"ms", f->refill[i] / 1e6, "percent_of_busy",
 							f->busy > 0 ? json_real(share(f, i)) :
 								      json_null()));
-	cli_json(json_pack("{s:s, s:f, s:i, s:f, s:o, s:I, s:I, s:f, s:f, s:s, s:o, s:s}",
-			   "recording", o->recording, "seconds", f->seconds, "cpus", (int)f->n_cpus,
-			   "busy_cpus", f->busy / 1e9 / f->seconds, "moves", moves, "moved_back",
-			   (json_int_t)f->back, "others", (json_int_t)f->other, "wait_p50_ms",
-			   (double)sim_durations_at(&f->wait, 0.5) / 1e6, "wait_p99_ms",
-			   (double)sim_durations_at(&f->wait, 0.99) / 1e6, "costs", o->costs,
-			   "refill", refill, "verdict", verdict(f)));
+	cli_json(json_pack(
+		"{s:s, s:f, s:i, s:o, s:o, s:I, s:I, s:f, s:f, s:s, s:o, s:s}", "recording",
+		o->recording, "seconds", f->seconds, "cpus", (int)f->n_cpus, "busy_cpus",
+		f->busy > 0 ? json_real(f->busy / 1e9 / f->seconds) : json_null(), "moves", moves,
+		"moved_back", (json_int_t)f->back, "others", (json_int_t)f->other, "wait_p50_ms",
+		(double)sim_durations_at(&f->wait, 0.5) / 1e6, "wait_p99_ms",
+		(double)sim_durations_at(&f->wait, 0.99) / 1e6, "costs", o->costs, "refill", refill,
+		"verdict", verdict(f)));
 }
 
 int cli_assess(int argc, char **argv)

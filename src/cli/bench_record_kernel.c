@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -83,11 +84,16 @@ static int start(const struct cli_common *common, const char *path, struct recor
 	const char *type = NULL, *why = NULL;
 	json_t *document;
 	int pipe_of[2], status = CLI_OK;
+	pid_t parent = getpid();
 
 	if (pipe2(pipe_of, O_CLOEXEC) != 0)
 		return cli_fail(common, "a pipe: %s", strerror(errno));
 	r->pid = fork();
 	if (r->pid == 0) {
+		/* It would record for ever. */
+		prctl(PR_SET_PDEATHSIG, SIGINT);
+		if (getppid() != parent)
+			_exit(127);
 		dup2(pipe_of[1], STDOUT_FILENO);
 		execl("/proc/self/exe", "mlsched", "record", "--json", "-o", path, (char *)NULL);
 		_exit(127);
@@ -95,7 +101,8 @@ static int start(const struct cli_common *common, const char *path, struct recor
 	close(pipe_of[1]);
 	r->said = fdopen(pipe_of[0], "r");
 	if (r->pid < 0 || !r->said) {
-		close(pipe_of[0]);
+		if (!r->said)
+			close(pipe_of[0]);
 		return cli_fail(common, "mlsched record: %s", strerror(errno));
 	}
 	document = next_document(r);

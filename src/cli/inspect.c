@@ -333,28 +333,45 @@ struct refused {
 	"with relu, relu6, leaky_relu, elu, sigmoid, tanh or softmax, from one input to one " \
 	"output"
 
-/* By what the reader returned, and by what it says where several things are to be done. */
-static void find_advice(const struct mlsched_error *err, struct refused *r)
+/* What the reader says behind the path, which may have any words in it. */
+static const char *behind_path(const char *message, const char *path)
 {
-	const char *producer = r->outline.producer;
+	const char *at = strstr(message, path);
+
+	return at ? at + strlen(path) : message;
+}
+
+/* By what the reader returned, and by what it says where several things are to be done. */
+static void find_advice(const char *path, const struct mlsched_error *err, struct refused *r)
+{
+	const char *producer = r->outline.producer, *said = behind_path(err->message, path);
 	bool refused = r->way && r->way->objection[0];
 	char without[200] = "";
 
 	if (refused && !r->way->large)
 		snprintf(without, sizeof(without), " without %s (%s), of", r->way->name,
 			 r->way->kind);
-	if (strstr(err->message, "quantised"))
+	/* Of a library that is missing, or a file that is not there, the error says what to do. */
+	if (strncmp(err->message, "Cannot read model:", 18) == 0 ||
+	    strstr(said, "(Debian: apt install "))
+		return;
+	if (strstr(said, "(quantised") || strstr(said, "quantised models are") ||
+	    strstr(said, "found quantised ones"))
 		snprintf(r->advice, sizeof(r->advice),
 			 "save or convert the model without quantisation: mlsched quantises it "
 			 "itself");
-	else if (strstr(err->message, "no architecture"))
+	else if (strstr(said, "the file has no architecture"))
 		snprintf(
 			r->advice, sizeof(r->advice),
 			"save the whole model, not its weights alone: model.save(\"model.keras\")");
-	else if (strstr(err->message, "expected finite"))
+	else if (strstr(said, "expected finite numbers"))
 		snprintf(r->advice, sizeof(r->advice),
 			 "train the model again, with a smaller learning rate: it has weights that "
 			 "are no numbers");
+	else if (strstr(said, ": signatures: expected "))
+		snprintf(r->advice, sizeof(r->advice),
+			 "save the model with one signature that computes it: "
+			 "tf.saved_model.save(model, path, signatures=...)");
 	else if (err->code == -ENOTSUP || refused)
 		snprintf(r->advice, sizeof(r->advice),
 			 "train a model%s " COMPUTED " (docs/formats.md lists what is taken of "
@@ -454,7 +471,7 @@ static int tell_refused(const struct inspect_options *o, const struct mlsched_er
 		goto out_free;
 	}
 	r.way = mls_outline_in_the_way(&r.outline, err->message, &r.why, &r.index);
-	find_advice(err, &r);
+	find_advice(o->model, err, &r);
 	if (o->common.json) {
 		cli_json(refused_json(o, err, &r));
 	} else {

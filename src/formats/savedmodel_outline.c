@@ -111,7 +111,7 @@ static void reach(struct telling *t, struct body *b, uint32_t *stack, const char
 
 		reach_call(t, node);
 		for (size_t i = 0; i < node->n_input; i++) {
-			t->work += cost;
+			t->work += cost * (1 + strlen(node->input[i]) / 64);
 			/* What begins with a ^ only says when. */
 			if (t->work > MAX_WORK || node->input[i][0] == '^' ||
 			    !mls_ref_parse(b->body, node->input[i], &ref) || !ref.node ||
@@ -123,6 +123,7 @@ static void reach(struct telling *t, struct body *b, uint32_t *stack, const char
 	}
 }
 
+/* That which the reader would take, or might: of several it takes none. */
 static const Mls__Signature *find_signature(const Mls__MetaGraph *meta)
 {
 	static const char *const names[] = { "serving_default", "serve", NULL };
@@ -131,8 +132,11 @@ static const Mls__Signature *find_signature(const Mls__MetaGraph *meta)
 		for (size_t i = 0; i < meta->n_signature; i++) {
 			const Mls__SignatureEntry *entry = meta->signature[i];
 
-			if (entry->value && entry->value->n_outputs &&
-			    (!names[k] || strcmp(entry->key, names[k]) == 0))
+			if (!entry->value || !entry->value->n_outputs)
+				continue;
+			if (names[k] ? strcmp(entry->key, names[k]) == 0 :
+				       entry->value->n_inputs &&
+					       strcmp(entry->key, "__saved_model_init_op") != 0)
 				return entry->value;
 		}
 	}

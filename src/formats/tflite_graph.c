@@ -733,6 +733,9 @@ int mls_tflite_walk(const struct mls_fb_table *model, const char *path, struct m
 
 /* ---- what of it can be told, where it is not taken ---------------------------------------- */
 
+/* Operators, or tensors, that are looked at: of a damaged file hardly any may be a part. */
+#define MOST_TOLD (16 * MLS_OUTLINE_PARTS)
+
 static bool outline_tensor(const struct lowering *l, int32_t index, bool open,
 			   struct mls_outline_line *line)
 {
@@ -831,9 +834,9 @@ void mls_tflite_outline_graph(const struct mls_fb_table *model, struct mls_outli
 		return;
 	if (l.inputs.n && outline_tensor(&l, mls_fb_int32_at(&l.inputs, 0), true, &line))
 		snprintf(outline->input, sizeof(outline->input), "%.63s", line.text);
-	for (i = 0; i < l.operators.n && outline->n_parts < MLS_OUTLINE_PARTS; i++)
+	for (i = 0; i < l.operators.n && outline->n_parts < MLS_OUTLINE_PARTS && i < MOST_TOLD; i++)
 		outline_operator(&l, i, outline);
 	outline->n_left_out += l.operators.n - i;
-	for (i = 0; i < l.tensors.n && outline->n_parts < MLS_OUTLINE_PARTS; i++)
+	for (i = 0; i < l.tensors.n && outline->n_parts < MLS_OUTLINE_PARTS && i < MOST_TOLD; i++)
 		outline_constant(&l, i, outline);
 }

@@ -237,6 +237,10 @@ refused $golden/keras/bad/keras-no-weights/model.keras keras "keras 3.15.1" "[?,
 refused $golden/keras/bad/keras3-weights-activation/model.weights.h5 h5 "" "" "re_lu (weights alone)" "another layer" \
 	"save the whole model" "weights alone"
 refused $golden/keras/bad/h5-truncated/model.h5 h5 "" "" "" "" "$damaged"
+# A path is nothing that the file tells.
+mkdir "$tap_tmp/no architecture, (quantised"
+cp $golden/keras/bad/h5-truncated/model.h5 "$tap_tmp/no architecture, (quantised"
+refused "$tap_tmp/no architecture, (quantised/model.h5" h5 "" "" "" "" "$damaged"
 refused $bad/savedmodel-conv/model savedmodel "tensorflow 2.15.1" "[?, 10]" "sequential_1/conv1d/Conv1D (Conv2D)" \
 	"found Conv2D" "train a model without sequential_1/conv1d/Conv1D (Conv2D), of what" \
 	"VarHandleOp float32 [32, 1]" "VarHandleOp float32 [3, 1, 4]" "Placeholder float32 [?, 10]"
@@ -244,7 +248,7 @@ refused $bad/savedmodel-nan/model savedmodel "" "[?, 10]" "dense_1/kernel (VarHa
 	"train the model again" "VarHandleOp float32 [64, 64]" "MatMul dense/Relu, dense_1/kernel/Read"
 refused $bad/savedmodel-data-crc/model savedmodel "tensorflow 2.15.1" "[?, 10]" "" "" "$damaged" "VarHandleOp float32 [64, 64]"
 refused $bad/savedmodel-cycle/model savedmodel "" "[?, 10]" "dense_1/Relu (Relu)" "depends on itself" "$damaged"
-refused $bad/savedmodel-no-signature/model savedmodel "" "" "" "" "$damaged" "Placeholder float32 [?, 10]" "Relu dense_0/BiasAdd"
+refused $bad/savedmodel-no-signature/model savedmodel "" "" "" "" "save the model with one signature" "Placeholder float32 [?, 10]" "Relu dense_0/BiasAdd"
 refused $bad/tf212-layers-two-inputs/model savedmodel "tensorflow 2.12.0" "[?, 10]" "" "" "$of"
 refused $golden/onnx/bad/onnx-shape-mismatch/model.onnx onnx "" "[?, 10]" "w1 (graph initializer)" "found 32" "$damaged" \
 	"graph initializer float32 [9, 1]" "Gemm a0, w1, b1 -> z1"

@@ -273,6 +273,8 @@ static void what_cannot_be_known_is_said_to_be_unknown(void **state)
 		said = assess_json(CLI_OK);
 		text = assess(NULL, &status);
 		assert_null(strstr(text, "of the busy time"));
+		assert_null(strstr(text, "of them busy"));
+		assert_true(json_is_null(json_object_get(said, "busy_cpus")));
 		assert_true(json_is_null(json_object_get(
 			json_array_get(json_object_get(said, "refill"), 0), "percent_of_busy")));
 		free(text);

@@ -7,6 +7,7 @@ MACHINE is the topology of scripts/vm/run, NODESxCACHESxCORES, and +EMPTY, socke
 
 import json
 import pathlib
+import re
 import sys
 
 from check_scx import adds_up, documents, ends_cleanly, expect, fail, moves, summary, takes_over, text
@@ -30,7 +31,7 @@ def possible_cpus(directory, machine):
     """As the kernel says, which is what the machine was made of.  From 6.19 on it counts no empty socket: QEMU's firmware
     does not say that a CPU may come."""
     found = int(text(directory, "possible").split("-")[-1]) + 1
-    version = tuple(int(number) for number in text(directory, "kernel").split(".")[:2])
+    version = tuple(map(int, re.match(r"(\d+)\.(\d+)", text(directory, "kernel")).groups()))
     expect("possible CPUs", found, machine.possible if version < (6, 19) else machine.cpus)
     return found
 

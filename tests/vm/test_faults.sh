@@ -14,9 +14,11 @@ check "helpers build" build_helper constant_model misbehave spoil
 check "a model that always accepts is written" "$tap_tmp/constant_model" 5 "$tap_tmp/accept"
 
 # Ubuntu's is a script that looks for the running kernel's.
-for bpftool in "$(command -v bpftool)" /usr/sbin/bpftool /usr/lib/linux-tools*/*/bpftool; do
-	[ "$(head -c 4 "$bpftool" 2>/dev/null)" != $'\177ELF' ] || break
+bpftool=
+for program in "${BPFTOOL:-}" "$(command -v bpftool)" /usr/sbin/bpftool /usr/lib/linux-tools*/*/bpftool; do
+	[ "$(head -c 4 "$program" 2>/dev/null)" != $'\177ELF' ] || { bpftool=$program; break; }
 done
+check "there is a bpftool for the guest" [ -n "$bpftool" ] || finish
 
 # steps NAME KERNEL OPTION... -- STEP...: leaves the results in $out.
 steps() {

@@ -61,11 +61,14 @@ guest() {
 	done
 }
 
-# is_asleep LOG: is that where it ends?  The kernel says so with no_console_suspend.
+# is_asleep LOG: does it end with all CPUs but one away, and nothing after that but that the scheduler
+# has gone with them?  The kernel says so with no_console_suspend.
 is_asleep() {
-	awk '/Preparing to enter system sleep state S3/ { asleep = 1 }
-		/Low-level resume complete/ { asleep = 0 }
-		END { exit !asleep }' "$1"
+	awk '/Brought up .* node/ { for (i = 2; i <= NF; i++) if ($i ~ /^CPU/) cpus = $(i - 1) }
+		/Preparing to enter system sleep state S3/ { asleep = 1; away = 0; next }
+		/CPU [0-9]+ is now offline/ { away++; next }
+		away && !/sched_ext: BPF scheduler "mlsched" disabled \(unregistered from the main kernel\)/ { asleep = 0 }
+		END { exit !(asleep && cpus && away == cpus - 1) }' "$1"
 }
 
 lacks_functions() { grep -q "^$1 scx_bpf_" tests/vm/lacking.txt; }
