@@ -55,7 +55,7 @@ static double processor_seconds_of(pid_t pid)
 static double waited_seconds_of(pid_t pid)
 {
 	unsigned long long ran, waited;
-	char name[320], path[64];
+	char name[340], path[64];
 	struct dirent *entry;
 	double sum = 0;
 	DIR *threads;

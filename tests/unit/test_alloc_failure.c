@@ -478,7 +478,7 @@ static void no_name_in_a_savedmodel_is_one_of_a_file(void **state)
 		{ "serving_default_", "../../../../etc/" },
 		{ ".ATTRIBUTES", "../../../xy" },
 	};
-	char dir[256], path[512], source[512], command[600];
+	char dir[256], path[512], source[512], command[700];
 
 	(void)state;
 	snprintf(dir, sizeof(dir), "%s/names", scratch);
