@@ -9,8 +9,12 @@
 
 #include "src/util/memory_file.h"
 
+#define SEAL_TRIES 20
+
 static int fill(int fd, const uint8_t *data, size_t size)
 {
+	int tries = 0;
+
 	for (size_t done = 0; done < size;) {
 		ssize_t n = write(fd, data + done, size - done);
 
@@ -20,7 +24,12 @@ static int fill(int fd, const uint8_t *data, size_t size)
 			return -1;
 		done += (size_t)n;
 	}
-	return fcntl(fd, F_ADD_SEALS, MLS_MEMORY_SEALS);
+	/* Busy: it has waited 150 ms for whoever holds a page of it, as what moves pages does. */
+	while (fcntl(fd, F_ADD_SEALS, MLS_MEMORY_SEALS) != 0) {
+		if (errno != EBUSY || ++tries == SEAL_TRIES)
+			return -1;
+	}
+	return 0;
 }
 
 int mls_memory_file(const char *name, unsigned int flags, const uint8_t *data, size_t size)

@@ -522,7 +522,7 @@ check "and it is said why" grep -q "long/assets/mlsched.json: expected JSON that
 
 # Nothing that is sent is believed.
 cat >"$tap_tmp/hostile.py" <<'END'
-import fcntl, json, os, random, socket, sys
+import errno, fcntl, json, os, random, socket, sys
 
 path, pid, model = sys.argv[1], sys.argv[2], open(sys.argv[3], "rb").read()
 SEALS = 2 | 4 | 8  # shrink, grow, write
@@ -536,8 +536,14 @@ def files():
 def memory(content, seals=SEALS):
     fd = os.memfd_create("x", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.write(fd, content)
-    fcntl.fcntl(fd, 1033, seals)
-    return fd
+    while True:
+        try:
+            fcntl.fcntl(fd, 1033, seals)
+            return fd
+        except OSError as error:
+            # Somebody holds a page of it: the kernel, which moves them.
+            if error.errno != errno.EBUSY:
+                raise
 
 
 def ask(fds, request={}):

@@ -307,9 +307,9 @@ static size_t make_descriptors(char kind, int *descriptors)
 	for (size_t i = 0; i < n; i++) {
 		descriptors[i] = memfd_create("model", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 		must(descriptors[i] >= 0 && write(descriptors[i], &content, 1) == 1);
-		if (kind != 'u')
-			must(fcntl(descriptors[i], F_ADD_SEALS,
-				   F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) == 0);
+		while (kind != 'u' && fcntl(descriptors[i], F_ADD_SEALS,
+					    F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) != 0)
+			must(errno == EBUSY); /* the kernel moves its page */
 	}
 	return n;
 }
