@@ -308,6 +308,12 @@ static void print_text(const struct assess_options *o, const struct found *f)
 	printf("\n%s\n", verdict(f));
 }
 
+/* What says nothing where it is not known how busy the CPUs were. */
+static json_t *if_busy(const struct found *f, double value)
+{
+	return f->busy > 0 ? json_real(value) : json_null();
+}
+
 static void print_json(const struct assess_options *o, const struct found *f)
 {
 	json_t *moves = json_object(), *refill = json_array();
@@ -318,16 +324,14 @@ static void print_json(const struct assess_options *o, const struct found *f)
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
 		json_array_append_new(refill, json_pack("{s:i, s:f, s:o}", "kib", (int)sizes[i],
 							"ms", f->refill[i] / 1e6, "percent_of_busy",
-							f->busy > 0 ? json_real(share(f, i)) :
-								      json_null()));
-	cli_json(json_pack(
-		"{s:s, s:f, s:i, s:o, s:o, s:I, s:I, s:f, s:f, s:s, s:o, s:s}", "recording",
-		o->recording, "seconds", f->seconds, "cpus", (int)f->n_cpus, "busy_cpus",
-		f->busy > 0 ? json_real(f->busy / 1e9 / f->seconds) : json_null(), "moves", moves,
-		"moved_back", (json_int_t)f->back, "others", (json_int_t)f->other, "wait_p50_ms",
-		(double)sim_durations_at(&f->wait, 0.5) / 1e6, "wait_p99_ms",
-		(double)sim_durations_at(&f->wait, 0.99) / 1e6, "costs", o->costs, "refill", refill,
-		"verdict", verdict(f)));
+							if_busy(f, share(f, i))));
+	cli_json(json_pack("{s:s, s:f, s:i, s:o, s:o, s:I, s:I, s:f, s:f, s:s, s:o, s:s}",
+			   "recording", o->recording, "seconds", f->seconds, "cpus", (int)f->n_cpus,
+			   "busy_cpus", if_busy(f, f->busy / 1e9 / f->seconds), "moves", moves,
+			   "moved_back", (json_int_t)f->back, "others", (json_int_t)f->other,
+			   "wait_p50_ms", (double)sim_durations_at(&f->wait, 0.5) / 1e6,
+			   "wait_p99_ms", (double)sim_durations_at(&f->wait, 0.99) / 1e6, "costs",
+			   o->costs, "refill", refill, "verdict", verdict(f)));
 }
 
 int cli_assess(int argc, char **argv)

@@ -352,8 +352,7 @@ static void find_advice(const char *path, const struct mlsched_error *err, struc
 		snprintf(without, sizeof(without), " without %s (%s), of", r->way->name,
 			 r->way->kind);
 	/* Of a library that is missing, or a file that is not there, the error says what to do. */
-	if (strncmp(err->message, "Cannot read model:", 18) == 0 ||
-	    strstr(said, "(Debian: apt install "))
+	if (strncmp(err->message, "Cannot read model:", 18) == 0)
 		return;
 	if (strstr(said, "(quantised") || strstr(said, "quantised models are") ||
 	    strstr(said, "found quantised ones"))

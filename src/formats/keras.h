@@ -17,7 +17,10 @@
 #include "src/formats/graph.h"
 #include "src/formats/hdf5.h"
 
+struct mls_outline;
+
 #define MLS_KERAS_MAX_SHARDS 16
+#define MLS_KERAS_INSIDE     8 /* models inside each other */
 
 /**
  * struct mls_keras_store - where the weights are
@@ -92,8 +95,18 @@ int mls_keras_walk(struct mls_keras *k, const json_t *root);
 int mls_keras_bare(struct mls_keras *k);
 
 /** mls_keras_outline_layers() - the layers of an architecture; @by_name: as struct mls_keras_store */
-struct mls_outline;
 void mls_keras_outline_layers(struct mls_outline *outline, bool by_name, const json_t *root);
+
+static inline const char *mls_keras_text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+/** mls_keras_name_of() - of a layer as the architecture has it; NULL: it has none */
+const char *mls_keras_name_of(const json_t *layer);
+
+/** mls_keras_count() - how many of the first @n layers of a list have that group */
+uint32_t mls_keras_count(const json_t *layers, size_t n, const char *group);
 
 /** mls_keras_group_of() - the group of a class of layers, NULL: a class that we do not know */
 const char *mls_keras_group_of(const char *class_name);

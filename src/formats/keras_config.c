@@ -13,7 +13,6 @@
 #include "src/util/error.h"
 
 #define MAX_LAYERS 256 /* in a row, and in a list */
-#define MAX_INSIDE 8 /* models inside each other */
 #define MAX_NESTED 32 /* lists and objects of a node's arguments */
 
 /* A list of layers. */
@@ -34,17 +33,12 @@ struct tensor {
 static int add_model(struct mls_keras *k, const json_t *object, const struct model *above,
 		     const struct mls_keras_layer *layer);
 
-static const char *text_at(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
 /* Up to Keras 2.2.2 the name stands beside the settings only in graphs. */
-static const char *name_of(const json_t *layer)
+const char *mls_keras_name_of(const json_t *layer)
 {
-	const char *name = text_at(json_object_get(layer, "config"), "name");
+	const char *name = mls_keras_text(json_object_get(layer, "config"), "name");
 
-	return name ? name : text_at(layer, "name");
+	return name ? name : mls_keras_text(layer, "name");
 }
 
 /* The first layer says how wide rows are; a number that is left open says nothing. */
@@ -85,32 +79,27 @@ static int take_input(struct mls_keras *k, const struct mls_keras_layer *layer)
 	return 0;
 }
 
-/* How many layers of the same kind the list has, and how many of them in front of this one. */
-static void count(const struct model *model, size_t index, struct mls_keras_layer *layer)
+uint32_t mls_keras_count(const json_t *layers, size_t n, const char *group)
 {
-	const json_t *other;
-	size_t i;
+	uint32_t found = 0;
 
-	layer->index = layer->count = 0;
-	json_array_foreach(model->layers, i, other) {
-		const char *class_name = text_at(other, "class_name");
-		const char *group = class_name ? mls_keras_group_of(class_name) : NULL;
+	for (size_t i = 0; i < n; i++) {
+		const char *class_name = mls_keras_text(json_array_get(layers, i), "class_name");
+		const char *other = class_name ? mls_keras_group_of(class_name) : NULL;
 
-		if (!group || strcmp(group, layer->group) != 0)
-			continue;
-		layer->index += i < index;
-		layer->count++;
+		found += other && strcmp(other, group) == 0;
 	}
+	return found;
 }
 
 static int add_layer(struct mls_keras *k, const struct model *model, size_t index)
 {
 	const json_t *object = json_array_get(model->layers, index);
-	struct mls_keras_layer layer = { .class_name = text_at(object, "class_name") };
+	struct mls_keras_layer layer = { .class_name = mls_keras_text(object, "class_name") };
 	int ret;
 
 	layer.config = json_object_get(object, "config");
-	layer.name = name_of(object);
+	layer.name = mls_keras_name_of(object);
 	if (!layer.class_name || !layer.config)
 		return mls_keras_bad(
 			k, -EINVAL, model->place,
@@ -125,7 +114,8 @@ static int add_layer(struct mls_keras *k, const struct model *model, size_t inde
 		return mls_keras_add_layer(k, &layer);
 	layer.outer = model->outer ? model->outer : layer.name;
 	layer.within = model->within;
-	count(model, index, &layer);
+	layer.index = mls_keras_count(model->layers, index, layer.group);
+	layer.count = mls_keras_count(model->layers, json_array_size(model->layers), layer.group);
 	ret = take_input(k, &layer);
 	if (ret)
 		return ret;
@@ -181,10 +171,10 @@ static size_t index_of(const struct model *model, const char *name)
 	size_t i;
 
 	json_array_foreach(model->layers, i, layer) {
-		const char *other = text_at(layer, "name");
+		const char *other = mls_keras_text(layer, "name");
 
 		if (!other)
-			other = name_of(layer);
+			other = mls_keras_name_of(layer);
 		if (other && strcmp(other, name) == 0)
 			return i;
 	}
@@ -217,7 +207,7 @@ static int step_back(struct mls_keras *k, const struct model *model, struct tens
 		return 0;
 	return mls_keras_bad(k, -ENOTSUP, model->place,
 			     "layer %.60s: expected one input, found %u: not a chain of layers",
-			     name_of(json_array_get(model->layers, *index)), n);
+			     mls_keras_name_of(json_array_get(model->layers, *index)), n);
 }
 
 static int one_end(struct mls_keras *k, const struct model *model, const json_t *config,
@@ -270,7 +260,7 @@ static int add_list(struct mls_keras *k, const struct model *model)
 static int add_model(struct mls_keras *k, const json_t *object, const struct model *above,
 		     const struct mls_keras_layer *layer)
 {
-	const char *class_name = text_at(object, "class_name"), *group = NULL;
+	const char *class_name = mls_keras_text(object, "class_name"), *group = NULL;
 	const json_t *config = json_object_get(object, "config");
 	struct model model = {
 		.place = layer ? layer->place : "the model",
@@ -291,9 +281,10 @@ static int add_model(struct mls_keras *k, const json_t *object, const struct mod
 		return mls_keras_bad(k, -EINVAL, model.place,
 				     "expected a list of at most %d layers, found %s", MAX_LAYERS,
 				     json_is_array(model.layers) ? "more" : "none");
-	if (model.depth > MAX_INSIDE)
+	if (model.depth > MLS_KERAS_INSIDE)
 		return mls_keras_bad(k, -ENOTSUP, model.place,
-				     "expected at most %d models inside each other", MAX_INSIDE);
+				     "expected at most %d models inside each other",
+				     MLS_KERAS_INSIDE);
 	if (layer)
 		ret = mls_keras_inside(k, layer, &model.within);
 	if (ret)

@@ -10,13 +10,6 @@
 #include "src/formats/outline.h"
 #include "src/util/array.h"
 
-#define MAX_INSIDE 8 /* models inside each other, as keras_config.c takes them */
-
-static const char *text_at(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
 /* A shape as Keras writes it: null is open. */
 static bool append_shape(struct mls_outline_line *line, const json_t *shape)
 {
@@ -39,8 +32,9 @@ static bool append_shape(struct mls_outline_line *line, const json_t *shape)
 static const char *function_name(const json_t *value)
 {
 	if (json_is_object(value) && json_is_string(json_object_get(value, "config")))
-		return text_at(value, "config");
-	return json_is_object(value) ? text_at(value, "class_name") : json_string_value(value);
+		return mls_keras_text(value, "config");
+	return json_is_object(value) ? mls_keras_text(value, "class_name") :
+				       json_string_value(value);
 }
 
 static void describe(struct mls_outline *outline, const json_t *layer, const json_t *config,
@@ -74,20 +68,6 @@ static void describe(struct mls_outline *outline, const json_t *layer, const jso
 	part->detail = mls_outline_text(outline, "%s", line.text);
 }
 
-/* How many layers of the same class stand in front of one. */
-static uint32_t count_before(const json_t *layers, size_t index, const char *group)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < index; i++) {
-		const char *kind = text_at(json_array_get(layers, i), "class_name");
-		const char *other = kind ? mls_keras_group_of(kind) : NULL;
-
-		n += other && strcmp(other, group) == 0;
-	}
-	return n;
-}
-
 /* Where its weights are, of a layer that is in no other one. */
 static const char *group_of(struct mls_outline *outline, bool by_name, const char *name,
 			    const char *group, uint32_t before)
@@ -107,12 +87,10 @@ static void show_layer(struct mls_outline *outline, bool by_name, const json_t *
 {
 	const json_t *layer = json_array_get(layers, index);
 	const json_t *config = json_object_get(layer, "config");
-	const char *kind = text_at(layer, "class_name"), *name = text_at(config, "name");
+	const char *kind = mls_keras_text(layer, "class_name"), *name = mls_keras_name_of(layer);
 	const char *group = kind ? mls_keras_group_of(kind) : NULL;
 	struct mls_outline_part *part;
 
-	if (!name)
-		name = text_at(layer, "name");
 	name = name ? name : "without a name";
 	part = mls_outline_add(outline, name, kind ? kind : "no class");
 	if (!part)
@@ -123,7 +101,7 @@ static void show_layer(struct mls_outline *outline, bool by_name, const json_t *
 	describe(outline, layer, config, part);
 	if (depth == 0)
 		part->group = group_of(outline, by_name, name, group,
-				       group ? count_before(layers, index, group) : 0);
+				       group ? mls_keras_count(layers, index, group) : 0);
 	if (group && (strcmp(group, "sequential") == 0 || strcmp(group, "functional") == 0))
 		show_layers(outline, by_name, layer, depth + 1);
 }
@@ -133,7 +111,7 @@ static void show_layers(struct mls_outline *outline, bool by_name, const json_t 
 	const json_t *config = json_object_get(model, "config"), *layers;
 
 	layers = json_is_array(config) ? config : json_object_get(config, "layers");
-	if (depth > MAX_INSIDE)
+	if (depth > MLS_KERAS_INSIDE)
 		return;
 	for (size_t i = 0; i < json_array_size(layers); i++)
 		show_layer(outline, by_name, layers, i, depth);
@@ -148,7 +126,7 @@ static const json_t *first_shape(const json_t *model, int depth)
 		shape = json_object_get(config, "batch_input_shape");
 	if (!shape)
 		shape = json_object_get(config, "build_input_shape");
-	if (shape || depth > MAX_INSIDE)
+	if (shape || depth > MLS_KERAS_INSIDE)
 		return shape;
 	layers = json_is_array(config) ? config : json_object_get(config, "layers");
 	first = json_array_get(layers, 0);

@@ -13,6 +13,8 @@
 #include "src/formats/files.h"
 #include "src/formats/graph_scope.h"
 
+struct mls_outline;
+
 /**
  * struct mls_lowered - a graph that grows
  * @nodes: room for all of them, given by the reader, as @names
@@ -70,7 +72,6 @@ int mls_lower_load_open(int fd, const char *path, size_t max, const char *format
 			struct mlsched_model **model);
 
 /** mls_lower_outline() - what a file tells that is not taken (outline.h) */
-struct mls_outline;
 void mls_lower_outline(const char *path, const char *format,
 		       void (*tell)(const struct mls_blob *blob, struct mls_outline *outline),
 		       struct mls_outline *outline);
