@@ -21,6 +21,8 @@ struct mls_outline;
 
 #define MLS_KERAS_MAX_SHARDS 16
 #define MLS_KERAS_INSIDE     8 /* models inside each other */
+/* How messages call a layer: its name and class. */
+#define MLS_KERAS_PLACE "layer %.100s (%.60s)"
 
 /**
  * struct mls_keras_store - where the weights are

@@ -105,8 +105,7 @@ static int add_layer(struct mls_keras *k, const struct model *model, size_t inde
 			k, -EINVAL, model->place,
 			"layer %zu: expected \"class_name\" and \"config\", found none", index);
 	layer.name = layer.name ? layer.name : "without a name";
-	layer.place =
-		mls_arena_printf(k->arena, "layer %.100s (%.60s)", layer.name, layer.class_name);
+	layer.place = mls_arena_printf(k->arena, MLS_KERAS_PLACE, layer.name, layer.class_name);
 	if (!layer.place)
 		return mls_no_memory(k->arena, k->path, k->err);
 	layer.group = mls_keras_group_of(layer.class_name);

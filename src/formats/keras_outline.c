@@ -95,7 +95,7 @@ static void show_layer(struct mls_outline *outline, bool by_name, const json_t *
 	part = mls_outline_add(outline, name, kind ? kind : "no class");
 	if (!part)
 		return;
-	part->place = mls_outline_text(outline, "layer %.100s (%.60s)", name, kind ? kind : "");
+	part->place = mls_outline_text(outline, MLS_KERAS_PLACE, name, kind ? kind : "");
 	if (!group)
 		part->objection = "no layer of dense networks";
 	describe(outline, layer, config, part);
