@@ -74,6 +74,11 @@ against EEVDF than the first line says; most of that is what all kernel code tak
 The mean of the seeds:
 """
 
+REFILLS = """What moves cost in these guests, in percent of the time of all CPUs until the end: how long threads worked at half speed for
+cold caches. No model can win more against the scheduler of a line by refusing its moves, whatever they bring, unless those
+refills come one after the other in what all others wait for. {base_line} The mean of the seeds:
+"""
+
 WAKEUPS = """Of wake-ups, too, the 99th percentile is what is judged. Where it is longer than EEVDF's: {cells}. On *message* most run
 at once, since they take the place of a running thread whose deadline is later, and the few that may not wait for turns that end
 with a tick of 4 ms each; EEVDF lets them all wait for some of it. On *make* there are 200 to 400 in a run, so that this is the
@@ -192,6 +197,29 @@ def above_fair(cells, titles):
     return tables.table([""] + [f"{topology} {profile}" for topology, profile in cells], rows)
 
 
+def refill_percent(load):
+    return load["refill_ms"] / (load["makespan_ms"] * load["cpus"]) * 100
+
+
+def refills(cells, titles):
+    """What moves cost each scheduler, in percent of all CPU time: [text, table]; nothing where loads do not say."""
+    if not all("refill_ms" in load for cell in cells.values() for of in cell.values() for load in of.values()):
+        return []
+    rows, means = [], {}
+    for name, title in titles.items():
+        found = [statistics.fmean(map(refill_percent, of.values())) if (of := cell.get(name)) else None
+                 for cell in cells.values()]
+        there = [percent for percent in found if percent is not None]
+        if not there:
+            continue
+        means[name] = statistics.fmean(there)
+        rows.append([title] + ["" if percent is None else f"{percent:.2f} %" for percent in found] + [f"{means[name]:.2f} %"])
+    ours = "heuristic"
+    line = f"Of ours without a model that is {means[ours]:.1f} % in the mean of the cells." if ours in means else ""
+    head = [""] + [f"{topology} {profile}" for topology, profile in cells] + ["mean"]
+    return [REFILLS.format(base_line=line).strip(), tables.table(head, rows)]
+
+
 def again(file, cells, titles):
     """The commands that make these results: by default, and for what one has to ask for."""
     who = measured(cells, titles)
@@ -270,7 +298,7 @@ def page(runs, file, built=Built()):
         parts.append("## What the default model is to win\n" + wanted)
     bound = above_fair(cells, titles)
     if bound:
-        parts += [TO_WIN.strip(), bound]
+        parts += [TO_WIN.strip(), bound] + refills(cells, titles)
     parts += [READING.strip(), "Makespan:", tables.makespan_matrix(cells, titles), "Moves between CPUs:",
               tables.ratio_matrix(cells, titles, "moves"), "99th percentile of the wait for a CPU:",
               tables.ratio_matrix(cells, titles, "wait_p99_us", 1e3, " ms"),

@@ -256,6 +256,20 @@ def a_fair_machine_does_the_work_that_the_guests_did():
         assert work / load["cpus"] <= bound <= load["makespan_ms"] * 1.02, (run["topology"], run["profile"], bound)
 
 
+def what_refills_cost_is_a_share_of_all_cpu_time():
+    # 4 CPUs: 40 of 4000 ms, 60 of 8000 and so 0.875 % in the mean; 2 % where all is done at once.
+    runs = [run_of("eevdf", 1, 1000), run_of("eevdf", 2, 2000), run_of("heuristic", 1, 500),
+            run_of("eevdf", 1, 1000, profile="mixed")]
+    for run, ms in zip(runs, (40, 60, 40, 0)):
+        run["load"]["refill_ms"] = ms
+    text, shares = page.refills(numbers.cells_of(runs), numbers.titles_of(runs))
+    assert "without a model that is 2.0 %" in text, text
+    assert shares.splitlines()[2:] == ["| EEVDF | 0.88 % | 0.00 % | 0.44 % |", "| HEURISTIC | 2.00 % |  | 2.00 % |"], shares
+    assert page.refills(numbers.cells_of(runs[:1]), {"eevdf": "EEVDF"})[0].count("without a model") == 0
+    del runs[0]["load"]["refill_ms"]
+    assert page.refills(numbers.cells_of(runs), numbers.titles_of(runs)) == []
+
+
 def schedulers_take_turns():
     args = cli.parser().parse_args(["run", "-o", "x", "--reps", "3", "--topologies", "1x2x2", "--profiles", "make,mixed"])
     chosen = [schedulers.Scheduler(name, name) for name in "abc"]
@@ -355,7 +369,8 @@ TESTS = [differences_are_between_the_same_seeds, each_criterion_fails_just_beyon
          a_line_that_was_cut_off_is_run_again_and_one_in_the_middle_is_an_error, a_cut_off_line_does_not_spoil_the_next,
          only_the_newest_build_is_shown, another_program_is_another_run, the_hash_follows_contents_and_names_only,
          of_our_program_its_bpf_objects_matter, of_a_published_scheduler_crate_and_version_matter, a_mean_has_its_error,
-         a_fair_machine_shares_its_cpus, a_fair_machine_does_the_work_that_the_guests_did, schedulers_take_turns, peers_are_found_by_where_they_are_built, mistakes_are_said_in_plain_words,
+         a_fair_machine_shares_its_cpus, a_fair_machine_does_the_work_that_the_guests_did,
+         what_refills_cost_is_a_share_of_all_cpu_time, schedulers_take_turns, peers_are_found_by_where_they_are_built, mistakes_are_said_in_plain_words,
          tables_and_json_come_from_the_command, a_topology_on_which_some_were_not_measured_is_shown_as_that,
          a_topology_that_was_asked_for_is_planned_and_those_of_always_are_the_default, the_published_page_is_made_of_the_published_results,
          the_published_validity_is_what_the_simulator_gives]
