@@ -5,6 +5,7 @@
  * call is not what is measured.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,6 +142,31 @@ int bench_kernel_predict(struct bench_kernel *kernel, const int32_t *features, s
 void bench_kernel_repeat(struct bench_kernel *kernel, size_t n_rows)
 {
 	run(kernel, (uint32_t)n_rows);
+}
+
+/* "memlock" of a map or a program, in bytes. */
+static long memory_of(int fd)
+{
+	char path[64], line[128];
+	long bytes = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "r");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "memlock: %ld", &bytes) == 1)
+			break;
+	}
+	if (file)
+		fclose(file);
+	return bytes;
+}
+
+long bench_kernel_memory(const struct bench_kernel *kernel)
+{
+	return (memory_of(bpf_map__fd(kernel->skel->maps.slots)) +
+		memory_of(bpf_program__fd(kernel->skel->progs.qnet_run))) /
+	       1024;
 }
 
 void bench_kernel_close(struct bench_kernel *kernel)

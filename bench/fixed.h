@@ -49,6 +49,9 @@ int bench_kernel_predict(struct bench_kernel *kernel, const int32_t *features, s
  */
 void bench_kernel_repeat(struct bench_kernel *kernel, size_t n_rows);
 
+/** bench_kernel_memory() - KiB that the kernel says the slot and its program take; 0 when it says nothing */
+long bench_kernel_memory(const struct bench_kernel *kernel);
+
 void bench_kernel_close(struct bench_kernel *kernel);
 
 #endif /* MLS_BENCH_FIXED_H */

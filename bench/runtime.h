@@ -64,6 +64,7 @@ struct bench_runtime_type {
  * @from:     the file that it is
  * @overhead: ns of one call that computes nothing, where the interface is not C; else 0
  * @process:  that computes, when it is not this one, or 0
+ * @kernel_kb: of the kernel's memory that it holds
  */
 struct bench_runtime {
 	const struct bench_runtime_type *type;
@@ -72,6 +73,7 @@ struct bench_runtime {
 	char from[256];
 	double overhead;
 	pid_t process;
+	long kernel_kb;
 };
 
 #define BENCH_RUNTIMES 6

@@ -107,7 +107,7 @@ size_t bench_subject_shapes(void)
 	return ARRAY_SIZE(shapes);
 }
 
-/* He-uniform weights, ReLU, a sigmoid at the end. */
+/* He-uniform weights, ReLU, a sigmoid at the end; inputs from -1 to 1, as rows are drawn. */
 int bench_subject_random(struct bench_subject *s, size_t index, struct mlsched_error *err)
 {
 	const struct shape *shape = &shapes[index];
@@ -115,9 +115,21 @@ int bench_subject_random(struct bench_subject *s, size_t index, struct mlsched_e
 	struct mlsched_model_desc desc = { .size = sizeof(desc), .layers = layers };
 	static float weights[ARRAY_SIZE(shape->widths)][MLSCHED_MAX_WIDTH * MLSCHED_MAX_WIDTH];
 	static float bias[ARRAY_SIZE(shape->widths)][MLSCHED_MAX_WIDTH];
+	float low[MLSCHED_MAX_WIDTH], high[MLSCHED_MAX_WIDTH];
+	struct mlsched_meta meta = {
+		.threshold = 0.5f,
+		.n_calibration = shape->widths[0],
+		.input_min = low,
+		.input_max = high,
+	};
 	uint64_t state = 1;
 	int ret;
 
+	for (uint32_t i = 0; i < shape->widths[0]; i++) {
+		low[i] = -1;
+		high[i] = 1;
+	}
+	desc.meta = &meta;
 	snprintf(s->name, sizeof(s->name), "%s", shape->name);
 	s->variant = shape->bias != 0;
 	while (shape->widths[desc.n_layers + 1]) {

@@ -23,7 +23,7 @@ vm-test: ## run the tests that need a sched_ext kernel in virtual machines (KERN
 	@O="$(O)" MLSCHED_VM_KERNELS="$(KERNELS)" tests/run.sh -j "$${MLSCHED_VM_GUESTS:-1}" vm
 
 .PHONY: vm-test-large
-vm-test-large: ## schedule on 72 CPUs in a virtual machine (TOPOLOGY=2x4x9; half an hour)
+vm-test-large: ## schedule on 72 CPUs in a virtual machine (TOPOLOGY=2x4x9, up to 2x1x72; minutes)
 	@scripts/ensure-deps.sh "$(O)" vm
 	@$(MAKE) -s --no-print-directory build $(O)/vm/mls-workload
 	@O="$(O)" MLSCHED_VM_KERNELS="$(or $(KERNELS),6.18.15)" MLSCHED_VM_TOPOLOGIES="$(or $(TOPOLOGY),2x4x9)" \

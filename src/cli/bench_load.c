@@ -19,8 +19,9 @@
 
 #define DEFAULT_MODEL "src/model_dir/model_path"
 #define MAX_LOADS     100000
+#define MAX_CPU       (1 << 20)
 
-enum { OPTION_LOADS = 0x200 };
+enum { OPTION_LOADS = 0x200, OPTION_CPU };
 
 struct load_options {
 	struct cli_common common;
@@ -28,6 +29,7 @@ struct load_options {
 	const char **models; /* [n_models] */
 	size_t n_models;
 	uint32_t n_loads;
+	int cpu; /* -1: the last one */
 };
 
 struct load_result {
@@ -39,6 +41,7 @@ struct load_result {
 
 static const struct argp_option options[] = {
 	{ "loads", OPTION_LOADS, "N", 0, "How often each model is loaded (1000)", 0 },
+	{ "cpu", OPTION_CPU, "N", 0, "CPU to measure on (the last one)", 0 },
 	{ 0 },
 };
 
@@ -60,6 +63,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 				   "--loads: expected a whole number from 1 to %d, got \"%s\"",
 				   MAX_LOADS, arg);
 		o->n_loads = (uint32_t)n;
+		return 0;
+	case OPTION_CPU:
+		n = strtol(arg, &end, 10);
+		if (end == arg || *end || n < 0 || n > MAX_CPU)
+			argp_error(state, "--cpu: expected a number from 0 on, got \"%s\"", arg);
+		o->cpu = (int)n;
 		return 0;
 	case ARGP_KEY_ARGS:
 		o->models = (const char **)state->argv + state->next;
@@ -216,10 +225,10 @@ static void print_result(const struct load_options *o, const char *path,
 			 const struct load_result *r)
 {
 	if (o->common.json) {
-		cli_json(json_pack("{s:s, s:s, s:I, s:i, s:f, s:f, s:o}", "model", path, "network",
-				   r->network, "bytes", (json_int_t)r->bytes, "loads",
-				   (int)o->n_loads, "min_us", r->min_us, "median_us", r->median_us,
-				   "predict_peak_kb",
+		cli_json(json_pack("{s:s, s:s, s:i, s:I, s:i, s:f, s:f, s:o}", "model", path,
+				   "network", r->network, "cpu", o->cpu, "bytes",
+				   (json_int_t)r->bytes, "loads", (int)o->n_loads, "min_us",
+				   r->min_us, "median_us", r->median_us, "predict_peak_kb",
 				   r->peak_kb < 0 ? json_null() : json_integer(r->peak_kb)));
 		return;
 	}
@@ -235,11 +244,17 @@ static void print_result(const struct load_options *o, const char *path,
 int cli_bench_load(int argc, char **argv)
 {
 	static const char *default_models[] = { DEFAULT_MODEL };
-	struct load_options o = { .common.command = argv[0], .n_loads = 1000 };
-	int status = CLI_OK;
+	struct load_options o = { .common.command = argv[0], .n_loads = 1000, .cpu = -1 };
+	int status = CLI_OK, cpu;
 
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
+	cpu = bench_pin(o.cpu);
+	if (cpu < 0)
+		return cli_fail(&o.common, "cannot run on CPU %d: %s", o.cpu, strerror(-cpu));
+	o.cpu = cpu;
+	if (!o.common.json)
+		printf("CPU %d, everything that is measured\n", cpu);
 	if (o.n_models == 0 && o.choice.named)
 		return bench_load_runtimes(&o.common, &o.choice, NULL, 0, o.n_loads);
 	if (o.n_models == 0) {

@@ -9,6 +9,10 @@
 #include "src/cli/bench_runtimes.h"
 #include "src/cli/cli.h"
 
+/* Ours: in float32, in fixed point, and as a BPF program in the running kernel. */
+#define BENCH_LOAD_OURS 3
+extern const struct bench_runtime_type bench_load_ours[BENCH_LOAD_OURS];
+
 /* "VmHWM" of a running process in KiB, -1 when it cannot be read. */
 long bench_peak_of(pid_t pid);
 

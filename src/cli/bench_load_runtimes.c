@@ -31,6 +31,7 @@ struct footprint {
 	double load_us; /* median of further loads of the model */
 	uint32_t n_loads;
 	long peak_kb;
+	long kernel_kb; /* of the kernel's memory; 0: none */
 	uint64_t file_bytes;
 };
 
@@ -113,56 +114,6 @@ static uint64_t bytes_beyond(pid_t pid, const struct files *before)
 
 /* ---- measuring, in the child ----------------------------------------------------------- */
 
-/* Ours, as a type: the file itself is what it loads. */
-struct native {
-	struct bench_runtime runtime;
-	struct mlsched_model *model;
-};
-
-static int native_open(const struct bench_runtime_type *type, const struct mlsched_model *model,
-		       const char *path, const char *from, struct mlsched_error *err,
-		       struct bench_runtime **runtime)
-{
-	struct native *native = calloc(1, sizeof(*native));
-	int ret;
-
-	(void)from;
-	if (!native)
-		return mls_error(err, -ENOMEM, "no memory for a model");
-	native->runtime.type = type;
-	native->runtime.model = model;
-	snprintf(native->runtime.version, sizeof(native->runtime.version), "%s", mlsched_version());
-	ret = mlsched_model_load(path, err, &native->model);
-	if (ret)
-		free(native);
-	else
-		*runtime = &native->runtime;
-	return ret;
-}
-
-static int native_predict(struct bench_runtime *runtime, const float *rows, size_t n_rows,
-			  float *out, struct mlsched_error *err)
-{
-	(void)err;
-	mlsched_model_predict(((struct native *)runtime)->model, rows, n_rows, out);
-	return 0;
-}
-
-static void native_close(struct bench_runtime *runtime)
-{
-	mlsched_model_free(((struct native *)runtime)->model);
-	free(runtime);
-}
-
-static const struct bench_runtime_type native_type = {
-	.key = "native",
-	.title = "mlsched",
-	.language = "C",
-	.open = native_open,
-	.predict = native_predict,
-	.close = native_close,
-};
-
 /* One of them, with all that it is given. */
 struct candidate {
 	const struct bench_runtime_type *type;
@@ -223,6 +174,7 @@ static int measure(const struct candidate *c, struct footprint *f, struct mlsche
 	f->first_ms = (double)(mls_now_ns() - begin) / 1e6;
 	process = runtime->process ? runtime->process : getpid();
 	f->peak_kb = bench_peak_of(process);
+	f->kernel_kb = runtime->kernel_kb;
 	f->file_bytes = bytes_beyond(process, &before);
 	memcpy(f->version, runtime->version, sizeof(f->version));
 	if (!ret)
@@ -269,11 +221,12 @@ static json_t *json_of(const struct candidate *c, const char *name, const struct
 	if (f->ret)
 		return json_pack("{s:s,s:s,s:s,s:s*}", "engine", c->type->key, "model", name,
 				 "unavailable", f->message, "install", c->type->install);
-	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:f,s:f,s:i,s:o}", "engine", c->type->key, "model",
-			 name, "version", f->version, "language", c->type->language, "file_bytes",
-			 (json_int_t)f->file_bytes, "first_answer_ms", f->first_ms, "load_us",
-			 f->load_us, "loads", (int)f->n_loads, "peak_kb",
-			 f->peak_kb < 0 ? json_null() : json_integer(f->peak_kb));
+	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:f,s:f,s:i,s:o,s:I}", "engine", c->type->key,
+			 "model", name, "version", f->version, "language", c->type->language,
+			 "file_bytes", (json_int_t)f->file_bytes, "first_answer_ms", f->first_ms,
+			 "load_us", f->load_us, "loads", (int)f->n_loads, "peak_kb",
+			 f->peak_kb < 0 ? json_null() : json_integer(f->peak_kb), "kernel_kb",
+			 (json_int_t)f->kernel_kb);
 }
 
 static void print_footprint(const struct cli_common *common, const struct candidate *c,
@@ -288,9 +241,12 @@ static void print_footprint(const struct cli_common *common, const struct candid
 			printf("%-16s not measured: %s\n", c->type->title, f->message);
 		return;
 	}
-	printf("%-16s %-20s %-8s %9.1f %14.1f %14.1f %10.1f\n", c->type->title, f->version,
+	printf("%-16s %-20s %-8s %9.1f %14.1f %14.1f %10.1f", c->type->title, f->version,
 	       c->type->language, (double)f->file_bytes / 1e6, f->first_ms, f->load_us,
 	       (double)f->peak_kb / 1024);
+	if (f->kernel_kb)
+		printf(" %10.1f", (double)f->kernel_kb / 1024);
+	putchar('\n');
 }
 
 static uint64_t bytes_of_program(void)
@@ -300,6 +256,11 @@ static uint64_t bytes_of_program(void)
 	return stat("/proc/self/exe", &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
+static bool is_ours(const struct bench_runtime_type *type)
+{
+	return type >= bench_load_ours && type < bench_load_ours + BENCH_LOAD_OURS;
+}
+
 static void measure_one(const struct cli_common *common, const char *name,
 			const struct candidate *c)
 {
@@ -307,7 +268,7 @@ static void measure_one(const struct cli_common *common, const char *name,
 
 	measure_apart(c, &f);
 	/* The program that is mapped before already. */
-	if (c->type == &native_type)
+	if (is_ours(c->type))
 		f.file_bytes = bytes_of_program();
 	if (common->json)
 		cli_json(json_of(c, name, &f));
@@ -320,10 +281,13 @@ static int measure_runtimes(const struct cli_common *common, const struct bench_
 			    const struct mlsched_model *model, const char *model_path,
 			    const char *name, uint32_t n_loads, struct mlsched_error *err)
 {
-	struct candidate native = { &native_type, model, model_path, NULL, n_loads };
 	int ret = 0;
 
-	measure_one(common, name, &native);
+	for (size_t i = 0; i < BENCH_LOAD_OURS; i++) {
+		struct candidate c = { &bench_load_ours[i], model, model_path, NULL, n_loads };
+
+		measure_one(common, name, &c);
+	}
 	for (size_t i = 0; !ret && i < BENCH_RUNTIMES; i++) {
 		const struct bench_runtime_type *type = bench_runtimes[i];
 		struct bench_saved saved;
@@ -351,8 +315,9 @@ static int measure_model(const struct cli_common *common, const struct bench_cho
 	if (ret)
 		return ret;
 	if (!common->json)
-		printf("\n%s\n%-16s %-20s %-8s %9s %14s %14s %10s\n", name, "runtime", "version",
-		       "from", "files MB", "first ans. ms", "load us", "peak MB");
+		printf("\n%s\n%-16s %-20s %-8s %9s %14s %14s %10s %10s\n", name, "runtime",
+		       "version", "from", "files MB", "first ans. ms", "load us", "peak MB",
+		       "kernel MB");
 	ret = measure_runtimes(common, choice, model, path, name, n_loads, err);
 	mlsched_model_free(model);
 	return ret;
@@ -392,7 +357,7 @@ int bench_load_runtimes(const struct cli_common *common, const struct bench_choi
 		printf("files: what a runtime maps beyond this program and the C library; first "
 		       "answer: in a new process,\nfrom nothing; load: once more in the same process, "
 		       "the median; peak: the whole process, of which\n4 MB are this program's where "
-		       "the interface is C\n");
+		       "the interface is C; kernel: what the network and its program take there\n");
 	for (size_t i = 0; !ret && i < n; i++)
 		ret = n_paths ? measure_model(common, choice, paths[i], paths[i], n_loads, &err) :
 				measure_shape(common, choice, i, n_loads, &err);

@@ -27,9 +27,18 @@ same "bench load --engine succeeds" 0 $?
 check "bench load --engine says what each runtime takes" python3 -c '
 import json, os, sys
 lines = [json.loads(line) for line in open(sys.argv[1])][1:]
-ours, litert, ort = sorted(lines, key=lambda line: ["native", "litert", "onnxruntime"].index(line["engine"]))
-for line in (ours, ort):
+found = {line["engine"]: line for line in lines}
+assert list(found) == ["native", "fixed", "bpf", "onnxruntime", "litert"], list(found)
+ort, litert, bpf = found["onnxruntime"], found["litert"], found["bpf"]
+for name in ("native", "fixed", "onnxruntime"):
+    line = found[name]
     assert line["first_answer_ms"] > 0 and line["load_us"] > 0 and line["loads"] == 3 and line["peak_kb"] > 500, line
+    assert line["kernel_kb"] == 0, line
+# A slot and a program of some kilobytes; or no root, and that is said.
+if os.geteuid() == 0:
+    assert 32 <= bpf["kernel_kb"] <= 4096 and bpf["loads"] == 3, bpf
+else:
+    assert "needs root" in bpf["unavailable"], bpf
 assert ort["version"] == "0.0.0-fake" and ort["language"] == "C", ort
 assert ort["file_bytes"] >= os.path.getsize(sys.argv[2]), ort
 assert "cannot open shared object file" in litert["unavailable"] and litert["install"], litert' \
@@ -38,7 +47,14 @@ same "bench load --engine leaves no model behind" "" "$(find "$tap_tmp" -name 'm
 same "bench load prints a table of runtimes for each model" 2 \
 	"$("$MLSCHED" bench load --loads 1 --engine native $hand $models/hand-frozen-savedmodel/model | grep -c '^mlsched ')"
 same "bench load --engine without a model takes those of bench inference" "10-64-64-1 15-10-1 10-128-128-64-1" \
-	"$("$MLSCHED" bench load --json --loads 1 --engine native | sed 's/.*"model":"\([^"]*\)".*/\1/' | paste -sd' ')"
+	"$("$MLSCHED" bench load --json --loads 1 --engine native | sed -n '/"engine":"native"/s/.*"model":"\([^"]*\)".*/\1/p' | paste -sd' ')"
+last=$(tail -n 1 <<<"$(taskset -p -c $$ | sed 's/.*: //; s/[,-]/\n/g')")
+same "bench load stays on one CPU, the last one, and says which" "CPU $last, everything that is measured" \
+	"$("$MLSCHED" bench load --loads 1 --engine native | head -n 1)"
+first=$(taskset -p -c $$ | sed 's/.*: //; s/[,-].*//')
+same "bench load --cpu takes another one" "$first" "$("$MLSCHED" bench load --json --cpu "$first" --loads 3 $hand | sed 's/.*"cpu":\([0-9]*\).*/\1/')"
+same "bench load --cpu refuses one that is not there" "mlsched bench load: cannot run on CPU 1023: Invalid argument" \
+	"$("$MLSCHED" bench load --cpu 1023 $hand 2>&1 >/dev/null)"
 same "bench load refuses what is no model" \
 	"mlsched bench load: Model not found at path: /nonexistent: No such file or directory" \
 	"$("$MLSCHED" bench load /nonexistent 2>&1 >/dev/null)"
