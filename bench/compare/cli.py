@@ -162,7 +162,8 @@ def loads_of(args, directory):
     if unknown:
         fail(f"profile {min(unknown)}: expected one of {' '.join(PROFILES)} {loads.COMPILE}")
     if set(asked) & set(PROFILES):
-        workload = loads.Workload(schedulers.stripped(args.build / "vm/mls-workload", directory))
+        kind = loads.Traced if args.trace else loads.Workload
+        workload = kind(schedulers.stripped(args.build / "vm/mls-workload", directory))
         found.update((name, workload) for name in asked if name in PROFILES)
     if loads.COMPILE in asked:
         tree = loads.compile_tree(SOURCE)
@@ -236,7 +237,8 @@ def command_page(args):
 
     runs = read_newest(args.file)
     built = page.Built(results.newest(results.read(args.compile)), name_of(args.compile))
-    (guests.ROOT / "docs/comparison.md").write_text(page.page(runs, name_of(args.file), built), encoding="utf-8")
+    traced = page.Built(results.newest(results.read(args.traced)), name_of(args.traced))
+    (guests.ROOT / "docs/comparison.md").write_text(page.page(runs, name_of(args.file), built, traced), encoding="utf-8")
     (guests.ROOT / "docs/comparison.svg").write_text(plot.svg(runs), encoding="utf-8")
 
 
@@ -284,6 +286,8 @@ def parser():
     run.add_argument("--peers", type=pathlib.Path, default=os.path.join(CACHE, "peers"), metavar="DIR",
                      help="where bench/peers/build-schedulers.sh puts them (%(default)s)")
     run.add_argument("--load-options", default="", metavar="TEXT", help="more options for the load, such as \"-n 20\"; of compile: JOBS and flags for gcc")
+    run.add_argument("--trace", action="store_true", help="count the time of CPUs that idle beside waiting threads, "
+                     "by the kernel's events; into a file of its own: they take time")
     run.add_argument("--retry", action="store_true", help="repeat what failed, too")
     run.add_argument("--build", type=pathlib.Path, default=guests.ROOT / "build", metavar="DIR", help="(%(default)s)")
     shown = (
@@ -306,6 +310,8 @@ def parser():
         if name == "page":
             command.add_argument("--compile", default=guests.ROOT / "bench/results/vm-compile.jsonl", metavar="FILE",
                                  help="of results of the load compile (%(default)s)")
+            command.add_argument("--traced", default=guests.ROOT / "bench/results/vm-traced.jsonl", metavar="FILE",
+                                 help="of results with --trace (%(default)s)")
         if name == "plot":
             command.add_argument("-o", "--output", metavar="FILE", help="instead of standard output")
             command.add_argument("--simulated", action="store_true", help="the file is what `mlsched sim --json` prints")

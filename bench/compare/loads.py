@@ -29,6 +29,27 @@ class Workload:
         return lines[-1] if lines else None
 
 
+class Traced(Workload):
+    """The same with the kernel's events beside, which tell when a CPU was idle while a thread waited for one."""
+
+    def __init__(self, program):
+        super().__init__(program)
+        script = HERE / "traced.sh"
+        self.inputs = self.inputs + [script]
+        self.options = self.options + ["-p", script, "-m", "2048"]
+
+    @staticmethod
+    def command(run, tie):
+        return "traced.sh /bin/" + Workload.command(run, tie)
+
+    @staticmethod
+    def measure(out, run):
+        found = Workload.measure(out, run)
+        traced = measure_trace(out, "/bin/mls-workload") if found else None
+        # Work is counted by the guest's clock here, and so is what is compared with it.
+        return found and traced and dict(found, idle_ms=traced["idle_ms"])
+
+
 class Compile:
     """A real build with make and gcc in a root directory of its own, measured by the kernel's events."""
 
@@ -44,12 +65,16 @@ class Compile:
 
     @staticmethod
     def measure(out, run):
-        if not (out / "trace").exists():
-            return None
-        with open(out / "trace", encoding="utf-8", errors="replace") as lines:
-            found = schedtrace.measure(lines, int(text_of(out / "pid")), "/usr/bin/make",
-                                       schedtrace.machine_of(text_of(out / "cpus")))
-        return dict({"profile": run["profile"], "seed": run["seed"]}, **found)
+        found = measure_trace(out, "/usr/bin/make")
+        return found and dict({"profile": run["profile"], "seed": run["seed"]}, **found)
+
+
+def measure_trace(out, program):
+    """What the guest's kernel did with the process in "pid" from when it executes program on; None without a trace."""
+    if not (out / "trace").exists():
+        return None
+    with open(out / "trace", encoding="utf-8", errors="replace") as lines:
+        return schedtrace.measure(lines, int(text_of(out / "pid")), program, schedtrace.machine_of(text_of(out / "cpus")))
 
 
 def text_of(path):

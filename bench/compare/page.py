@@ -36,7 +36,7 @@ guests' kernels do not any more (`cryptomgr.notests`), and everything here was m
 {schedulers}
 """
 
-# Results of the load compile, and the name of their file.
+# Other results, of the load compile or with --trace, and the name of their file.
 Built = collections.namedtuple("Built", "runs file", defaults=((), None))
 
 COMPILE = """## A real compile
@@ -78,6 +78,18 @@ REFILLS = """What moves cost in these guests, in percent of the time of all CPUs
 cold caches. No model can win more against the scheduler of a line by refusing its moves, whatever they bring, unless those
 refills come one after the other in what all others wait for. {base_line} The mean of the seeds:
 """
+
+TO_DECIDE = """And what it costs not to move: in the same percent, the time that a CPU was idle while a thread waited for one, by the
+kernel's events ({seeds}; from [{file}](../{file}), apart from all else here, since the events take time). *Refills + idle*: what
+better decisions, of whomever, could win at most:
+"""
+
+TRACED_AGAIN = """```
+bench/vm-compare run --trace --topologies {topologies} --schedulers {names} --reps {reps} -o {file}
+```"""
+
+AT_BEST = """If all decisions of ours without a model cost nothing, its makespan would be, where it is to be 10 % below scx_rusty's:
+{cells}. The rest is the code of the kernel, of the scheduler and of the load's system calls, and work that could not be shared out."""
 
 WAKEUPS = """Of wake-ups, too, the 99th percentile is what is judged. Where it is longer than EEVDF's: {cells}. On *message* most run
 at once, since they take the place of a running thread whose deadline is later, and the few that may not wait for turns that end
@@ -220,6 +232,44 @@ def refills(cells, titles):
     return [REFILLS.format(base_line=line).strip(), tables.table(head, rows)]
 
 
+def idle_percent(load):
+    return load["idle_ms"] / (load["makespan_ms"] * load["cpus"]) * 100
+
+
+def to_decide(traced):
+    """What decisions cost by the kernel's events, and what of scx_rusty's lead it could be; nothing without results."""
+    cells, titles = numbers.cells_of(traced.runs), numbers.titles_of(traced.runs)
+    if not cells:
+        return []
+    rows = []
+    for name, title in titles.items():
+        both = [([statistics.fmean(map(of_load, of.values())) for of_load in (refill_percent, idle_percent)]
+                 if (of := cell.get(name)) else None) for cell in cells.values()]
+        there = [sum(pair) for pair in both if pair]
+        rows.append([title] + [f"{pair[0]:.1f} + {pair[1]:.1f} %" if pair else "" for pair in both]
+                    + [f"{statistics.fmean(there):.1f} %" if there else ""])
+    head = [""] + [f"{topology} {profile}" for topology, profile in cells] + ["mean of the sums"]
+    topologies = ",".join(dict.fromkeys(topology for topology, _ in cells))
+    return [TO_DECIDE.format(seeds=describe_seeds(cells), file=traced.file).strip(), tables.table(head, rows),
+            TRACED_AGAIN.format(topologies=topologies, names=",".join(titles), file=traced.file,
+                                reps=max(len(of) for cell in cells.values() for of in cell.values()))]
+
+
+def at_best(cells, traced, name="heuristic"):
+    """How far below scx_rusty's makespan @name would be if its decisions cost nothing, where 10 % are wanted."""
+    found = []
+    for cell, of in numbers.cells_of(traced.runs).items():
+        costs = [refill_percent(load) + idle_percent(load) for load in of.get(name, {}).values()]
+        if not costs or not (cell[1] == "message" or cell == ("2x1x4", "make")):
+            continue
+        for rusty in sorted(s for s in cells.get(cell, {}) if s.startswith("rusty-")):
+            change = numbers.median(numbers.changes(cells[cell].get(name, {}), cells[cell][rusty], "makespan_ms"))
+            if change is not None:
+                best = (1 + change / 100) * (1 - statistics.fmean(costs) / 100) * 100 - 100
+                found.append(f"{' '.join(cell)} {best:+.1f} % of scx_{rusty}'s (it is {change:+.1f} %)")
+    return [AT_BEST.format(cells="; ".join(found))] if found else []
+
+
 def again(file, cells, titles):
     """The commands that make these results: by default, and for what one has to ask for."""
     who = measured(cells, titles)
@@ -278,7 +328,7 @@ def compile_parts(built):
     return parts + [COMPILE_AGAIN.format(topologies=topologies, names=",".join(titles), file=built.file)]
 
 
-def page(runs, file, built=Built()):
+def page(runs, file, built=Built(), traced=Built()):
     cells, titles = numbers.cells_of(runs), numbers.titles_of(runs)
     topologies = list(dict.fromkeys(topology for topology, _ in cells))
     parts = [INTRODUCTION.format(
@@ -298,7 +348,8 @@ def page(runs, file, built=Built()):
         parts.append("## What the default model is to win\n" + wanted)
     bound = above_fair(cells, titles)
     if bound:
-        parts += [TO_WIN.strip(), bound] + refills(cells, titles)
+        parts += [TO_WIN.strip(), bound] + refills(cells, titles) + to_decide(traced)
+        parts += at_best(cells, traced)
     parts += [READING.strip(), "Makespan:", tables.makespan_matrix(cells, titles), "Moves between CPUs:",
               tables.ratio_matrix(cells, titles, "moves"), "99th percentile of the wait for a CPU:",
               tables.ratio_matrix(cells, titles, "wait_p99_us", 1e3, " ms"),

@@ -62,7 +62,7 @@ class Clock:
 
     def __init__(self, n_cpus):
         self.n_cpus, self.now = n_cpus, None
-        self.plain = self.constant = self.work = self.wasted = 0
+        self.plain = self.constant = self.work = self.wasted = self.idle = 0
 
     def advance(self, now, busy, working, waiting):
         if self.now is not None:
@@ -75,6 +75,7 @@ class Clock:
             self.work += constant * working
             # A CPU is idle while somebody waits for one.
             self.wasted += constant * min(self.n_cpus - busy, waiting)
+            self.idle += passed * min(self.n_cpus - busy, waiting)
         self.now = now
 
 
@@ -191,7 +192,8 @@ def measure(lines, root, program, machine):
     clock = tree.clock
     found = {"cpus": len(machine), "caches": len({cache for cache, _ in machine.values()}),
              "nodes": len({node for _, node in machine.values()})}
-    for name, us in (("makespan", clock.constant), ("clock", clock.plain), ("work", clock.work), ("wasted", clock.wasted)):
+    for name, us in (("makespan", clock.constant), ("clock", clock.plain), ("work", clock.work), ("wasted", clock.wasted),
+                     ("idle", clock.idle)):
         found[f"{name}_ms"] = round(us / 1e3, 3)
     found.update(tree.moves)
     for name, durations in tree.durations.items():

@@ -80,6 +80,7 @@ def time_is_that_of_cpus_of_one_speed():
     assert found["work_ms"] == round(2 * (1.1 + 4.05 + 0.9) + 2 * (2.9 + 0.05), 3), found
     # The other CPU idled from the wake-up of each until it ran, at half the clock's speed.
     assert found["wasted_ms"] == round(2 * (0.1 + 0.05), 3), found
+    assert found["idle_ms"] == round(0.1 + 0.05, 3), found
     assert (found["cpus"], found["caches"], found["nodes"]) == (2, 2, 1), found
 
 

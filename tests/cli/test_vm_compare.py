@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests/lib")]
 
 import tap  # noqa: E402
-from compare import cli, fair, numbers, page, plot, results, schedulers, tables  # noqa: E402
+from compare import cli, fair, loads, numbers, page, plot, results, schedulers, tables  # noqa: E402
 
 DURATIONS = {f"{what}_{q}_us": us for what in ("wakeup", "wait")
              for q, us in (("mean", 2000), ("p50", 1000), ("p99", 10000), ("p999", 12000), ("max", 20000))}
@@ -270,6 +270,49 @@ def what_refills_cost_is_a_share_of_all_cpu_time():
     assert page.refills(numbers.cells_of(runs), numbers.titles_of(runs)) == []
 
 
+def what_better_decisions_could_win_is_refills_and_idle_cpus():
+    # Of 4 CPUs for 1000 ms 20 ms of refills, which are 0.5 %, and 60 ms idle, 1.5 %: 2 % less at best.
+    runs = [run_of("heuristic", 1, profile=profile, idle_ms=60.0) for profile in ("message", "mixed")]
+    for run in runs:
+        run["load"]["refill_ms"] = 20.0
+    traced = page.Built(runs, "results/traced")
+    text, shares, command = page.to_decide(traced)
+    assert "[results/traced](../results/traced)" in text, text
+    assert shares.splitlines()[2:] == ["| HEURISTIC | 0.5 + 1.5 % | 0.5 + 1.5 % | 2.0 % |"], shares
+    assert "run --trace --topologies 1x2x2 --schedulers heuristic --reps 1 -o results/traced" in command, command
+    # Where 10 % are wanted of it: 950 ms of 1000 are -5 %, and 2 % less than that -6.9 %.
+    untraced = numbers.cells_of([run_of(name, 1, ms, profile=profile) for profile in ("message", "mixed", "make")
+                                 for name, ms in (("heuristic", 950.0), ("rusty-1", 1000.0), ("lavd-1", 1000.0))])
+    line, = page.at_best(untraced, traced)
+    assert line.count("scx_rusty-1") == 1 and "1x2x2 message -6.9 % of scx_rusty-1's (it is -5.0 %)." in line, line
+    assert page.to_decide(page.Built()) == [] == page.at_best(untraced, page.Built())
+
+
+def a_traced_load_brings_what_the_kernel_saw_of_it():
+    with tempfile.TemporaryDirectory() as directory:
+        out = pathlib.Path(directory)
+        program = out / "mls-workload"
+        program.write_text("")
+        plain, traced = loads.Workload(program), loads.Traced(program)
+        run = {"profile": "mixed", "seed": 3, "options": "-n 2"}
+        assert plain.command(run, None) == "mls-workload mixed -S 3 -n 2"
+        assert traced.command(run, "home") == "traced.sh /bin/mls-workload mixed -S 3 -P home -n 2"
+        assert {path.name for path in set(traced.inputs) - set(plain.inputs)} == {"traced.sh"}
+        (out / "load").write_text('{"makespan_ms": 5}\n')
+        assert traced.measure(out, run) is None, "a run without its trace counts"
+        (out / "pid").write_text("100\n")
+        (out / "cpus").write_text("0 0 0\n1 1 0\n")
+        where = "            load-100     [000] d..2.     0.00"
+        (out / "trace").write_text("".join(f"{where}{ms}000: {what}\n" for ms, what in (
+            (1, "sched_process_exec: filename=/bin/mls-workload pid=100 old_pid=100"),
+            (2, "sched_process_fork: comm=load pid=100 child_comm=load child_pid=101"),
+            (3, "sched_wakeup_new: comm=load pid=101 prio=120 target_cpu=000"),
+            (7, "sched_switch: prev_comm=load prev_pid=100 prev_prio=120 prev_state=S ==> next_comm=load next_pid=101 next_prio=120"),
+            (9, "sched_process_exit: comm=load pid=100 prio=120"))))
+        # The child waits 4 ms for CPU 0 while CPU 1 idles.
+        assert traced.measure(out, run) == {"makespan_ms": 5, "idle_ms": 4.0}, traced.measure(out, run)
+
+
 def schedulers_take_turns():
     args = cli.parser().parse_args(["run", "-o", "x", "--reps", "3", "--topologies", "1x2x2", "--profiles", "make,mixed"])
     chosen = [schedulers.Scheduler(name, name) for name in "abc"]
@@ -349,7 +392,9 @@ def the_published_page_is_made_of_the_published_results():
     runs = results.newest(results.read(ROOT / "bench/results/vm-compare.jsonl"))
     built = "bench/results/vm-compile.jsonl"
     built = page.Built(results.newest(results.read(ROOT / built)), built)
-    assert (ROOT / "docs/comparison.md").read_text() == page.page(runs, "bench/results/vm-compare.jsonl", built), \
+    traced = "bench/results/vm-traced.jsonl"
+    traced = page.Built(results.newest(results.read(ROOT / traced)), traced)
+    assert (ROOT / "docs/comparison.md").read_text() == page.page(runs, "bench/results/vm-compare.jsonl", built, traced), \
         "bench/vm-compare page bench/results/vm-compare.jsonl makes it anew"
     assert (ROOT / "docs/comparison.svg").read_text() == plot.svg(runs)
 
@@ -370,7 +415,8 @@ TESTS = [differences_are_between_the_same_seeds, each_criterion_fails_just_beyon
          only_the_newest_build_is_shown, another_program_is_another_run, the_hash_follows_contents_and_names_only,
          of_our_program_its_bpf_objects_matter, of_a_published_scheduler_crate_and_version_matter, a_mean_has_its_error,
          a_fair_machine_shares_its_cpus, a_fair_machine_does_the_work_that_the_guests_did,
-         what_refills_cost_is_a_share_of_all_cpu_time, schedulers_take_turns, peers_are_found_by_where_they_are_built, mistakes_are_said_in_plain_words,
+         what_refills_cost_is_a_share_of_all_cpu_time, what_better_decisions_could_win_is_refills_and_idle_cpus,
+         a_traced_load_brings_what_the_kernel_saw_of_it, schedulers_take_turns, peers_are_found_by_where_they_are_built, mistakes_are_said_in_plain_words,
          tables_and_json_come_from_the_command, a_topology_on_which_some_were_not_measured_is_shown_as_that,
          a_topology_that_was_asked_for_is_planned_and_those_of_always_are_the_default, the_published_page_is_made_of_the_published_results,
          the_published_validity_is_what_the_simulator_gives]
