@@ -22,6 +22,7 @@
 #include "src/formats/zip.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
+#include "src/util/text.h"
 
 /* Eight layers of 256 units with an optimiser's three copies are 8 MiB. */
 #define MAX_FILE   ((size_t)64 << 20)
@@ -574,10 +575,7 @@ int mls_keras_ahead(struct mls_h5_starter *starter, struct mlsched_error *err)
 
 static bool is_called(const struct mls_look *look, const char *suffix)
 {
-	size_t size = strlen(suffix), length = strlen(look->path);
-
-	return !look->is_directory && length > size &&
-	       strcmp(look->path + length - size, suffix) == 0;
+	return !look->is_directory && mls_has_suffix(look->path, suffix);
 }
 
 /* What has the name of a format and nothing of its content is refused by its reader: it says why. */

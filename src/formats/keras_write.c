@@ -24,6 +24,7 @@
 #include "src/formats/replace.h"
 #include "src/formats/zip.h"
 #include "src/util/error.h"
+#include "src/util/text.h"
 
 /* What the files say that they are of: the Keras 2 that TensorFlow 2.12 has, and the first of Keras 3. */
 #define VERSION_H5    "2.12.0"
@@ -431,13 +432,6 @@ static int refuse_more_than_weights(const struct writer *w)
 			 w->path, mlsched_model_inputs(w->model));
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t size = strlen(end), length = strlen(text);
-
-	return length >= size && strcmp(text + length - size, end) == 0;
-}
-
 static int save(const struct mlsched_model *model, const char *path, bool archive,
 		struct mlsched_error *err)
 {
@@ -447,7 +441,7 @@ static int save(const struct mlsched_model *model, const char *path, bool archiv
 		.arena = MLS_ARENA_INIT(MEMORY),
 		.err = err,
 		.archive = archive,
-		.bare = !archive && ends_with(path, BARE),
+		.bare = !archive && mls_has_suffix(path, BARE),
 	};
 	struct mls_blob content = { .path = path };
 	int ret = mls_metadata_text(model, err, &w.metadata);

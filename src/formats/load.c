@@ -18,6 +18,7 @@
 #include "src/formats/tflite.h"
 #include "src/util/error.h"
 #include "src/util/read.h"
+#include "src/util/text.h"
 
 /* Length of the UTF-8 sequence at @p, 0 when it is none. */
 static size_t utf8_length(const unsigned char *p)
@@ -94,11 +95,9 @@ const struct mls_format *mls_format_for_path(const char *path)
 	const struct mls_format *other = NULL;
 
 	for (size_t i = 0; i < N_FORMATS; i++) {
-		size_t size = strlen(formats[i].suffix), length = strlen(path);
-
-		if (!size)
+		if (!formats[i].suffix[0])
 			other = &formats[i];
-		else if (length > size && strcmp(path + length - size, formats[i].suffix) == 0)
+		else if (mls_has_suffix(path, formats[i].suffix))
 			return &formats[i];
 	}
 	return other;

@@ -14,6 +14,7 @@
 #include "src/formats/outline.h"
 #include "src/formats/tflite.h"
 #include "src/util/error.h"
+#include "src/util/text.h"
 
 /* The schema's file_identifier, behind the root's offset, and the only version that it had. */
 #define MARK    "TFL3"
@@ -39,20 +40,13 @@ static const struct mls_fb_field metadata_buffer = { "a metadata's buffer", 1, 4
 static const struct mls_fb_field conversion_environment = { "the environment", 0, 4 };
 static const struct mls_fb_field environment_version = { "TensorFlow's version", 0, 1 };
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t n = strlen(text), size = strlen(end);
-
-	return n > size && strcmp(text + n - size, end) == 0;
-}
-
 bool mls_tflite_detect(const struct mls_look *look)
 {
 	if (look->is_directory)
 		return false;
 	return (look->n_head >= MARK_AT + strlen(MARK) &&
 		memcmp(look->head + MARK_AT, MARK, strlen(MARK)) == 0) ||
-	       ends_with(look->path, ".tflite");
+	       mls_has_suffix(look->path, ".tflite");
 }
 
 int mls_tflite_damaged(const struct mls_fb *fb, const char *path, struct mlsched_error *err)

@@ -13,6 +13,7 @@
 #include "src/sim/rtapp.h"
 #include "src/sim/workload.h"
 #include "src/util/error.h"
+#include "src/util/text.h"
 
 /* As in bench/vm/profiles.c. */
 enum stream { OF_MEAN = 1, OF_BURST, OF_PAUSE, OF_SLEEPS, OF_HOP, OF_NEXT, OF_LENGTH, OF_SLEEPER };
@@ -242,7 +243,7 @@ int sim_workload_make(struct sim_workload *w, const char *name, uint32_t cpus,
 {
 	char names[256] = "";
 
-	if (strlen(name) > 5 && strcmp(name + strlen(name) - 5, ".json") == 0)
+	if (mls_has_suffix(name, ".json"))
 		return sim_rtapp_load(w, name, err);
 	if (sim_replay_is(name))
 		return sim_replay_load(w, name, err);
