@@ -62,6 +62,25 @@ def row(machine, load, base, runs, bound):
     return bool(missed)
 
 
+def same(cells, base, policy):
+    """Whether two policies are the same but for chance: their differences with intervals of 95 %, cell by cell."""
+    print("| machine | load | makespan | moves | wait p99 ms | wake-up p99 ms |")
+    print("|---|---|---|---|---|---|")
+    inside, times = 0, []
+    for (machine, load), runs in cells.items():
+        pairs = list(zip(runs[base], runs[policy]))
+        of_cell = [100 * (b["makespan_ms"] / a["makespan_ms"] - 1) for a, b in pairs]
+        width = half_width(of_cell)
+        inside += abs(mean(of_cell)) <= width
+        times += of_cell
+        before, after = ([mean(pair[side][field] for pair in pairs) for field in ("moves", "wait_p99_ms", "wakeup_p99_ms")]
+                         for side in (0, 1))
+        print(f"| {machine} | {load} | {sign(mean(of_cell))} ± {width:.1f} % | {before[0]:.0f} → {after[0]:.0f} | "
+              f"{before[1]:.2f} → {after[1]:.2f} | {before[2]:.2f} → {after[2]:.2f} |")
+    print(f"\nZero is inside the interval of {inside} of {len(cells)} cells; over all runs makespan {sign(mean(times))} ± "
+          f"{half_width(times):.1f} %.")
+
+
 def matrix(cells, base, field):
     """Each policy's difference to @base in percent, cell by cell."""
     policies = [policy for policy in next(iter(cells.values())) if policy != base]
@@ -85,12 +104,16 @@ def main():
     parser.add_argument("--policy", default="model", help="policy that is compared (model)")
     parser.add_argument("--bound", default="eevdf-free", help="policy that is the bound, if it is among the runs (eevdf-free)")
     parser.add_argument("--all", choices=("makespan_ms", "moves"), help="only this, of all policies, in percent")
+    parser.add_argument("--same", action="store_true", help="whether --policy differs from --base by more than chance")
     arguments = parser.parse_args()
     cells = collections.OrderedDict()
     for run in json.load(sys.stdin)["runs"]:
         cells.setdefault((run["machine"], run["workload"]), collections.defaultdict(list))[run["policy"]].append(run)
     if arguments.all:
         matrix(cells, arguments.base, arguments.all)
+        return
+    if arguments.same:
+        same(cells, arguments.base, arguments.policy)
         return
     print("| machine | load | makespan | won back | moves | | wait p99 ms | wake-up p99 ms | missed |")
     print("|---|---|---|---|---|---|---|---|---|")

@@ -66,7 +66,7 @@ static const struct argp_option options[] = {
 static bool has_model(const struct cli_names *policies)
 {
 	for (uint32_t i = 0; i < policies->n; i++)
-		if (strcmp(policies->name[i], "model") == 0)
+		if (cli_sim_sweep_asks_model(policies->name[i]))
 			return true;
 	return false;
 }
@@ -139,7 +139,9 @@ static char *help(int key, const char *text, void *input)
 	fputs("POLICIES\n", file);
 	for (uint32_t i = 0; sim_contender_name(i); i++)
 		fprintf(file, "  %-22s %s\n", sim_contender_name(i), sim_contender_about(i));
-	fprintf(file, "  %-22s %s\n\n%s", "model", "ours, and the model of --model decides", text);
+	fprintf(file, "  %-22s %s\n", "model", "ours, and the model of --model decides");
+	fprintf(file, "  %-22s %s\n\n%s", "model-float32",
+		"the same in float32 instead of the kernel's integers", text);
 	fclose(file);
 	return all;
 }

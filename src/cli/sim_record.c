@@ -37,7 +37,7 @@ static int record_all(const struct cli_sim_record_options *o, const struct sim_s
 		const struct sim_cell *cell = &sweep->cells[c];
 
 		options.model = NULL;
-		if (strcmp(cell->contender->name, "model") == 0) {
+		if (cli_sim_sweep_asks_model(cell->contender->name)) {
 			ret = describe(o, &model, err);
 			options.model = &model;
 		}

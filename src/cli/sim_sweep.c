@@ -170,30 +170,43 @@ static int tune(struct cli_sim_sweep *s, const struct cli_sim_sweep_options *o,
 	return 0;
 }
 
+/* In fixed point, as the kernel asks it, and in float32. */
+static const char *const models[] = { "model", "model-float32" };
+
+bool cli_sim_sweep_asks_model(const char *name)
+{
+	return strcmp(name, models[0]) == 0 || strcmp(name, models[1]) == 0;
+}
+
+static int load_model(struct cli_sim_sweep *s, const struct cli_sim_sweep_options *o,
+		      struct mlsched_error *err)
+{
+	int ret = mlsched_model_load(o->model, err, &s->model);
+
+	if (ret)
+		return ret;
+	ret = sim_decider_init(&s->decider, s->model, err);
+	return ret ? ret : tune(s, o, s->model, err);
+}
+
 static int find_contender(struct cli_sim_sweep *s, const struct cli_sim_sweep_options *o,
 			  const char *name, struct sim_contender *c, struct mlsched_error *err)
 {
-	struct mlsched_model *model;
-	int ret;
+	bool fixed = strcmp(name, models[0]) == 0;
+	int ret = 0;
 
-	if (strcmp(name, "model") != 0)
+	if (!cli_sim_sweep_asks_model(name))
 		return sim_contender_find(c, name, err);
 	if (!o->model)
-		return mls_error(err, -EINVAL, "policy model: no --model DIR");
-	*c = (struct sim_contender){ .name = "model",
+		return mls_error(err, -EINVAL, "policy %s: no --model DIR", name);
+	if (!s->model)
+		ret = load_model(s, o, err);
+	*c = (struct sim_contender){ .name = fixed ? models[0] : models[1],
 				     .policy = &sim_policy_mlsched,
-				     .decide = sim_decider_decide,
-				     .context = &s->decider,
+				     .decide = fixed ? sim_decider_decide :
+						       sim_decider_decide_float32,
+				     .context = fixed ? (void *)&s->decider : s->model,
 				     .tuning = &s->of_model };
-	if (s->decider.q)
-		return 0;
-	ret = mlsched_model_load(o->model, err, &model);
-	if (ret)
-		return ret;
-	ret = sim_decider_init(&s->decider, model, err);
-	if (!ret)
-		ret = tune(s, o, model, err);
-	mlsched_model_free(model);
 	return ret ? mls_error_prefix(err, ret, "%s", o->model) : 0;
 }
 
@@ -334,6 +347,7 @@ void cli_sim_sweep_clear(struct cli_sim_sweep *s)
 		sim_sweep_clear(&s->sweep);
 	free(s->sweep.cells);
 	sim_decider_clear(&s->decider);
+	mlsched_model_free(s->model);
 	for (uint32_t i = 0; i < s->n_workloads; i++)
 		sim_workload_clear(&s->workloads[i]);
 	free(s->contenders);

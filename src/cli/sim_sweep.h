@@ -10,7 +10,7 @@
 
 /**
  * struct cli_sim_sweep_options
- * @model:  decides where a contender is called "model"; NULL: none may be
+ * @model:  decides for contenders by cli_sim_sweep_asks_model(); NULL: there may be none
  * @costs:  as of cli_sim_costs()
  * @working_set: KiB of each task of a recording
  * @tuning: of contenders of our policy that have none of their own
@@ -39,18 +39,23 @@ void cli_sim_sweep_options_clear(struct cli_sim_sweep_options *o);
 /** A child parser for all of it but contenders and model; its input is the options. */
 extern const struct argp cli_sim_sweep_argp;
 
+/** cli_sim_sweep_asks_model() - whether the contender of that name asks the model */
+bool cli_sim_sweep_asks_model(const char *name);
+
 /** cli_sim_sweep_names() - an option's names between commas; anything else is a usage error */
 void cli_sim_sweep_names(struct argp_state *state, struct cli_names *names, const char *text);
 
 /**
  * struct cli_sim_sweep - its cells: of each machine, of each workload, each contender
  * @workloads: of each machine, each of them: [n_workloads]
+ * @model:     of contenders by cli_sim_sweep_asks_model(), or NULL
  */
 struct cli_sim_sweep {
 	struct sim_machine *machines;
 	struct sim_workload *workloads;
 	uint32_t n_workloads;
 	struct sim_contender *contenders;
+	struct mlsched_model *model;
 	struct sim_decider decider;
 	struct sim_tuning of_model;
 	struct sim_sweep sweep;

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <mlsched/decide.h>
+
 #include "src/sim/decider.h"
 #include "src/util/error.h"
 
@@ -40,4 +42,20 @@ int sim_decider_decide(void *context, struct sim *s, const struct sim_decision *
 	mls_mig15(&facts, features);
 	mlsched_qmodel_logit(d->q, features, 1, &logit);
 	return logit > d->threshold;
+}
+
+int sim_decider_decide_float32(void *context, struct sim *s, const struct sim_decision *decision)
+{
+	const struct mlsched_model *model = context;
+	s32 features[MLS_MIG15_INPUTS];
+	float row[MLS_MIG15_INPUTS];
+	struct mlsched_verdict verdict;
+	struct mls_move_facts facts;
+
+	sim_facts(s, decision, &facts);
+	mls_mig15(&facts, features);
+	for (u32 i = 0; i < MLS_MIG15_INPUTS; i++)
+		row[i] = (float)features[i] / 65536;
+	mlsched_decide_features(model, row, 1, MLS_MIG15_INPUTS, &verdict, NULL);
+	return verdict.migrate;
 }

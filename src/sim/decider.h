@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A model as what decides on simulated moves, with the integers of the kernel. */
+/* A model as what decides on simulated moves, with the integers of the kernel or in float32. */
 #ifndef MLS_SIM_DECIDER_H
 #define MLS_SIM_DECIDER_H
 
@@ -29,5 +29,11 @@ void sim_decider_clear(struct sim_decider *d);
 
 /** sim_decider_decide() - for struct sim_contender and struct sim_options; @context: the decider */
 int sim_decider_decide(void *context, struct sim *s, const struct sim_decision *decision);
+
+/**
+ * sim_decider_decide_float32() - the same by the engine native's float32, of the same features
+ * @context: a model of schema mig15
+ */
+int sim_decider_decide_float32(void *context, struct sim *s, const struct sim_decision *decision);
 
 #endif /* MLS_SIM_DECIDER_H */

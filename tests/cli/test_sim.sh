@@ -178,6 +178,12 @@ same "with the scheduler that it was trained for, unless another one is named" "
 		sim --seeds 1 -w message -p model --model "$tap_tmp/one" --json | of "[r['moves'] for r in runs]" |
 			cmp -s - "$tap_tmp/named" && echo True || echo False
 	done | tr '\n' ' ' | sed 's/ $//')"
+# Not to the digit: one verdict that rounding turns, and all that comes after it is other chance.
+"$MLSCHED" sim -q --json --seeds 10 -w make,mixed -p model-float32,model --model models/default >"$tap_tmp/twice"
+same "in float32 it decides as in the integers of the kernel, but for chance" "2 of 2" \
+	"$(scripts/model-table.py --same --base model-float32 --policy model <"$tap_tmp/twice" | sed -n 's/.* of \([0-9] of [0-9]\) cells;.*/\1/p')"
+same "and is not one under another name" True "$(of "[r['moves'] for r in runs if r['policy'] == 'model'] != [
+	r['moves'] for r in runs if r['policy'] != 'model']" <"$tap_tmp/twice")"
 sim --seeds 1 -p model >/dev/null 2>"$tap_tmp/err"
 same "sim -p model wants a model" "1 mlsched sim: policy model: no --model DIR" "$? $(cat "$tap_tmp/err")"
 sim --seeds 1 --model "$tap_tmp/one" >/dev/null 2>"$tap_tmp/err"
