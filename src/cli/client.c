@@ -14,6 +14,7 @@
 #include "src/cli/run_control.h"
 #include "src/util/clock.h"
 #include "src/util/error.h"
+#include "src/util/json_text.h"
 
 #define LONGEST_ANSWER (8u << 20)
 
@@ -176,7 +177,7 @@ int client_ask(struct client *c, json_t *request, double seconds, json_t **answe
 	       struct mlsched_error *err)
 {
 	double deadline = seconds > 0 ? mls_now_s() + seconds : 0;
-	char *text = json_dumps(request, JSON_COMPACT), *end = NULL;
+	char *text = mls_json_dump(request, JSON_COMPACT), *end = NULL;
 	int ret;
 
 	*answer = NULL;

@@ -14,13 +14,14 @@
 #include "src/util/array.h"
 #include "src/util/clock.h"
 #include "src/util/error.h"
+#include "src/util/json_text.h"
 
 #define MOST_REPETITIONS 1000000
 
 static void answer(struct mls_client *client, json_t *document)
 {
 	char *text =
-		json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(9) | JSON_ENSURE_ASCII);
+		mls_json_dump(document, JSON_COMPACT | JSON_REAL_PRECISION(9) | JSON_ENSURE_ASCII);
 	size_t n = text ? strlen(text) : 0;
 
 	json_decref(document);

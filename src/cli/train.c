@@ -18,6 +18,7 @@
 #include "src/formats/replace.h"
 #include "src/util/clock.h"
 #include "src/util/error.h"
+#include "src/util/json_text.h"
 
 /* Everything of one run. */
 struct run {
@@ -349,7 +350,7 @@ static char *provenance(const struct run *run)
 		if (gmtime_r(&when, &utc) && strftime(date, sizeof(date), "%FT%TZ", &utc))
 			json_object_set_new(object, "date", json_string(date));
 	}
-	text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
+	text = mls_json_dump(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	json_decref(object);
 	return text;
 }

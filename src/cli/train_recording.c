@@ -15,6 +15,7 @@
 #include "src/data/offpolicy.h"
 #include "src/formats/replace.h"
 #include "src/util/error.h"
+#include "src/util/json_text.h"
 
 /* Beyond that, in us, a benefit counts no more: a few rows must not outweigh all others. */
 #define MARGIN_MOST 2000.0
@@ -300,7 +301,7 @@ static char *provenance(const struct refinement *r)
 	history = before ? json_loads(before, 0, NULL) : NULL;
 	if (history)
 		json_object_set_new(object, "init", history);
-	text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
+	text = mls_json_dump(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	json_decref(object);
 	return text;
 }

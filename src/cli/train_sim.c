@@ -14,6 +14,7 @@
 #include "src/cli/tuning.h"
 #include "src/formats/replace.h"
 #include "src/sim/learn.h"
+#include "src/util/json_text.h"
 
 struct lessons {
 	struct cli_names machines, workloads;
@@ -150,7 +151,7 @@ static char *provenance(const struct cli_train_options *o, const struct lessons 
 		o->sim.move_price[SIM_OVER], "price_most", (int)o->sim.price_most, "wait_price_us",
 		o->sim.wait_price, "round", (int)best + 1, "rounds",
 		rounds_json(rounds, o->sim.rounds, false));
-	text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
+	text = mls_json_dump(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	json_decref(object);
 	return text;
 }

@@ -24,6 +24,7 @@
 #include "src/formats/replace.h"
 #include "src/formats/zip.h"
 #include "src/util/error.h"
+#include "src/util/json_text.h"
 #include "src/util/text.h"
 
 /* What the files say that they are of: the Keras 2 that TensorFlow 2.12 has, and the first of Keras 3. */
@@ -221,7 +222,7 @@ static int make_config(struct writer *w, const char **text)
 		json_decref(model);
 		return no_memory(w);
 	}
-	dumped = json_dumps(model, JSON_COMPACT);
+	dumped = mls_json_dump(model, JSON_COMPACT);
 	json_decref(model);
 	*text = dumped ? mls_arena_string(&w->arena, dumped, strlen(dumped)) : NULL;
 	free(dumped);

@@ -55,49 +55,6 @@ static json_t *parse_json(const char *text, size_t size, json_error_t *error)
 	return root ? root : json_loadb(text, size, JSON_REJECT_DUPLICATES, error);
 }
 
-/* The same but for the last digits of numbers. */
-static bool same_json(json_t *a, json_t *b)
-{
-	const char *key;
-	json_t *value;
-	size_t i;
-
-	if (json_is_number(a) && json_is_number(b))
-		return fabs(json_number_value(a) - json_number_value(b)) <=
-		       1e-8 * fabs(json_number_value(a));
-	if (json_typeof(a) != json_typeof(b) || json_object_size(a) != json_object_size(b) ||
-	    json_array_size(a) != json_array_size(b))
-		return false;
-	json_object_foreach(a, key, value) {
-		json_t *other = json_object_get(b, key);
-
-		if (!other || !same_json(value, other))
-			return false;
-	}
-	json_array_foreach(a, i, value) {
-		if (!same_json(value, json_array_get(b, i)))
-			return false;
-	}
-	return !json_is_string(a) || json_equal(a, b);
-}
-
-/*
- * When memory runs out, json_dumps() may leave out words and call it success;
- * so its text is taken only when it reads as what it was made of.
- */
-static char *dump_json(json_t *value, size_t flags)
-{
-	char *text = json_dumps(value, flags);
-	json_t *copy = text ? json_loads(text, 0, NULL) : NULL;
-
-	if (!copy || !same_json(value, copy)) {
-		free(text);
-		text = NULL;
-	}
-	json_decref(copy);
-	return text;
-}
-
 /* @format: the key, and what was expected there in place of @found. */
 __attribute__((format(printf, 3, 4))) static int unlike(struct reading *r, const json_t *found,
 							const char *format, ...)
@@ -230,7 +187,7 @@ static int read_provenance(struct reading *r, const char *key, json_t *value)
 
 	if (!json_is_object(value))
 		return unlike(r, value, "key \"%s\": expected an object", key);
-	text = dump_json(value, JSON_COMPACT | JSON_REAL_PRECISION(17));
+	text = mls_json_dump(value, JSON_COMPACT | JSON_REAL_PRECISION(17));
 	if (!text)
 		return mls_error(r->err, -ENOMEM, "%s: no memory to read it", r->path);
 	r->meta->provenance = mls_arena_string(r->arena, text, strlen(text));
@@ -537,7 +494,7 @@ int mls_metadata_text(const struct mlsched_model *model, struct mlsched_error *e
 
 	if (!ret) {
 		/* Nine digits name a float32; more would only look precise. */
-		dump = dump_json(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+		dump = mls_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 		ret = dump ? 0 : -ENOMEM;
 	}
 	json_decref(root);

@@ -1,8 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "src/util/json_text.h"
+
+/* Counted first, so that nothing on the way can run out of room. */
+char *mls_json_dump(const json_t *value, size_t flags)
+{
+	size_t size = json_dumpb(value, NULL, 0, flags);
+	char *text = size ? malloc(size + 1) : NULL;
+
+	if (!text)
+		return NULL;
+	text[size] = '\0';
+	if (json_dumpb(value, text, size, flags) == size)
+		return text;
+	free(text);
+	return NULL;
+}
 
 struct beginning {
 	char *text;

@@ -38,6 +38,7 @@
 #include "src/formats/onnx.h"
 #include "src/formats/outline.h"
 #include "src/host/sent.h"
+#include "src/util/json_text.h"
 #include "tests/lib/counting.h"
 #include "tests/lib/files.h"
 #include "tests/lib/tflite.h"
@@ -314,10 +315,13 @@ static bool fail_load(const char *path, uint32_t checksum, long *left, long n, i
 	return reached;
 }
 
-/* Questions to the process that has libhdf5 are many, and much like one another. */
+/*
+ * Questions to the process that has libhdf5 are many, and much like one another: behind the
+ * fiftieth every 31st.  With MLSCHED_EVERY_FAILURE=1 in the environment all, which takes minutes.
+ */
 static long step(long n)
 {
-	return n < 50 ? 1 : 31;
+	return n < 50 || getenv("MLSCHED_EVERY_FAILURE") ? 1 : 31;
 }
 
 static long fail_every(const char *path, long *left, int code)
@@ -420,6 +424,40 @@ static void every_failing_system_call_of_load_is_reported_and_leaks_nothing(void
 		assert_true(fail_every(kinds[i], &calls_left, -EIO) >= 8);
 	/* What is saved from here on stands alone. */
 	assert_int_equal(unlink(onnx_target), 0);
+}
+
+static void text_of_json_is_whole_or_none(void **state)
+{
+	json_t *value = json_object();
+	char key[32], *whole;
+	long n = 0, n_none = 0;
+	bool reached = true;
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		snprintf(key, sizeof(key), "the key of number %d", i);
+		assert_int_equal(json_object_set_new(value, key, json_integer(i)), 0);
+	}
+	whole = json_dumps(value, JSON_COMPACT);
+	assert_non_null(whole);
+	for (; reached; n++) {
+		long blocks = live_blocks;
+		char *text;
+
+		allocations_left = n;
+		text = mls_json_dump(value, JSON_COMPACT);
+		reached = allocations_left < 0;
+		allocations_left = -1;
+		if (text)
+			assert_string_equal(text, whole);
+		n_none += !text;
+		free(text);
+		assert_int_equal(live_blocks, blocks);
+	}
+	assert_true(n_none >= 1);
+	assert_null(mls_json_dump(NULL, 0));
+	free(whole);
+	json_decref(value);
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -975,6 +1013,7 @@ int main(void)
 		cmocka_unit_test(every_failing_allocation_of_load_is_reported_and_leaks_nothing),
 		cmocka_unit_test(
 			what_a_refused_model_tells_is_less_when_anything_fails_and_leaks_nothing),
+		cmocka_unit_test(text_of_json_is_whole_or_none),
 		cmocka_unit_test(no_name_in_a_savedmodel_is_one_of_a_file),
 		cmocka_unit_test(
 			load_of_onnx_allocates_no_more_than_eight_times_the_file_and_a_mebibyte),
