@@ -144,11 +144,11 @@ void bench_kernel_repeat(struct bench_kernel *kernel, size_t n_rows)
 	run(kernel, (uint32_t)n_rows);
 }
 
-/* "memlock" of a map or a program, in bytes. */
-static long memory_of(int fd)
+/* "memlock" of a map in bytes, or -1. */
+static long memory_of_map(int fd)
 {
 	char path[64], line[128];
-	long bytes = 0;
+	long bytes = -1;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
@@ -162,11 +162,16 @@ static long memory_of(int fd)
 	return bytes;
 }
 
-long bench_kernel_memory(const struct bench_kernel *kernel)
+long bench_kernel_bytes(const struct bench_kernel *kernel)
 {
-	return (memory_of(bpf_map__fd(kernel->skel->maps.slots)) +
-		memory_of(bpf_program__fd(kernel->skel->progs.qnet_run))) /
-	       1024;
+	long map = memory_of_map(bpf_map__fd(kernel->skel->maps.slots));
+	struct bpf_prog_info info = { 0 };
+	u32 size = sizeof(info);
+
+	if (map < 0 || bpf_prog_get_info_by_fd(bpf_program__fd(kernel->skel->progs.qnet_run), &info,
+					       &size) != 0)
+		return -1;
+	return map + (long)info.jited_prog_len;
 }
 
 void bench_kernel_close(struct bench_kernel *kernel)

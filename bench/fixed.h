@@ -49,8 +49,12 @@ int bench_kernel_predict(struct bench_kernel *kernel, const int32_t *features, s
  */
 void bench_kernel_repeat(struct bench_kernel *kernel, size_t n_rows);
 
-/** bench_kernel_memory() - KiB that the kernel says the slot and its program take; 0 when it says nothing */
-long bench_kernel_memory(const struct bench_kernel *kernel);
+/**
+ * bench_kernel_bytes() - what the slot and the machine code of the program take in the kernel
+ *
+ * Return: that, the slot being as large for every network; -1 when the kernel does not say.
+ */
+long bench_kernel_bytes(const struct bench_kernel *kernel);
 
 void bench_kernel_close(struct bench_kernel *kernel);
 

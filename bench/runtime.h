@@ -35,6 +35,7 @@ struct bench_runtime;
  *            NULL: the caller times @predict
  * @overhead: find out what the object's @overhead is; NULL: that is 0
  * @reload:   load the model once more and say how long that took; NULL: @open does it
+ * @kernel_bytes: what it holds of the kernel's memory, -1: not known; NULL: none
  * @close:    frees all
  */
 struct bench_runtime_type {
@@ -54,6 +55,7 @@ struct bench_runtime_type {
 		       bool dependent, struct bench_result *result, struct mlsched_error *err);
 	int (*overhead)(struct bench_runtime *runtime, struct mlsched_error *err);
 	int (*reload)(struct bench_runtime *runtime, double *us, struct mlsched_error *err);
+	long (*kernel_bytes)(const struct bench_runtime *runtime);
 	void (*close)(struct bench_runtime *runtime);
 };
 
@@ -64,7 +66,6 @@ struct bench_runtime_type {
  * @from:     the file that it is
  * @overhead: ns of one call that computes nothing, where the interface is not C; else 0
  * @process:  that computes, when it is not this one, or 0
- * @kernel_kb: of the kernel's memory that it holds
  */
 struct bench_runtime {
 	const struct bench_runtime_type *type;
@@ -73,7 +74,6 @@ struct bench_runtime {
 	char from[256];
 	double overhead;
 	pid_t process;
-	long kernel_kb;
 };
 
 #define BENCH_RUNTIMES 6

@@ -24,9 +24,10 @@ def mean(values):
 
 
 def half_width(values):
-    """Of the interval of 95 % of a mean, by its standard error."""
-    middle = mean(values)
-    return 1.96 * math.sqrt(sum((v - middle) ** 2 for v in values) / (len(values) - 1) / len(values))
+    """Of the interval of 95 % of a mean, by Student's t (its quantile within 0.5 % from 4 degrees of freedom on)."""
+    middle, freedom = mean(values), len(values) - 1
+    quantile = 1.95996 + 2.3723 / freedom + 2.8225 / freedom ** 2
+    return quantile * math.sqrt(sum((v - middle) ** 2 for v in values) / freedom / len(values))
 
 
 def sign(value):
@@ -63,22 +64,25 @@ def row(machine, load, base, runs, bound):
 
 
 def same(cells, base, policy):
-    """Whether two policies are the same but for chance: their differences with intervals of 95 %, cell by cell."""
+    """How far one policy is from another, cell by cell and in the mean of the cells, with intervals of 95 %."""
     print("| machine | load | makespan | moves | wait p99 ms | wake-up p99 ms |")
     print("|---|---|---|---|---|---|")
-    inside, times = 0, []
+    inside, widest, times, moved = 0, 0, [], []
     for (machine, load), runs in cells.items():
         pairs = list(zip(runs[base], runs[policy]))
         of_cell = [100 * (b["makespan_ms"] / a["makespan_ms"] - 1) for a, b in pairs]
+        of_moves = [100 * math.log((b["moves"] + 1) / (a["moves"] + 1)) for a, b in pairs]
         width = half_width(of_cell)
         inside += abs(mean(of_cell)) <= width
-        times += of_cell
-        before, after = ([mean(pair[side][field] for pair in pairs) for field in ("moves", "wait_p99_ms", "wakeup_p99_ms")]
+        widest = max(widest, width)
+        times.append(mean(of_cell))
+        moved.append(mean(of_moves))
+        before, after = ([mean(pair[side][field] for pair in pairs) for field in ("wait_p99_ms", "wakeup_p99_ms")]
                          for side in (0, 1))
-        print(f"| {machine} | {load} | {sign(mean(of_cell))} ± {width:.1f} % | {before[0]:.0f} → {after[0]:.0f} | "
-              f"{before[1]:.2f} → {after[1]:.2f} | {before[2]:.2f} → {after[2]:.2f} |")
-    print(f"\nZero is inside the interval of {inside} of {len(cells)} cells; over all runs makespan {sign(mean(times))} ± "
-          f"{half_width(times):.1f} %.")
+        print(f"| {machine} | {load} | {sign(times[-1])} ± {width:.1f} % | {sign(moved[-1])} ± {half_width(of_moves):.1f} % | "
+              f"{before[0]:.2f} → {after[0]:.2f} | {before[1]:.2f} → {after[1]:.2f} |")
+    print(f"\nZero is inside the interval of makespan in {inside} of {len(cells)} cells, the widest of which is ± {widest:.1f} %. The mean of "
+          f"the cells: makespan {mean(times):+.2f} ± {half_width(times):.2f} %, moves {mean(moved):+.2f} ± {half_width(moved):.2f} %.".replace("-", "−"))
 
 
 def matrix(cells, base, field):

@@ -106,7 +106,7 @@ def plan(args, chosen, inputs, load_of):
                 jobs.append(Job({
                     "scheduler": s.name, "title": s.title, "topology": topology, "profile": profile, "seed": seed,
                     "kernel": args.kernel, "options": args.load_options, "command": s.command or "",
-                    "inputs": inputs[s.name, load], "git": git}, s, load))
+                    "inputs": inputs[s.name, load], "git": git, **({"traced": True} if args.trace else {})}, s, load))
     if args.only:
         asked = words(args.only)
         jobs = [j for j in jobs if f"{j.run['topology']}/{j.run['profile']}" in asked]
@@ -173,6 +173,12 @@ def loads_of(args, directory):
     return found
 
 
+def refuse_a_mixed_file(runs, trace, path):
+    """A file holds runs with --trace or without: of each scheduler only the newest are shown."""
+    if any(bool(run.get("traced")) != trace for run in runs):
+        fail(f"{path}: has runs {'without' if trace else 'with'} --trace: expected a file of its own for those {'with' if trace else 'without'}")
+
+
 def command_run(args):
     targets = ["vm/mls-workload"]
     asked = words(args.schedulers)
@@ -195,6 +201,7 @@ def command_run(args):
                 inputs[s.name, load] = schedulers.digest_of(
                     load.inputs + MACHINE + ([matters[s.program]] if s.program else []) + list(s.models))
         jobs = plan(args, chosen, inputs, load_of)
+        refuse_a_mixed_file(results.read(args.output), args.trace, args.output)
         there = {results.key_of(run) for run in results.read(args.output) if not (run["failed"] and args.retry)}
         missing = [job for job in jobs if results.key_of(job.run) not in there]
         print(f"vm-compare: {len(jobs)} runs, {len(jobs) - len(missing)} of them are in {args.output}", file=sys.stderr)

@@ -47,8 +47,6 @@ static int ours_open(const struct bench_runtime_type *type, const struct mlsched
 		ret = mlsched_quantize(ours->model, NULL, 0, NULL, NULL, err, &ours->q);
 	if (!ret && kernel)
 		ret = bench_kernel_open(ours->q, err, &ours->kernel);
-	if (!ret && kernel)
-		ours->runtime.kernel_kb = bench_kernel_memory(ours->kernel);
 	if (ret)
 		ours_close(&ours->runtime);
 	else
@@ -113,6 +111,11 @@ static int fixed_predict(struct bench_runtime *runtime, const float *rows, size_
 	return 0;
 }
 
+static long bpf_bytes(const struct bench_runtime *runtime)
+{
+	return bench_kernel_bytes(((const struct ours *)runtime)->kernel);
+}
+
 const struct bench_runtime_type bench_load_ours[BENCH_LOAD_OURS] = {
 	{
 		.key = "native",
@@ -136,6 +139,7 @@ const struct bench_runtime_type bench_load_ours[BENCH_LOAD_OURS] = {
 		.language = "C",
 		.open = bpf_open,
 		.predict = fixed_predict,
+		.kernel_bytes = bpf_bytes,
 		.close = ours_close,
 	},
 };

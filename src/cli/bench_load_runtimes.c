@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -31,7 +32,7 @@ struct footprint {
 	double load_us; /* median of further loads of the model */
 	uint32_t n_loads;
 	long peak_kb;
-	long kernel_kb; /* of the kernel's memory; 0: none */
+	long kernel_bytes; /* -1: not known, or none */
 	uint64_t file_bytes;
 };
 
@@ -174,7 +175,7 @@ static int measure(const struct candidate *c, struct footprint *f, struct mlsche
 	f->first_ms = (double)(mls_now_ns() - begin) / 1e6;
 	process = runtime->process ? runtime->process : getpid();
 	f->peak_kb = bench_peak_of(process);
-	f->kernel_kb = runtime->kernel_kb;
+	f->kernel_bytes = c->type->kernel_bytes ? c->type->kernel_bytes(runtime) : -1;
 	f->file_bytes = bytes_beyond(process, &before);
 	memcpy(f->version, runtime->version, sizeof(f->version));
 	if (!ret)
@@ -216,17 +217,21 @@ static void measure_apart(const struct candidate *c, struct footprint *f)
 		waitpid(child, &status, 0);
 }
 
+static json_t *known(long n)
+{
+	return n < 0 ? json_null() : json_integer(n);
+}
+
 static json_t *json_of(const struct candidate *c, const char *name, const struct footprint *f)
 {
 	if (f->ret)
 		return json_pack("{s:s,s:s,s:s,s:s*}", "engine", c->type->key, "model", name,
 				 "unavailable", f->message, "install", c->type->install);
-	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:f,s:f,s:i,s:o,s:I}", "engine", c->type->key,
-			 "model", name, "version", f->version, "language", c->type->language,
-			 "file_bytes", (json_int_t)f->file_bytes, "first_answer_ms", f->first_ms,
-			 "load_us", f->load_us, "loads", (int)f->n_loads, "peak_kb",
-			 f->peak_kb < 0 ? json_null() : json_integer(f->peak_kb), "kernel_kb",
-			 (json_int_t)f->kernel_kb);
+	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:f,s:f,s:i,s:o,s:o}", "engine", c->type->key,
+			 "model", name, "version", f->version, "language", c->type->language, "cpu",
+			 sched_getcpu(), "file_bytes", (json_int_t)f->file_bytes, "first_answer_ms",
+			 f->first_ms, "load_us", f->load_us, "loads", (int)f->n_loads, "peak_kb",
+			 known(f->peak_kb), "kernel_bytes", known(f->kernel_bytes));
 }
 
 static void print_footprint(const struct cli_common *common, const struct candidate *c,
@@ -244,8 +249,8 @@ static void print_footprint(const struct cli_common *common, const struct candid
 	printf("%-16s %-20s %-8s %9.1f %14.1f %14.1f %10.1f", c->type->title, f->version,
 	       c->type->language, (double)f->file_bytes / 1e6, f->first_ms, f->load_us,
 	       (double)f->peak_kb / 1024);
-	if (f->kernel_kb)
-		printf(" %10.1f", (double)f->kernel_kb / 1024);
+	if (f->kernel_bytes >= 0)
+		printf(" %10.0f", (double)f->kernel_bytes / 1024);
 	putchar('\n');
 }
 
@@ -317,7 +322,7 @@ static int measure_model(const struct cli_common *common, const struct bench_cho
 	if (!common->json)
 		printf("\n%s\n%-16s %-20s %-8s %9s %14s %14s %10s %10s\n", name, "runtime",
 		       "version", "from", "files MB", "first ans. ms", "load us", "peak MB",
-		       "kernel MB");
+		       "kernel KB");
 	ret = measure_runtimes(common, choice, model, path, name, n_loads, err);
 	mlsched_model_free(model);
 	return ret;
@@ -357,7 +362,7 @@ int bench_load_runtimes(const struct cli_common *common, const struct bench_choi
 		printf("files: what a runtime maps beyond this program and the C library; first "
 		       "answer: in a new process,\nfrom nothing; load: once more in the same process, "
 		       "the median; peak: the whole process, of which\n4 MB are this program's where "
-		       "the interface is C; kernel: what the network and its program take there\n");
+		       "the interface is C; kernel: the slot, as large for any network, and the machine code\n");
 	for (size_t i = 0; !ret && i < n; i++)
 		ret = n_paths ? measure_model(common, choice, paths[i], paths[i], n_loads, &err) :
 				measure_shape(common, choice, i, n_loads, &err);

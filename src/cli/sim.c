@@ -44,7 +44,8 @@ struct sim_cli_options {
 static const struct argp_option options[] = {
 	{ "policy", 'p', "LIST", 0,
 	  "Of those below; the others are compared with the first one (eevdf,mlsched,refuse)", 0 },
-	{ "model", OPTION_MODEL, "DIR", 0, "Of the policy \"model\": ours, and this decides", 0 },
+	{ "model", OPTION_MODEL, "DIR", 0,
+	  "Of the policies \"model\" and \"model-float32\": ours, and this decides", 0 },
 	{ "report", OPTION_REPORT, "FILE", 0, "Write one HTML page: tables, waits, who ran where",
 	  0 },
 	{ "trace", OPTION_TRACE, "FILE", 0,

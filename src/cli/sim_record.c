@@ -9,15 +9,16 @@
 #include "src/sim/record.h"
 
 /* Who decides, for the file. */
-static int describe(const struct cli_sim_record_options *o, struct mls_recording_model *row,
-		    struct mlsched_error *err)
+static int describe(const struct cli_sim_record_options *o, bool fixed,
+		    struct mls_recording_model *row, struct mlsched_error *err)
 {
 	struct mlsched_model *model;
 	int ret = mlsched_model_load(o->model, err, &model);
 
 	if (ret)
 		return ret;
-	*row = (struct mls_recording_model){ .engine = "kernel" };
+	*row = (struct mls_recording_model){ 0 };
+	snprintf(row->engine, sizeof(row->engine), "%s", fixed ? "kernel" : "native");
 	snprintf(row->path, sizeof(row->path), "%s", o->model);
 	run_record_describe(row, model);
 	mlsched_model_free(model);
@@ -38,7 +39,7 @@ static int record_all(const struct cli_sim_record_options *o, const struct sim_s
 
 		options.model = NULL;
 		if (cli_sim_sweep_asks_model(cell->contender->name)) {
-			ret = describe(o, &model, err);
+			ret = describe(o, strcmp(cell->contender->name, "model") == 0, &model, err);
 			options.model = &model;
 		}
 		for (uint32_t k = 0; k < sweep->n_seeds && !ret; k++) {

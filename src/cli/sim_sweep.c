@@ -171,18 +171,24 @@ static int tune(struct cli_sim_sweep *s, const struct cli_sim_sweep_options *o,
 }
 
 /* In fixed point, as the kernel asks it, and in float32. */
-static const char *const models[] = { "model", "model-float32" };
+static const char *const asking[] = { "model", "model-float32" };
 
 bool cli_sim_sweep_asks_model(const char *name)
 {
-	return strcmp(name, models[0]) == 0 || strcmp(name, models[1]) == 0;
+	return strcmp(name, asking[0]) == 0 || strcmp(name, asking[1]) == 0;
 }
 
 static int load_model(struct cli_sim_sweep *s, const struct cli_sim_sweep_options *o,
 		      struct mlsched_error *err)
 {
-	int ret = mlsched_model_load(o->model, err, &s->model);
+	struct mlsched_model *model;
+	int ret = mlsched_model_load(o->model, err, &model);
 
+	if (ret)
+		return ret;
+	/* By the code that gives the same bits on all processors. */
+	ret = mlsched_model_clone_for_isa(model, MLSCHED_ISA_SCALAR, err, &s->model);
+	mlsched_model_free(model);
 	if (ret)
 		return ret;
 	ret = sim_decider_init(&s->decider, s->model, err);
@@ -192,7 +198,7 @@ static int load_model(struct cli_sim_sweep *s, const struct cli_sim_sweep_option
 static int find_contender(struct cli_sim_sweep *s, const struct cli_sim_sweep_options *o,
 			  const char *name, struct sim_contender *c, struct mlsched_error *err)
 {
-	bool fixed = strcmp(name, models[0]) == 0;
+	bool fixed = strcmp(name, asking[0]) == 0;
 	int ret = 0;
 
 	if (!cli_sim_sweep_asks_model(name))
@@ -201,7 +207,7 @@ static int find_contender(struct cli_sim_sweep *s, const struct cli_sim_sweep_op
 		return mls_error(err, -EINVAL, "policy %s: no --model DIR", name);
 	if (!s->model)
 		ret = load_model(s, o, err);
-	*c = (struct sim_contender){ .name = fixed ? models[0] : models[1],
+	*c = (struct sim_contender){ .name = fixed ? asking[0] : asking[1],
 				     .policy = &sim_policy_mlsched,
 				     .decide = fixed ? sim_decider_decide :
 						       sim_decider_decide_float32,

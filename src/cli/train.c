@@ -329,6 +329,7 @@ static char *provenance(const struct run *run)
 	const struct cli_train_options *o = run->o;
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
 	char checksum[9], *text;
+	bool whole = true;
 	json_t *object;
 
 	snprintf(checksum, sizeof(checksum), "%08x", mls_dataset_checksum(&run->data));
@@ -341,16 +342,17 @@ static char *provenance(const struct run *run)
 			  (int)run->state.epoch, "best_epoch", (int)run->state.best_epoch,
 			  "options", options_json(run), "scores", provenance_scores(run));
 	if (run->interrupted)
-		json_object_set_new(object, "interrupted", json_true());
+		whole = json_object_set_new(object, "interrupted", json_true()) == 0;
 	if (epoch && *epoch) {
 		time_t when = (time_t)strtoll(epoch, NULL, 10);
 		struct tm utc;
 		char date[32];
 
 		if (gmtime_r(&when, &utc) && strftime(date, sizeof(date), "%FT%TZ", &utc))
-			json_object_set_new(object, "date", json_string(date));
+			whole = json_object_set_new(object, "date", json_string(date)) == 0 &&
+				whole;
 	}
-	text = mls_json_dump(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
+	text = whole ? mls_json_dump(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 	json_decref(object);
 	return text;
 }

@@ -299,9 +299,10 @@ static char *provenance(const struct refinement *r)
 			   o->label.price, "wait_weight", o->label.wait_weight, "init_crc32c",
 			   checksum, "held_out", estimates_json(r));
 	history = before ? json_loads(before, 0, NULL) : NULL;
-	if (history)
-		json_object_set_new(object, "init", history);
-	text = mls_json_dump(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
+	if (before && json_object_set_new(object, "init", history) != 0)
+		text = NULL;
+	else
+		text = mls_json_dump(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	json_decref(object);
 	return text;
 }

@@ -97,11 +97,13 @@ static double rounded(double x)
 	return round(x * 1e4) / 1e4;
 }
 
+/* NULL without memory for all of it. */
 static json_t *rounds_json(const struct sim_learn_round *rounds, uint32_t n, bool times)
 {
 	json_t *list = json_array();
+	bool whole = list;
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n && whole; i++) {
 		const struct sim_learn_round *r = &rounds[i];
 		json_t *object = json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:b}", "rows",
 					   (int)r->rows, "better_moved", rounded(r->moves),
@@ -109,13 +111,17 @@ static json_t *rounds_json(const struct sim_learn_round *rounds, uint32_t n, boo
 					   rounded(r->time), "moves", rounded(r->moved), "wait_p99",
 					   rounded(r->wait), "accepted", r->accepted);
 
-		if (times) {
-			json_object_set_new(object, "label_seconds", json_real(r->label_s));
-			json_object_set_new(object, "train_seconds", json_real(r->train_s));
-		}
-		json_array_append_new(list, object);
+		if (times)
+			whole = json_object_set_new(object, "label_seconds",
+						    json_real(r->label_s)) == 0 &&
+				json_object_set_new(object, "train_seconds",
+						    json_real(r->train_s)) == 0;
+		whole = json_array_append_new(list, object) == 0 && whole;
 	}
-	return list;
+	if (whole)
+		return list;
+	json_decref(list);
+	return NULL;
 }
 
 /* By their names, also that of the one which it ran on. */

@@ -448,6 +448,7 @@ static void text_of_json_is_whole_or_none(void **state)
 		text = mls_json_dump(value, JSON_COMPACT);
 		reached = allocations_left < 0;
 		allocations_left = -1;
+		assert_true(text || reached);
 		if (text)
 			assert_string_equal(text, whole);
 		n_none += !text;
