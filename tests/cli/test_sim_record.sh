@@ -43,6 +43,9 @@ model|kernel|mig15" "$(
 	sim --seeds 1 -w message -p model --model models/default -q --record "$tap_tmp/model.db" >/dev/null
 	rows "$tap_tmp/model.db" "SELECT DISTINCT decider, engine, schema FROM readable JOIN models USING(session)
 		WHERE decider != 'safety' ORDER BY 1")"
+same "which is the engine native in float32" native "$(
+	sim --seeds 1 -w message -p model-float32 --model models/default -q --record "$tap_tmp/float32.db" >/dev/null
+	rows "$tap_tmp/float32.db" "SELECT DISTINCT engine FROM models")"
 
 # What always to migrate is worth: estimated from decisions with a coin, and measured where it does decide.
 sim --seeds 12 -w message -p accept --window 20 -q --record "$tap_tmp/always.db" >/dev/null
