@@ -76,9 +76,9 @@ The mean of the seeds:
 
 REFILLS = """What caches cost in these guests: the CPU time that threads lost to cold ones, in percent of the time of all CPUs until the
 end. They lose it after moves, and on *message* 0.1 ms also for each message that comes from another cache; that is why who never
-moves a thread loses most there. It is little: {base_line}a scheduler's makespan depends more on who is served when, and on
-which work happens to be the last, than on these losses. Where they are small, a model has little to save by refusing moves. The
-mean of the seeds:
+moves a thread loses most there. It is little{base_line}: a makespan depends more on who is served when, and on which work
+happens to be the last, than on these losses. Where they are small, a model has little to save by refusing moves. The mean of
+the seeds:
 """
 
 IDLE = """And the time that a CPU was idle while a thread waited for one, in the same percent, by the kernel's events ({seeds}; from
@@ -140,6 +140,8 @@ def describe_seeds(cells):
     counts = {len(loads) for cell in cells.values() for loads in cell.values() if loads}
     if not counts:
         return "none yet"
+    if counts == {1}:
+        return "one repetition"
     return f"{min(counts)} repetitions" if len(counts) == 1 else f"{min(counts)} to {max(counts)} repetitions (column *n*)"
 
 
@@ -226,7 +228,7 @@ def refills(cells, titles):
         means[name] = statistics.fmean(there)
         rows.append([title] + ["" if percent is None else f"{percent:.2f} %" for percent in found] + [f"{means[name]:.2f} %"])
     ours = "heuristic"
-    line = f"{means[ours]:.1f} % of ours without a model, in the mean of the cells; " if ours in means else ""
+    line = f" ({means[ours]:.1f} % with ours without a model, in the mean of the cells)" if ours in means else ""
     head = [""] + [f"{topology} {profile}" for topology, profile in cells] + ["mean"]
     return [REFILLS.format(base_line=line).strip(), tables.table(head, rows)]
 

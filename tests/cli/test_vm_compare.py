@@ -263,7 +263,7 @@ def what_refills_cost_is_a_share_of_all_cpu_time():
     for run, ms in zip(runs, (40, 60, 40, 0)):
         run["load"]["refill_ms"] = ms
     text, shares = page.refills(numbers.cells_of(runs), numbers.titles_of(runs))
-    assert "2.0 % of ours without a model" in text, text
+    assert "(2.0 % with ours without a model" in text, text
     assert shares.splitlines()[2:] == ["| EEVDF | 0.88 % | 0.00 % | 0.44 % |", "| HEURISTIC | 2.00 % |  | 2.00 % |"], shares
     assert page.refills(numbers.cells_of(runs[:1]), {"eevdf": "EEVDF"})[0].count("ours without a model") == 0
     del runs[0]["load"]["refill_ms"]
