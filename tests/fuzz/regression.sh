@@ -20,4 +20,18 @@ for target in "${targets[@]}"; do
 	same "$name: and went on from there" yes "$([ "${ran:-0}" -gt "${begun:-0}" ] && echo yes || echo "${ran:-no} inputs")"
 	echo "# $name: ${ran:-no} inputs"
 done
+
+# What `make fuzz-campaign` has noted: date, commit, target, seconds of a CPU, inputs, kept files.
+noted=tests/fuzz/campaign.tsv
+short() {
+	local day of seconds
+	while IFS=$'\t' read -r day _ of seconds _; do
+		[ -e "tests/fuzz/fuzz_$of.c" ] && [ "$seconds" -ge 1800 ] || echo "$day $of: $seconds s"
+	done <$noted
+}
+same "each campaign that is noted was of a target that there is, and of 30 minutes of a CPU" "" "$(short)"
+for target in "${targets[@]}"; do
+	name=${target##*/fuzz_} name=${name%.c}
+	cut -f3 $noted | grep -qx "$name" || echo "# $name: no campaign yet"
+done
 finish
