@@ -201,8 +201,9 @@ def command_run(args):
                 inputs[s.name, load] = schedulers.digest_of(
                     load.inputs + MACHINE + ([matters[s.program]] if s.program else []) + list(s.models))
         jobs = plan(args, chosen, inputs, load_of)
-        refuse_a_mixed_file(results.read(args.output), args.trace, args.output)
-        there = {results.key_of(run) for run in results.read(args.output) if not (run["failed"] and args.retry)}
+        known = results.read(args.output)
+        refuse_a_mixed_file(known, args.trace, args.output)
+        there = {results.key_of(run) for run in known if not (run["failed"] and args.retry)}
         missing = [job for job in jobs if results.key_of(job.run) not in there]
         print(f"vm-compare: {len(jobs)} runs, {len(jobs) - len(missing)} of them are in {args.output}", file=sys.stderr)
         run_all(missing, args, programs)

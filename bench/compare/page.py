@@ -211,8 +211,9 @@ def above_fair(cells, titles):
     return tables.table([""] + [f"{topology} {profile}" for topology, profile in cells], rows)
 
 
-def refill_percent(load):
-    return load["refill_ms"] / (load["makespan_ms"] * load["cpus"]) * 100
+def share_of_cpus(loads, field):
+    """Mean of the runs: a time in percent of that of all CPUs until the end; None without runs."""
+    return statistics.fmean(load[field] / (load["makespan_ms"] * load["cpus"]) * 100 for load in loads.values()) if loads else None
 
 
 def refills(cells, titles):
@@ -221,8 +222,7 @@ def refills(cells, titles):
         return []
     rows, means = [], {}
     for name, title in titles.items():
-        found = [statistics.fmean(map(refill_percent, of.values())) if (of := cell.get(name)) else None
-                 for cell in cells.values()]
+        found = [share_of_cpus(cell.get(name), "refill_ms") for cell in cells.values()]
         there = [percent for percent in found if percent is not None]
         if not there:
             continue
@@ -234,10 +234,6 @@ def refills(cells, titles):
     return [REFILLS.format(base_line=line).strip(), tables.table(head, rows)]
 
 
-def idle_percent(load):
-    return load["idle_ms"] / (load["makespan_ms"] * load["cpus"]) * 100
-
-
 def lost_time(traced):
     """CPU time lost to cold caches and to idling beside waiting threads: [text, table, command]; nothing without results."""
     cells, titles = numbers.cells_of(traced.runs), numbers.titles_of(traced.runs)
@@ -245,8 +241,8 @@ def lost_time(traced):
         return []
     rows = []
     for name, title in titles.items():
-        both = [([statistics.fmean(map(of_load, of.values())) for of_load in (refill_percent, idle_percent)]
-                 if (of := cell.get(name)) else None) for cell in cells.values()]
+        both = [[share_of_cpus(of, field) for field in ("refill_ms", "idle_ms")] if (of := cell.get(name)) else None
+                for cell in cells.values()]
         there = [sum(pair) for pair in both if pair]
         rows.append([title] + [f"{pair[0]:.1f} + {pair[1]:.1f} %" if pair else "" for pair in both]
                     + [f"{statistics.fmean(there):.1f} %" if there else ""])

@@ -29,53 +29,32 @@ static void ours_close(struct bench_runtime *runtime)
 	free(ours);
 }
 
-/* @q, @kernel: whether that is wanted too. */
+/* Each of them is what the one before is, and more: in the order of bench_load_ours. */
+enum { FLOAT32, FIXED, BPF };
+
 static int ours_open(const struct bench_runtime_type *type, const struct mlsched_model *model,
-		     const char *path, bool q, bool kernel, struct mlsched_error *err,
+		     const char *path, const char *from, struct mlsched_error *err,
 		     struct bench_runtime **runtime)
 {
 	struct ours *ours = calloc(1, sizeof(*ours));
 	int ret;
 
+	(void)from;
 	if (!ours)
 		return mls_error(err, -ENOMEM, "no memory for a model");
 	ours->runtime.type = type;
 	ours->runtime.model = model;
 	snprintf(ours->runtime.version, sizeof(ours->runtime.version), "%s", mlsched_version());
 	ret = mlsched_model_load(path, err, &ours->model);
-	if (!ret && q)
+	if (!ret && type >= &bench_load_ours[FIXED])
 		ret = mlsched_quantize(ours->model, NULL, 0, NULL, NULL, err, &ours->q);
-	if (!ret && kernel)
+	if (!ret && type >= &bench_load_ours[BPF])
 		ret = bench_kernel_open(ours->q, err, &ours->kernel);
 	if (ret)
 		ours_close(&ours->runtime);
 	else
 		*runtime = &ours->runtime;
 	return ret;
-}
-
-static int native_open(const struct bench_runtime_type *type, const struct mlsched_model *model,
-		       const char *path, const char *from, struct mlsched_error *err,
-		       struct bench_runtime **runtime)
-{
-	(void)from;
-	return ours_open(type, model, path, false, false, err, runtime);
-}
-
-static int fixed_open(const struct bench_runtime_type *type, const struct mlsched_model *model,
-		      const char *path, const char *from, struct mlsched_error *err,
-		      struct bench_runtime **runtime)
-{
-	(void)from;
-	return ours_open(type, model, path, true, false, err, runtime);
-}
-
-static int bpf_open(const struct bench_runtime_type *type, const struct mlsched_model *model,
-		    const char *path, const char *from, struct mlsched_error *err,
-		    struct bench_runtime **runtime)
-{
-	(void)from;
-	return ours_open(type, model, path, true, true, err, runtime);
 }
 
 static int native_predict(struct bench_runtime *runtime, const float *rows, size_t n_rows,
@@ -116,30 +95,12 @@ static long bpf_bytes(const struct bench_runtime *runtime)
 	return bench_kernel_bytes(((const struct ours *)runtime)->kernel);
 }
 
+#define OURS(NAME, TITLE, PREDICT)                                                           \
+	.key = NAME, .title = TITLE, .language = "C", .open = ours_open, .predict = PREDICT, \
+	.close = ours_close
+
 const struct bench_runtime_type bench_load_ours[BENCH_LOAD_OURS] = {
-	{
-		.key = "native",
-		.title = "mlsched",
-		.language = "C",
-		.open = native_open,
-		.predict = native_predict,
-		.close = ours_close,
-	},
-	{
-		.key = "fixed",
-		.title = "mlsched, fixed",
-		.language = "C",
-		.open = fixed_open,
-		.predict = fixed_predict,
-		.close = ours_close,
-	},
-	{
-		.key = "bpf",
-		.title = "mlsched, BPF",
-		.language = "C",
-		.open = bpf_open,
-		.predict = fixed_predict,
-		.kernel_bytes = bpf_bytes,
-		.close = ours_close,
-	},
+	[FLOAT32] = { OURS("native", "mlsched", native_predict) },
+	[FIXED] = { OURS("fixed", "mlsched, fixed", fixed_predict) },
+	[BPF] = { OURS("bpf", "mlsched, BPF", fixed_predict), .kernel_bytes = bpf_bytes },
 };
