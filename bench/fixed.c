@@ -13,6 +13,7 @@
 #include <bpf/libbpf.h>
 
 #include "bench/fixed.h"
+#include "bench/harness.h"
 #include "bpf/qnet_test.h"
 #include "bpf/qnet_test.skel.h"
 #include "core/qnet_packed.h"
@@ -144,30 +145,15 @@ void bench_kernel_repeat(struct bench_kernel *kernel, size_t n_rows)
 	run(kernel, (uint32_t)n_rows);
 }
 
-/* "memlock" of a map in bytes, or -1. */
-static long memory_of_map(int fd)
-{
-	char path[64], line[128];
-	long bytes = -1;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	file = fopen(path, "r");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "memlock: %ld", &bytes) == 1)
-			break;
-	}
-	if (file)
-		fclose(file);
-	return bytes;
-}
-
 long bench_kernel_bytes(const struct bench_kernel *kernel)
 {
-	long map = memory_of_map(bpf_map__fd(kernel->skel->maps.slots));
 	struct bpf_prog_info info = { 0 };
 	u32 size = sizeof(info);
+	char path[64];
+	long map;
 
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_map__fd(kernel->skel->maps.slots));
+	map = bench_number_in(path, "memlock:");
 	if (map < 0 || bpf_prog_get_info_by_fd(bpf_program__fd(kernel->skel->progs.qnet_run), &info,
 					       &size) != 0)
 		return -1;

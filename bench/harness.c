@@ -6,7 +6,9 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "bench/harness.h"
@@ -81,6 +83,21 @@ static int compare(const void *a, const void *b)
 	double x = *(const double *)a, y = *(const double *)b;
 
 	return (x > y) - (x < y);
+}
+
+long bench_number_in(const char *path, const char *word)
+{
+	FILE *file = fopen(path, "r");
+	char line[256];
+	long number = -1;
+
+	while (file && number < 0 && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, word, strlen(word)) == 0)
+			number = strtol(line + strlen(word), NULL, 10);
+	}
+	if (file)
+		fclose(file);
+	return number;
 }
 
 double bench_sorted_median(double *x, size_t n)

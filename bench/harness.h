@@ -55,6 +55,9 @@ int bench_pin(int cpu);
  */
 void bench_measure(bench_fn *fn, void *context, struct bench_result *result);
 
+/** bench_number_in() - behind a word at the beginning of a line, such as "VmHWM:", of a file of /proc; -1: not there */
+long bench_number_in(const char *path, const char *word);
+
 /** bench_sorted_median() - sorts @n numbers, at least one; returns the one in the middle */
 double bench_sorted_median(double *x, size_t n);
 

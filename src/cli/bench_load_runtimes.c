@@ -38,19 +38,10 @@ struct footprint {
 
 long bench_peak_of(pid_t pid)
 {
-	char path[64], line[256];
-	long peak = -1;
-	FILE *file;
+	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
-	file = fopen(path, "r");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "VmHWM: %ld kB", &peak) == 1)
-			break;
-	}
-	if (file)
-		fclose(file);
-	return peak;
+	return bench_number_in(path, "VmHWM:");
 }
 
 /* ---- files that a process maps --------------------------------------------------------- */
