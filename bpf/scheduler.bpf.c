@@ -1078,7 +1078,7 @@ void BPF_PROG(mlsched_enable, struct task_struct *p)
 	t->slept = 0;
 	t->forked = 0;
 	t->went_on = 0;
-	t->burst = policy.slice;
+	t->burst = policy.turn;
 	t->weight = MLS_POLICY_WEIGHT;
 	t->waiting = 0;
 }

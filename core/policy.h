@@ -61,10 +61,14 @@ enum mls_policy_level {
 
 /**
  * struct mls_policy - the numbers of the policy, in ns
- * @slice:       that a task runs before others get their turn; below the tick of
- *               HZ=250, or it would end with every second tick only
- * @slice_min:   the same where many wait: not 1 ms, which costs more in switches
- *               and lost caches than it gains in latency
+ * @slice:       that a task runs before others get their turn, which they do with the first
+ *               tick behind that; no longer than EEVDF's on 4 CPUs (its base slice), or who
+ *               wakes up and may not preempt waits for a tick more than there
+ * @slice_min:   the same where many wait, a tick less at HZ=1000: not 1 ms, which costs more
+ *               in switches and lost caches than it gains in latency
+ * @turn:        what such a turn is taken to last where a move would spare a task from waiting
+ *               for it: the ticks of HZ=1000 make 3 ms of a slice, those of HZ=250 4 ms, less
+ *               where it has begun between two
  * @credit:      virtual time that a task which slept may be ahead of the others
  * @granularity: virtual time by which a task that wakes up must be ahead of the
  *               one that runs to take its place
@@ -75,14 +79,16 @@ enum mls_policy_level {
 struct mls_policy {
 	u64 slice;
 	u64 slice_min;
+	u64 turn;
 	u64 credit;
 	u64 granularity;
 	u64 limit;
 	u64 worth[MLS_POLICY_LEVELS];
 };
 
-#define MLS_POLICY_SLICE       3000000ull
+#define MLS_POLICY_SLICE       2100000ull
 #define MLS_POLICY_SLICE_MIN   2000000ull
+#define MLS_POLICY_TURN        3000000ull
 #define MLS_POLICY_CREDIT      500000ull
 #define MLS_POLICY_GRANULARITY 500000ull
 #define MLS_POLICY_LIMIT       100000000ull
@@ -91,15 +97,15 @@ struct mls_policy {
 #define MLS_POLICY_WORTH_FAR   3000000ull
 
 /* Of a struct mls_policy. */
-#define MLS_POLICY_INITIAL                                                          \
-	{                                                                           \
-		.slice = MLS_POLICY_SLICE, .slice_min = MLS_POLICY_SLICE_MIN,       \
-		.credit = MLS_POLICY_CREDIT, .granularity = MLS_POLICY_GRANULARITY, \
-		.limit = MLS_POLICY_LIMIT, .worth = {                               \
-			MLS_POLICY_WORTH_NEAR,                                      \
-			MLS_POLICY_WORTH_NODE,                                      \
-			MLS_POLICY_WORTH_FAR                                        \
-		}                                                                   \
+#define MLS_POLICY_INITIAL                                                                   \
+	{                                                                                    \
+		.slice = MLS_POLICY_SLICE, .slice_min = MLS_POLICY_SLICE_MIN,                \
+		.turn = MLS_POLICY_TURN, .credit = MLS_POLICY_CREDIT,                        \
+		.granularity = MLS_POLICY_GRANULARITY, .limit = MLS_POLICY_LIMIT, .worth = { \
+			MLS_POLICY_WORTH_NEAR,                                               \
+			MLS_POLICY_WORTH_NODE,                                               \
+			MLS_POLICY_WORTH_FAR                                                 \
+		}                                                                            \
 	}
 
 /* Longer idle periods count as that: an idle CPU learns soon that work has come. */
@@ -311,11 +317,11 @@ static inline u64 mls_policy_overdue(const struct mls_policy *policy, u32 queued
 /**
  * mls_policy_spared() - ns of waiting that a task is spared by an idle CPU
  * @before: runnable tasks before it where it is, the running one among them
- * @burst:  for which that one usually runs
+ * @burst:  for which that one usually runs; more than a turn counts as one
  */
 static inline u64 mls_policy_spared(const struct mls_policy *policy, u32 before, u64 burst)
 {
-	return before * (burst < policy->slice ? burst : policy->slice);
+	return before * (burst < policy->turn ? burst : policy->turn);
 }
 
 /**

@@ -765,7 +765,7 @@ static void arrive(struct sim *s, u32 task)
 
 	MLS(t)->queue = t->cpu;
 	MLS(t)->own = s->cpus[t->cpu].policy.mls.clock;
-	MLS(t)->burst = s->rules.slice;
+	MLS(t)->burst = s->rules.turn;
 }
 
 /* ---- what a model is asked with ----------------------------------------------------------- */

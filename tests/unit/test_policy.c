@@ -46,6 +46,29 @@ static void slices_shrink_with_the_queue_and_stay_above_the_least(void **state)
 	assert_int_equal(mls_policy_slice(&policy, (u32)-2), policy.slice_min);
 }
 
+/* EEVDF's base slice is 0.7 ms times 1 + log2 of its CPUs, 8 at most (kernel/sched/fair.c). */
+static void a_slice_is_no_longer_than_that_of_eevdf(void **state)
+{
+	const u64 ms = 1000000, on_4_cpus = 700000 * 3;
+
+	(void)state;
+	assert_true(policy.slice <= on_4_cpus);
+	/* In whole ticks of HZ=1000 it is longer than the least, or nothing would shrink. */
+	assert_true((policy.slice + ms - 1) / ms > (policy.slice_min + ms - 1) / ms);
+	assert_true(policy.slice_min > ms);
+}
+
+/* The waiting that a move spares is foreseen by turns as they are, not by the slice. */
+static void waiting_is_foreseen_in_turns(void **state)
+{
+	(void)state;
+	assert_int_equal(mls_policy_spared(&policy, 1, LENGTHY), policy.turn);
+	assert_int_equal(mls_policy_spared(&policy, 3, LENGTHY), 3 * policy.turn);
+	assert_int_equal(mls_policy_spared(&policy, 3, policy.turn / 2), 3 * (policy.turn / 2));
+	for (int l = 0; l < MLS_POLICY_LEVELS; l++)
+		assert_true(mls_policy_spared(&policy, 1, LENGTHY) >= policy.worth[l]);
+}
+
 static void time_costs_by_weight(void **state)
 {
 	(void)state;
@@ -779,6 +802,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slices_shrink_with_the_queue_and_stay_above_the_least),
+		cmocka_unit_test(a_slice_is_no_longer_than_that_of_eevdf),
+		cmocka_unit_test(waiting_is_foreseen_in_turns),
 		cmocka_unit_test(time_costs_by_weight),
 		cmocka_unit_test(order_survives_the_wrap),
 		cmocka_unit_test(placement_is_within_bounds_of_the_clock),
