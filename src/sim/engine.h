@@ -64,7 +64,7 @@ union sim_task_policy {
 	struct {
 		u64 vruntime;
 		s64 lag;
-		u64 load; /* decaying average of running, as struct mls_load */
+		u64 load, util; /* decaying averages of being runnable, of running, as core/load.h */
 		u32 recent; /* CPU that it used before */
 		u32 wakee; /* of the last one that it woke */
 		u32 flips;
@@ -172,10 +172,16 @@ union sim_cpu_policy {
 		u64 weight; /* of the queue */
 		u64 vruntime; /* of the running task when it began, */
 		u64 protected; /* and its deadline then */
-		u64 balance_at[3]; /* next periodic balancing on each level */
-		u32 failed;
+		u64 balanced_at[3]; /* last periodic balancing on each level, */
+		u32 interval[3]; /* the time to the next one in ms, while it is idle, */
+		u32 failed[3]; /* and how often that found tasks and could take none */
+		struct {
+			u32 calls, successes, ratio;
+		} newidle[3]; /* of each level, as the kernel counts them */
+		u64 dice; /* thrown by a newly idle CPU */
 		u64 idle_since, idle_mean;
-		u64 load, load_at; /* of all that is runnable, at that time; SIM_NEVER: unknown */
+		u64 load, load_at; /* of all its tasks, at that time; SIM_NEVER: unknown */
+		u64 asleep, asleep_at; /* load of those that sleep, at that time */
 	} fair;
 	struct {
 		u64 turn, slice; /* began, and lasts so long */

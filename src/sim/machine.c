@@ -36,7 +36,7 @@ struct sim_costs sim_costs_of_load(void)
 		.migrate = 10000,
 		.fork = 1500000,
 		.exec = 6000000,
-		.balance = 800000,
+		.balance = 60000,
 	};
 }
 

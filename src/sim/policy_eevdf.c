@@ -11,6 +11,7 @@
 
 #include "core/policy.h"
 #include "src/sim/policy.h"
+#include "src/sim/random.h"
 
 #define LEVELS         3 /* of domains: a cache, a node, all */
 #define WEIGHT         1024 /* of nice 0 */
@@ -19,7 +20,11 @@
 #define IMBALANCE      117 /* sd->imbalance_pct */
 #define HOT_TRIES      1 /* sd->cache_nice_tries */
 #define BUSY_FACTOR    16 /* sd->busy_factor */
+#define NEWIDLE_ONE    1024 /* of sd->newidle_ratio */
 #define FLIPS_PERIOD   SIM_S /* wakee_flips are halved */
+
+/* Of sim_stream(): beyond all tasks. */
+#define NEWIDLE_STREAMS (1ull << 48)
 
 #define FAIR(t) (&(t)->policy.fair)
 
@@ -155,8 +160,28 @@ static u32 best(const struct sim *s, u32 cpu, u32 current)
 
 /* ---- waking up ------------------------------------------------------------------------------ */
 
+/* What is left of the load of tasks that fell asleep on a CPU. */
+static u64 asleep_of(const struct sim *s, u32 cpu)
+{
+	const struct sim_cpu *c = &s->cpus[cpu];
+	u64 whole = mls_load_word(MLS_LOAD_IDLE, c->policy.fair.asleep_at, MLS_LOAD_ONE);
+
+	return c->policy.fair.asleep * mls_load_at(whole, s->now, &s->decay) >> MLS_LOAD_BITS;
+}
+
+static void sleeps_on(struct sim *s, u32 cpu, s64 load)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+	s64 asleep = (s64)asleep_of(s, cpu) + load;
+
+	c->policy.fair.asleep = asleep > 0 ? (u64)asleep : 0;
+	c->policy.fair.asleep_at = s->now;
+	c->policy.fair.load_at = SIM_NEVER;
+}
+
 /*
- * A CPU's load: what its tasks were runnable of late, in tasks of nice 0 by 1024.  Who looks
+ * cfs_rq->avg.load_avg: what its tasks, those that sleep among them, were runnable of late, in
+ * tasks of nice 0 by 1024.  Who looks
  * for the idlest CPU asks for all of them, again and again at one time.
  */
 static u64 load_of(struct sim *s, u32 cpu)
@@ -170,9 +195,15 @@ static u64 load_of(struct sim *s, u32 cpu)
 		load += mls_load_at(FAIR(&s->tasks[c->current])->load, s->now, &s->decay);
 	for (u32 task = c->queue.first; task != SIM_NONE; task = s->tasks[task].next)
 		load += mls_load_at(FAIR(&s->tasks[task])->load, s->now, &s->decay);
+	load += asleep_of(s, cpu);
 	c->policy.fair.load_at = s->now;
 	c->policy.fair.load = load >> (MLS_LOAD_BITS - 10);
 	return c->policy.fair.load;
+}
+
+static u64 util_of(u64 word, const struct sim *s)
+{
+	return mls_load_at(word, s->now, &s->decay) >> (MLS_LOAD_BITS - 10);
 }
 
 static u64 task_load(const struct sim *s, const struct sim_task *t)
@@ -342,7 +373,7 @@ static u32 idlest(struct sim *s, u32 task, u32 cpu, u32 without)
 			load = 0;
 		else
 			load++;
-		if (load < least) {
+		if (load < least && (found != cpu || load * IMBALANCE < least * 100)) {
 			least = load;
 			found = other;
 		}
@@ -421,6 +452,8 @@ static void enqueue(struct sim *s, u32 task, enum sim_why why)
 		put(s, cpu, task, t->key);
 		return;
 	}
+	if (why == SIM_WOKEN)
+		sleeps_on(s, FAIR(t)->lag_on, -(s64)mls_load_at(FAIR(t)->load, s->now, &s->decay));
 	FAIR(t)->load =
 		mls_load_change(FAIR(t)->load, MLS_LOAD_IDLE, MLS_LOAD_BUSY, s->now, &s->decay);
 	/* requeue_delayed_entity(): as if it had not slept. */
@@ -445,17 +478,34 @@ static bool may_migrate(const struct sim *s, const struct sim_task *t, u32 dst, 
 	return s->now - t->since >= MIGRATION_COST || failed > HOT_TRIES;
 }
 
-/* detach_tasks(), one of them; of the load that is to move. */
-static u32 detach(struct sim *s, u32 src, u32 dst, u64 imbalance, bool idle_cpu)
-{
-	struct sim_cpu *c = &s->cpus[src], *d = &s->cpus[dst];
+/* What may move: enum migration_type */
+struct imbalance {
+	enum { ANY_TASK, OF_LOAD, OF_UTIL } of;
+	u64 most;
+};
 
-	for (u32 task = c->queue.last; task != SIM_NONE; task = s->tasks[task].previous) {
+static bool fits(const struct sim *s, const struct sim_task *t, struct imbalance imbalance,
+		 u32 failed)
+{
+	switch (imbalance.of) {
+	case OF_LOAD:
+		return task_load(s, t) >> failed <= imbalance.most;
+	case OF_UTIL:
+		return util_of(FAIR(t)->util, s) >> failed <= imbalance.most;
+	default:
+		return true;
+	}
+}
+
+/* detach_tasks(), one of them. */
+static u32 detach(struct sim *s, u32 src, u32 dst, u32 level, struct imbalance imbalance)
+{
+	u32 failed = s->cpus[dst].policy.fair.failed[level];
+
+	for (u32 task = s->cpus[src].queue.last; task != SIM_NONE; task = s->tasks[task].previous) {
 		struct sim_task *t = &s->tasks[task];
 
-		if (!may_migrate(s, t, dst, d->policy.fair.failed))
-			continue;
-		if (!idle_cpu && (task_load(s, t) >> d->policy.fair.failed) > imbalance)
+		if (!may_migrate(s, t, dst, failed) || !fits(s, t, imbalance, failed))
 			continue;
 		FAIR(t)->lag = lag_of(s, src, task, (s64)FAIR(t)->vruntime);
 		take(s, src, task);
@@ -506,23 +556,161 @@ static void attach(struct sim *s, u32 task, u32 dst, enum sim_move_kind kind)
 	sim_waits(s, dst);
 }
 
-/* newidle_balance() */
+/* Of a group: a level below the one that is balanced, or one CPU. */
+struct side {
+	u32 size;
+	u32 n_idle, n_running;
+	u64 load, util;
+};
+
+static struct side side_of(struct sim *s, u32 cpu, u32 level)
+{
+	u32 first = level ? first_of(s->machine, cpu, level - 1) : cpu;
+	struct side side = { .size = level ? size_of(s->machine, level - 1) : 1 };
+
+	for (u32 k = first; k < first + side.size; k++) {
+		u32 running = n_running(s, k);
+
+		side.n_idle += !running;
+		side.n_running += running;
+		side.load += load_of(s, k);
+		side.util += util_of(s->cpus[k].loads, s);
+	}
+	return side;
+}
+
+/* group_is_overloaded() */
+static bool has_too_many(const struct side *side)
+{
+	u64 capacity = (u64)side->size * 1024;
+
+	return side->n_running > side->size &&
+	       (capacity * 100 < side->util * IMBALANCE || capacity * IMBALANCE < side->load * 100);
+}
+
+/* group_has_capacity() */
+static bool has_spare(const struct side *side)
+{
+	return side->n_running < side->size ||
+	       (u64)side->size * 1024 * 100 > side->util * IMBALANCE;
+}
+
+/* find_busiest_group() and calculate_imbalance(); false: it is balanced. */
+static bool is_uneven(const struct side *own, const struct side *busiest, bool idle_cpu, u32 level,
+		      struct imbalance *imbalance)
+{
+	bool too_many = has_too_many(busiest), spare = has_spare(own);
+	u32 more = busiest->n_running > own->n_running ? busiest->n_running - own->n_running : 0;
+
+	/* prefer_sibling, and then an even number */
+	if (!spare || more <= 1) {
+		if (has_too_many(own) && busiest->load * 100 <= own->load * IMBALANCE)
+			return false;
+		if (!too_many && (!idle_cpu || busiest->n_running == 1 ||
+				  (busiest->size > 1 && own->n_idle <= busiest->n_idle + 1)))
+			return false;
+	}
+	if (spare && too_many && level) {
+		u64 capacity = (u64)own->size * 1024;
+
+		imbalance->of = OF_UTIL;
+		imbalance->most = capacity > own->util ? capacity - own->util : 0;
+		if (!imbalance->most && idle_cpu)
+			imbalance->of = ANY_TASK;
+		return true;
+	}
+	if (spare) {
+		imbalance->of = ANY_TASK;
+		return more > 1;
+	}
+	imbalance->of = OF_LOAD;
+	imbalance->most = busiest->load > own->load ? (busiest->load - own->load) / 2 : 0;
+	return imbalance->most > 0;
+}
+
+/* sched_balance_rq() for a CPU on one level: a task that comes, and is in no queue yet; SIM_NONE */
+static u32 balanced_by(struct sim *s, u32 cpu, u32 level, bool newly_idle, bool idle_cpu)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+	u32 src = busiest(s, cpu, level), task = SIM_NONE;
+	struct imbalance imbalance = { ANY_TASK, 0 };
+	struct side own, other;
+
+	if (src != SIM_NONE) {
+		own = side_of(s, cpu, level);
+		other = side_of(s, src, level);
+		if (!is_uneven(&own, &other, idle_cpu, level, &imbalance))
+			src = SIM_NONE;
+	}
+	if (src != SIM_NONE)
+		task = detach(s, src, cpu, level, imbalance);
+	if (src == SIM_NONE || task != SIM_NONE)
+		c->policy.fair.failed[level] = 0;
+	else if (!newly_idle)
+		c->policy.fair.failed[level]++;
+	if (src != SIM_NONE)
+		c->policy.fair.interval[level] = size_of(s->machine, level);
+	else if (!newly_idle && c->policy.fair.interval[level] < 2 * size_of(s->machine, level))
+		c->policy.fair.interval[level] *= 2;
+	return task;
+}
+
+/* root_domain.overloaded */
+static bool is_overloaded(const struct sim *s)
+{
+	for (u32 word = 0; word < (s->machine->n_cpus + 63) / 64; word++)
+		if (s->queued[word])
+			return true;
+	return false;
+}
+
+/* update_newidle_stats() */
+static void count_newidle(struct sim *s, u32 cpu, u32 level, u32 successes)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+	u32 calls = ++c->policy.fair.newidle[level].calls;
+
+	successes += c->policy.fair.newidle[level].successes;
+	c->policy.fair.newidle[level].successes = successes;
+	if (calls < NEWIDLE_ONE)
+		return;
+	c->policy.fair.newidle[level].ratio = successes;
+	c->policy.fair.newidle[level].calls = calls / 2;
+	c->policy.fair.newidle[level].successes = successes / 2;
+}
+
+/* NI_RANDOM: as often as there was something to be had; that many calls each of these stands for. */
+static u32 throw_dice(struct sim *s, u32 cpu, u32 level)
+{
+	u32 weight = 1 + s->cpus[cpu].policy.fair.newidle[level].ratio;
+	u64 bits = sim_draw(s->seed, sim_stream(NEWIDLE_STREAMS + cpu, 0),
+			    s->cpus[cpu].policy.fair.dice++);
+
+	return bits % NEWIDLE_ONE > weight ? 0 : (NEWIDLE_ONE + weight / 2) / weight;
+}
+
+/* sched_balance_newidle() */
 static bool newly_idle(struct sim *s, u32 cpu)
 {
 	u64 cost = 0;
 
+	if (!is_overloaded(s))
+		return false;
 	for (u32 level = 0; level < LEVELS; level++) {
-		u32 src, task;
+		u32 weight, task;
 
 		if (level && size_of(s->machine, level) == size_of(s->machine, level - 1))
 			continue;
 		cost += s->machine->costs.balance * (level + 1);
 		if (s->cpus[cpu].policy.fair.idle_mean < cost)
 			return false;
-		src = busiest(s, cpu, level);
-		if (src == SIM_NONE)
+		weight = throw_dice(s, cpu, level);
+		if (!weight) {
+			count_newidle(s, cpu, level, 0);
 			continue;
-		task = detach(s, src, cpu, 0, true);
+		}
+		task = balanced_by(s, cpu, level, true, true);
+		count_newidle(s, cpu, level, task == SIM_NONE ? 0 : weight);
 		if (task == SIM_NONE)
 			continue;
 		attach(s, task, cpu, SIM_MOVED_STEAL);
@@ -531,55 +719,29 @@ static bool newly_idle(struct sim *s, u32 cpu)
 	return false;
 }
 
-/* sched_balance_rq() for a CPU on one level; on levels above the first for its whole group. */
 static void balance(struct sim *s, u32 cpu, u32 level)
 {
 	struct sim_cpu *c = &s->cpus[cpu];
 	bool idle_cpu = c->current == SIM_NONE && !c->queue.n;
-	u32 src = busiest(s, cpu, level), task;
-	u64 most, least, imbalance = 0;
+	u32 task = balanced_by(s, cpu, level, false, idle_cpu);
 
-	if (src == SIM_NONE)
+	if (task == SIM_NONE)
 		return;
-	if (!idle_cpu) {
-		u32 size = level ? size_of(s->machine, level - 1) : 1;
-
-		if (level) {
-			u32 from = first_of(s->machine, src, level - 1);
-			u32 own = first_of(s->machine, cpu, level - 1);
-
-			most = least = 0;
-			for (u32 k = 0; k < size; k++) {
-				most += load_of(s, from + k);
-				least += load_of(s, own + k);
-			}
-		} else {
-			most = load_of(s, src);
-			least = load_of(s, cpu);
-		}
-		if (most * 100 <= least * IMBALANCE)
-			return;
-		imbalance = (most - least) / 2;
-	}
-	task = detach(s, src, cpu, imbalance, idle_cpu);
-	if (task == SIM_NONE) {
-		c->policy.fair.failed++;
-		return;
-	}
-	c->policy.fair.failed = 0;
 	attach(s, task, cpu, SIM_MOVED_BALANCE);
 	if (c->current == SIM_NONE || best(s, cpu, c->current) == task)
 		sim_resched(s, cpu);
 }
 
+/* get_sd_balance_interval(): a busy CPU's is a tick short, so that levels do not come at once. */
+static u64 interval_of(u32 ms, bool idle_cpu)
+{
+	return idle_cpu ? ms * SIM_MS : ms * SIM_MS * BUSY_FACTOR - SIM_TICK;
+}
+
 /* Each tick: who is due? */
 static void timer(struct sim *s)
 {
-	bool any = false;
-
-	for (u32 word = 0; word < (s->machine->n_cpus + 63) / 64; word++)
-		any |= s->queued[word] != 0;
-	if (!any)
+	if (!is_overloaded(s))
 		return;
 	for (u32 cpu = 0; cpu < s->machine->n_cpus; cpu++) {
 		struct sim_cpu *c = &s->cpus[cpu];
@@ -588,14 +750,15 @@ static void timer(struct sim *s)
 		for (u32 level = 0; level < LEVELS; level++) {
 			u32 size = size_of(s->machine, level);
 
-			if (s->now < c->policy.fair.balance_at[level] || size == 1 ||
-			    (level && size == size_of(s->machine, level - 1)))
+			if (size == 1 || (level && size == size_of(s->machine, level - 1)))
+				continue;
+			if (s->now - c->policy.fair.balanced_at[level] <
+			    interval_of(c->policy.fair.interval[level], idle_cpu))
 				continue;
 			/* should_we_balance(): one CPU for its group, an idle one if there is one. */
 			if (level && !idle_cpu && cpu != first_of(s->machine, cpu, level - 1))
 				continue;
-			c->policy.fair.balance_at[level] =
-				s->now + size * SIM_MS * (idle_cpu ? 1 : BUSY_FACTOR);
+			c->policy.fair.balanced_at[level] = s->now;
 			balance(s, cpu, level);
 			idle_cpu = idle_cpu && !c->queue.n;
 		}
@@ -634,6 +797,8 @@ static void running(struct sim *s, u32 cpu, u32 task)
 	s->cpus[cpu].policy.fair.load_at = SIM_NEVER;
 	s->cpus[cpu].policy.fair.vruntime = FAIR(&s->tasks[task])->vruntime;
 	s->cpus[cpu].policy.fair.protected = s->tasks[task].key;
+	FAIR(&s->tasks[task])->util = mls_load_change(FAIR(&s->tasks[task])->util, MLS_LOAD_IDLE,
+						      MLS_LOAD_BUSY, s->now, &s->decay);
 }
 
 static void stopping(struct sim *s, u32 cpu, u32 task, u64 ran, bool runnable)
@@ -646,7 +811,10 @@ static void stopping(struct sim *s, u32 cpu, u32 task, u64 ran, bool runnable)
 		FAIR(t)->lag_on = cpu;
 		FAIR(t)->load = mls_load_change(FAIR(t)->load, MLS_LOAD_BUSY, MLS_LOAD_IDLE, s->now,
 						&s->decay);
+		sleeps_on(s, cpu, mls_load_at(FAIR(t)->load, s->now, &s->decay));
 	}
+	FAIR(t)->util =
+		mls_load_change(FAIR(t)->util, MLS_LOAD_BUSY, MLS_LOAD_IDLE, s->now, &s->decay);
 	c->policy.fair.load_at = SIM_NEVER;
 	c->policy.fair.zero = (u64)average(s, cpu);
 	FAIR(t)->vruntime = c->policy.fair.vruntime + virtual(ran, weight_of(s, t));
@@ -688,6 +856,13 @@ static void begin(struct sim *s)
 	for (u32 cpu = 0; cpu < s->machine->n_cpus; cpu++) {
 		s->cpus[cpu].policy.fair.idle_mean = IDLE_MOST;
 		s->cpus[cpu].policy.fair.load_at = SIM_NEVER;
+		/* sd_init() */
+		for (u32 level = 0; level < LEVELS; level++) {
+			s->cpus[cpu].policy.fair.interval[level] = size_of(s->machine, level);
+			s->cpus[cpu].policy.fair.newidle[level].calls = NEWIDLE_ONE / 2;
+			s->cpus[cpu].policy.fair.newidle[level].successes = NEWIDLE_ONE / 4;
+			s->cpus[cpu].policy.fair.newidle[level].ratio = NEWIDLE_ONE / 2;
+		}
 	}
 }
 
@@ -697,8 +872,20 @@ static void arrive(struct sim *s, u32 task)
 
 	/* init_entity_runnable_average(): taken to be busy. */
 	FAIR(t)->load = mls_load_word(MLS_LOAD_IDLE, s->now, MLS_LOAD_ONE);
+	/* post_init_entity_util_avg(): half of what its CPU has left. */
+	FAIR(t)->util = mls_load_word(
+		MLS_LOAD_IDLE, s->now,
+		(MLS_LOAD_ONE - mls_load_at(s->cpus[t->cpu].loads, s->now, &s->decay)) / 2);
 	FAIR(t)->recent = t->cpu;
 	FAIR(t)->wakee = SIM_NONE;
+}
+
+/* remove_entity_load_avg() */
+static void depart(struct sim *s, u32 task)
+{
+	const struct sim_task *t = &s->tasks[task];
+
+	sleeps_on(s, FAIR(t)->lag_on, -(s64)mls_load_at(FAIR(t)->load, s->now, &s->decay));
 }
 
 const struct sim_policy sim_policy_eevdf = {
@@ -706,6 +893,7 @@ const struct sim_policy sim_policy_eevdf = {
 	.period = SIM_TICK,
 	.begin = begin,
 	.arrive = arrive,
+	.depart = depart,
 	.select = select_cpu,
 	.enqueue = enqueue,
 	.pick = pick,

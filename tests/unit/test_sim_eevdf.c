@@ -33,6 +33,10 @@ static struct sim *scene(const char *machine, u32 n_tasks)
 	assert_non_null(s);
 	assert_int_equal(sim_run(s, 10 * SIM_S), 0);
 	assert_int_equal(s->now, 10 * SIM_S);
+	/* Who has nothing to do looks at each level: it was worth it each time. */
+	for (u32 cpu = 0; cpu < s->machine->n_cpus; cpu++)
+		for (u32 level = 0; level < 3; level++)
+			s->cpus[cpu].policy.fair.newidle[level].ratio = 1024;
 	return s;
 }
 
@@ -57,6 +61,7 @@ static void runs(struct sim *s, u32 task, u32 cpu, u32 load)
 	t->left = SIM_S;
 	c->current = task;
 	c->began = c->picked = s->now;
+	c->loads = mls_load_word(MLS_LOAD_BUSY, s->now, MLS_LOAD_ONE);
 	sim_policy_eevdf.running(s, cpu, task);
 	has_load(s, task, load);
 }
@@ -85,11 +90,13 @@ static void sleeps(struct sim *s, u32 task, u32 cpu, u32 load)
 	has_load(s, task, load);
 }
 
-/* So many tasks run, each on the CPU of its number. */
+/* So many tasks have just begun to run, each on the CPU of its number. */
 static void all_run(struct sim *s, u32 n)
 {
-	for (u32 i = 0; i < n; i++)
+	for (u32 i = 0; i < n; i++) {
 		runs(s, i, i, FULL);
+		s->cpus[i].loads = mls_load_word(MLS_LOAD_BUSY, s->now, 0);
+	}
 }
 
 static void becomes_idle(struct sim *s, u32 cpu)
@@ -382,10 +389,12 @@ static void a_program_that_begins_goes_to_the_idlest_cpu(void **state)
 	runs(s, 2, 2, FULL);
 	waits(s, 4, 0, FULL, SIM_MS);
 	assert_int_equal(sim_policy_eevdf.exec(s, 0), 3);
-	/* Within its cache: to who has less beside it than it would leave. */
+	/* Within its cache: to who has less by far than it would leave. */
 	s->tasks[0].tied = 1;
 	assert_int_equal(sim_policy_eevdf.exec(s, 0), 0);
-	has_load(s, 1, FULL - 1);
+	has_load(s, 1, 875);
+	assert_int_equal(sim_policy_eevdf.exec(s, 0), 0);
+	has_load(s, 1, 874);
 	assert_int_equal(sim_policy_eevdf.exec(s, 0), 1);
 	sim_free(s);
 }
@@ -398,31 +407,53 @@ static void a_new_task_leaves_its_cache_for_one_that_is_lighter_by_far(void **st
 	} cases[] = { { 585, 500, 0 }, { 586, 500, 1 }, { 500, 500, 0 } };
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct sim *s = scene("2c2l", 3);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		struct sim *s = scene(i % 2 ? "2c1l" : "2c2l", 3);
 
-		runs(s, 0, 0, cases[i].own);
-		runs(s, 1, 1, cases[i].other);
+		runs(s, 0, 0, cases[i / 2].own);
+		runs(s, 1, 1, cases[i / 2].other);
 		sleeps(s, 2, 0, 0);
-		assert_int_equal(sim_policy_eevdf.select(s, 2, SIM_FORKED, 0), cases[i].expected);
+		assert_int_equal(sim_policy_eevdf.select(s, 2, SIM_FORKED, 0),
+				 cases[i / 2].expected);
 		sim_free(s);
 	}
 }
 
+/* cfs_rq->avg.load_avg: who sleeps leaves a load behind, which decays, and takes it along when it goes. */
+static void those_that_sleep_are_a_load_for_a_while(void **state)
+{
+	struct sim *s = scene("2c2l", 4);
+
+	(void)state;
+	runs(s, 1, 1, FULL);
+	sim_policy_eevdf.stopping(s, 1, 1, 0, false);
+	becomes_idle(s, 1);
+	runs(s, 0, 0, 700);
+	runs(s, 2, 1, 500);
+	sleeps(s, 3, 0, 0);
+	assert_int_equal(sim_policy_eevdf.select(s, 3, SIM_FORKED, 0), 0);
+	/* Woken elsewhere. */
+	s->tasks[1].cpu = 0;
+	waits(s, 1, 0, 10, 0);
+	assert_int_equal(sim_policy_eevdf.select(s, 3, SIM_FORKED, 0), 1);
+	sim_free(s);
+}
+
 /* ---- periodic balancing ---------------------------------------------------------------------- */
 
-/* Two CPUs that are busy, with these loads; task 2 waits for the first and is a light one. */
+/* Two CPUs with these loads, each with one that waits; task 2 does for the first and is a light one. */
 static struct sim *two_busy(const char *machine, u32 most, u32 least)
 {
-	struct sim *s = scene(machine, 3);
+	struct sim *s = scene(machine, 4);
 
 	runs(s, 0, 0, most - 10);
-	runs(s, 1, 1, least);
+	runs(s, 1, 1, least - 10);
 	waits(s, 2, 0, 10, SIM_MS);
+	waits(s, 3, 1, 10, SIM_MS);
 	return s;
 }
 
-/* imbalance_pct: one CPU has more than 117 % of the other's load. */
+/* imbalance_pct: of two CPUs that have too much, one has more than 117 % of the other's load. */
 static void busy_cpus_are_balanced_beyond_117_percent(void **state)
 {
 	static const char *const machines[] = { "2c1l", "2c2l", "2c2l2n" };
@@ -439,6 +470,23 @@ static void busy_cpus_are_balanced_beyond_117_percent(void **state)
 	}
 }
 
+/* group_is_overloaded(): nothing is taken from a CPU that has time left, though two share it. */
+static void a_busy_cpu_takes_from_none_that_has_time_left(void **state)
+{
+	(void)state;
+	for (u32 busy = 875; busy <= 876; busy++) {
+		struct sim *s = scene("2c1l", 3);
+
+		runs(s, 0, 0, 500);
+		runs(s, 1, 1, 100);
+		waits(s, 2, 0, 10, SIM_MS);
+		s->cpus[0].loads =
+			mls_load_word(MLS_LOAD_BUSY, s->now, busy << (MLS_LOAD_BITS - 10));
+		assert_int_equal(balanced(s, 2), busy == 876 ? 1 : 0);
+		sim_free(s);
+	}
+}
+
 /* Between caches it is the whole cache's load that counts, not that of two CPUs. */
 static void caches_are_balanced_as_wholes(void **state)
 {
@@ -448,17 +496,18 @@ static void caches_are_balanced_as_wholes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct sim *s = scene("4c2l", 5);
+		struct sim *s = scene("4c2l", 6);
 
 		/* 700 + 470 against 1000 is 117 %; the queue is twice as long as that of CPU 2. */
 		runs(s, 0, 0, 690);
 		runs(s, 1, 1, 470);
-		runs(s, 2, 2, 545);
+		runs(s, 2, 2, 535);
 		runs(s, 3, 3, cases[i].beside);
 		waits(s, 4, 0, 10, SIM_MS);
+		waits(s, 5, 2, 10, SIM_MS);
 		/* In the cache itself it has been done just now. */
 		for (u32 cpu = 0; cpu < 4; cpu++)
-			s->cpus[cpu].policy.fair.balance_at[0] = s->now + SIM_MS;
+			s->cpus[cpu].policy.fair.balanced_at[0] = s->now;
 		assert_int_equal(balanced(s, 4), cases[i].expected);
 		sim_free(s);
 	}
@@ -482,7 +531,7 @@ static void a_hot_task_stays_until_attempts_have_failed(void **state)
 {
 	struct sim *s = scene("2c1l", 2);
 	struct sim_task *t = &s->tasks[1];
-	u32 *failed = &s->cpus[1].policy.fair.failed;
+	u32 *failed = &s->cpus[1].policy.fair.failed[0];
 
 	(void)state;
 	runs(s, 0, 0, FULL);
@@ -519,19 +568,19 @@ static void a_busy_cpu_takes_no_task_that_would_turn_the_imbalance(void **state)
 		runs(s, 0, 0, 800 - cases[i].load);
 		runs(s, 1, 1, 400);
 		waits(s, 2, 0, cases[i].load, SIM_MS);
-		s->cpus[1].policy.fair.failed = cases[i].failed;
+		s->cpus[1].policy.fair.failed[0] = cases[i].failed;
 		assert_int_equal(balanced(s, 2), cases[i].expected);
 		sim_free(s);
 	}
 }
 
-/* A CPU looks again after as many ms as there are CPUs, one that is busy after 16 times that. */
+/* A CPU looks again after as many ms as there are CPUs, one that is busy after 16 times that less a tick. */
 static void busy_cpus_look_more_rarely_than_idle_ones(void **state)
 {
 	(void)state;
 	for (u32 busy = 0; busy < 2; busy++) {
 		struct sim *s = scene("4c1l", 3);
-		u32 *failed = &s->cpus[1].policy.fair.failed;
+		u32 *failed = &s->cpus[1].policy.fair.failed[0];
 
 		runs(s, 0, 0, FULL);
 		if (busy)
@@ -540,7 +589,7 @@ static void busy_cpus_look_more_rarely_than_idle_ones(void **state)
 		for (u32 k = 0; k < 2; k++) {
 			sim_policy_eevdf.timer(s);
 			assert_int_equal(*failed, 1);
-			s->now += 4 * SIM_MS * (busy ? 16 : 1) - 1;
+			s->now += (busy ? 16 * 4 * SIM_MS - SIM_TICK : 4 * SIM_MS) - 1;
 			s->tasks[2].since = s->now;
 			sim_policy_eevdf.timer(s);
 			assert_int_equal(*failed, 1);
@@ -549,6 +598,35 @@ static void busy_cpus_look_more_rarely_than_idle_ones(void **state)
 		}
 		sim_free(s);
 	}
+}
+
+/* sd->balance_interval: after twice as long where all was level, to a bound; and failures are forgotten. */
+static void who_finds_all_level_looks_more_rarely(void **state)
+{
+	struct sim *s = scene("4c1l", 4);
+	u32 *interval = &s->cpus[1].policy.fair.interval[0];
+	u32 *failed = &s->cpus[1].policy.fair.failed[0];
+
+	(void)state;
+	runs(s, 0, 0, FULL);
+	runs(s, 1, 1, FULL);
+	waits(s, 2, 0, 10, 0); /* hot */
+	*interval = 4;
+	sim_policy_eevdf.timer(s);
+	assert_int_equal(*interval, 4);
+	assert_int_equal(*failed, 1);
+	has_load(s, 0, 10); /* nothing to gain there any more */
+	for (u32 k = 0; k < 2; k++) {
+		s->now += 16 * 8 * SIM_MS;
+		s->tasks[2].since = s->now;
+		has_load(s, 0, 10);
+		has_load(s, 1, FULL);
+		has_load(s, 2, 10);
+		sim_policy_eevdf.timer(s);
+		assert_int_equal(*interval, 8);
+		assert_int_equal(*failed, 0);
+	}
+	sim_free(s);
 }
 
 /* should_we_balance(): beyond its cache a busy CPU looks only for all of them, as the first. */
@@ -560,9 +638,9 @@ static void the_first_cpu_of_a_cache_looks_beyond_it_or_an_idle_one(void **state
 	for (u32 cpu = 0; cpu < 4; cpu++)
 		runs(s, cpu, cpu, cpu < 2 ? FULL : 100);
 	waits(s, 4, 0, 10, SIM_MS);
-	s->cpus[1].policy.fair.balance_at[0] = s->now + SIM_MS; /* not beside it */
+	s->cpus[1].policy.fair.balanced_at[0] = s->now; /* not beside it */
 	assert_int_equal(balanced(s, 4), 2);
-	s->cpus[2].policy.fair.balance_at[1] = s->now + SIM_MS; /* it is not due */
+	s->cpus[2].policy.fair.balanced_at[1] = s->now; /* it is not due */
 	assert_int_equal(balanced(s, 4), 0);
 	becomes_idle(s, 3);
 	assert_int_equal(balanced(s, 4), 3);
@@ -580,8 +658,8 @@ static void a_cpu_that_has_found_work_looks_no_further(void **state)
 	runs(s, 2, 2, 100);
 	waits(s, 4, 0, 10, SIM_MS);
 	waits(s, 5, 2, 100, SIM_MS);
-	s->cpus[1].policy.fair.balance_at[0] = s->now + SIM_MS; /* these two are not due */
-	s->cpus[2].policy.fair.balance_at[1] = s->now + SIM_MS;
+	s->cpus[1].policy.fair.balanced_at[0] = s->now; /* these two are not due */
+	s->cpus[2].policy.fair.balanced_at[1] = s->now;
 	assert_int_equal(balanced(s, 5), 3);
 	assert_int_equal(balanced(s, 4), 0);
 	leaves_queue(s, 5);
@@ -617,6 +695,74 @@ static void a_cpu_without_work_pulls_from_near_first(void **state)
 		leaves_queue(s, order[i]);
 	}
 	assert_int_equal(pulled(s, 0), SIM_NONE);
+	sim_free(s);
+}
+
+/* sched_balance_newidle(): to another cache goes who fits into what this one has left of its CPUs. */
+static void between_caches_a_task_must_fit_into_the_spare_capacity(void **state)
+{
+	(void)state;
+	for (u32 fits = 0; fits < 2; fits++) {
+		struct sim *s = scene("4c2l", 5);
+
+		for (u32 cpu = 1; cpu < 4; cpu++)
+			runs(s, cpu, cpu, FULL);
+		waits(s, 4, 2, FULL, SIM_MS);
+		/* CPU 0 was busy until now: of two CPUs there is next to nothing left. */
+		s->cpus[0].loads =
+			mls_load_word(MLS_LOAD_IDLE, s->now, 1000 << (MLS_LOAD_BITS - 10));
+		s->tasks[4].policy.fair.util = mls_load_word(
+			MLS_LOAD_IDLE, s->now, (fits ? 24 : 30) << (MLS_LOAD_BITS - 10));
+		assert_int_equal(pulled(s, 0), fits ? 4 : SIM_NONE);
+		sim_free(s);
+	}
+}
+
+/* NI_RANDOM: a newly idle CPU looks as often, by dice, as there was something to be had. */
+static void who_finds_little_looks_rarely(void **state)
+{
+	static const struct {
+		u32 ratio, least, most; /* of 1024 */
+	} cases[] = { { 0, 0, 8 }, { 256, 200, 320 }, { 512, 450, 580 }, { 1024, 1024, 1024 } };
+	struct sim *s = scene("2c1l", 2);
+
+	(void)state;
+	runs(s, 0, 0, FULL);
+	waits(s, 1, 0, FULL, SIM_MS);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		u32 looked = 0;
+
+		s->cpus[1].policy.fair.newidle[0].ratio = cases[i].ratio;
+		for (u32 k = 0; k < 1024; k++) {
+			s->cpus[1].policy.fair.dice = k;
+			looked += pulled(s, 1) == 1;
+		}
+		assert_in_range(looked, cases[i].least, cases[i].most);
+	}
+	sim_free(s);
+}
+
+/* update_newidle_stats(): over the last thousand, and each look stands for those that were left out. */
+static void what_was_to_be_had_is_counted(void **state)
+{
+	struct sim *s = scene("2c1l", 2);
+
+	(void)state;
+	runs(s, 0, 0, FULL);
+	waits(s, 1, 0, FULL, 0); /* hot: nothing is to be had */
+	for (u32 k = 0; k < 511; k++)
+		sim_policy_eevdf.pick(s, 1, SIM_NONE);
+	assert_int_equal(s->cpus[1].policy.fair.newidle[0].ratio, 1024);
+	assert_int_equal(s->cpus[1].policy.fair.newidle[0].calls, 1023);
+	sim_policy_eevdf.pick(s, 1, SIM_NONE);
+	assert_int_equal(s->cpus[1].policy.fair.newidle[0].ratio, 256);
+	assert_int_equal(s->cpus[1].policy.fair.newidle[0].calls, 512);
+	assert_int_equal(s->cpus[1].policy.fair.newidle[0].successes, 128);
+	/* One in four looks are made: what one finds counts for four. */
+	s->tasks[1].since -= SIM_MS;
+	while (sim_policy_eevdf.pick(s, 1, SIM_NONE) == SIM_NONE)
+		;
+	assert_int_equal(s->cpus[1].policy.fair.newidle[0].successes, 132);
 	sim_free(s);
 }
 
@@ -729,7 +875,13 @@ int main(void)
 		cmocka_unit_test(who_owes_wakes_up_where_it_was),
 		cmocka_unit_test(a_program_that_begins_goes_to_the_idlest_cpu),
 		cmocka_unit_test(a_new_task_leaves_its_cache_for_one_that_is_lighter_by_far),
+		cmocka_unit_test(those_that_sleep_are_a_load_for_a_while),
 		cmocka_unit_test(busy_cpus_are_balanced_beyond_117_percent),
+		cmocka_unit_test(a_busy_cpu_takes_from_none_that_has_time_left),
+		cmocka_unit_test(who_finds_all_level_looks_more_rarely),
+		cmocka_unit_test(between_caches_a_task_must_fit_into_the_spare_capacity),
+		cmocka_unit_test(who_finds_little_looks_rarely),
+		cmocka_unit_test(what_was_to_be_had_is_counted),
 		cmocka_unit_test(caches_are_balanced_as_wholes),
 		cmocka_unit_test(an_idle_cpu_takes_who_waits_whatever_the_loads),
 		cmocka_unit_test(a_hot_task_stays_until_attempts_have_failed),
