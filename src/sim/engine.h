@@ -70,6 +70,7 @@ union sim_task_policy {
 		u32 flips;
 		u64 flips_at;
 		u32 lag_on; /* the CPU on which it had its lag */
+		u32 asleep_on; /* the CPU whose load it is while it sleeps, and one; 0: none */
 	} fair;
 	struct {
 		u64 vtime, deadline;
@@ -180,8 +181,8 @@ union sim_cpu_policy {
 		} newidle[3]; /* of each level, as the kernel counts them */
 		u64 dice; /* thrown by a newly idle CPU */
 		u64 idle_since, idle_mean;
-		u64 load, load_at; /* of all its tasks, at that time; SIM_NEVER: unknown */
-		u64 asleep, asleep_at; /* load of those that sleep, at that time */
+		s64 lacking; /* until its tasks had been runnable for long, less what those that */
+		u64 lacking_at; /* sleep were, at that time; as core/load.h */
 	} fair;
 	struct {
 		u64 turn, slice; /* began, and lasts so long */

@@ -101,7 +101,6 @@ static void put(struct sim *s, u32 cpu, u32 task, u64 deadline)
 
 	c->policy.fair.weighted += (__int128)(s64)FAIR(&s->tasks[task])->vruntime * weight;
 	c->policy.fair.weight += weight;
-	c->policy.fair.load_at = SIM_NEVER;
 	sim_queue_insert(s, &c->queue, task, deadline);
 	s->queued[cpu / 64] |= 1ull << (cpu % 64);
 }
@@ -114,7 +113,6 @@ static void take(struct sim *s, u32 cpu, u32 task)
 	c->policy.fair.zero = (u64)average(s, cpu);
 	c->policy.fair.weighted -= (__int128)(s64)FAIR(&s->tasks[task])->vruntime * weight;
 	c->policy.fair.weight -= weight;
-	c->policy.fair.load_at = SIM_NEVER;
 	sim_queue_remove(s, &c->queue, task);
 	if (!c->queue.n)
 		s->queued[cpu / 64] &= ~(1ull << (cpu % 64));
@@ -160,45 +158,37 @@ static u32 best(const struct sim *s, u32 cpu, u32 current)
 
 /* ---- waking up ------------------------------------------------------------------------------ */
 
-/* What is left of the load of tasks that fell asleep on a CPU. */
-static u64 asleep_of(const struct sim *s, u32 cpu)
+/*
+ * A CPU's load is what its tasks, those that sleep among them, were runnable of late
+ * (cfs_rq->avg.load_avg): of one that is runnable what it lacks of always having been decays, of
+ * one that sleeps what it was.  So two numbers know it at any time: how many are runnable, and what
+ * they lack together, less what those that sleep were.
+ */
+static s64 lacking_of(const struct sim *s, u32 cpu)
 {
 	const struct sim_cpu *c = &s->cpus[cpu];
-	u64 whole = mls_load_word(MLS_LOAD_IDLE, c->policy.fair.asleep_at, MLS_LOAD_ONE);
+	u64 whole = mls_load_word(MLS_LOAD_IDLE, c->policy.fair.lacking_at, MLS_LOAD_ONE);
 
-	return c->policy.fair.asleep * mls_load_at(whole, s->now, &s->decay) >> MLS_LOAD_BITS;
+	return c->policy.fair.lacking * (s64)mls_load_at(whole, s->now, &s->decay) / MLS_LOAD_ONE;
 }
 
-static void sleeps_on(struct sim *s, u32 cpu, s64 load)
+static void lacks(struct sim *s, u32 cpu, s64 more)
 {
-	struct sim_cpu *c = &s->cpus[cpu];
-	s64 asleep = (s64)asleep_of(s, cpu) + load;
-
-	c->policy.fair.asleep = asleep > 0 ? (u64)asleep : 0;
-	c->policy.fair.asleep_at = s->now;
-	c->policy.fair.load_at = SIM_NEVER;
+	s->cpus[cpu].policy.fair.lacking = lacking_of(s, cpu) + more;
+	s->cpus[cpu].policy.fair.lacking_at = s->now;
 }
 
-/*
- * cfs_rq->avg.load_avg: what its tasks, those that sleep among them, were runnable of late, in
- * tasks of nice 0 by 1024.  Who looks
- * for the idlest CPU asks for all of them, again and again at one time.
- */
-static u64 load_of(struct sim *s, u32 cpu)
+static s64 exact_load(const struct sim *s, const struct sim_task *t)
 {
-	struct sim_cpu *c = &s->cpus[cpu];
-	u64 load = 0;
+	return mls_load_at(FAIR(t)->load, s->now, &s->decay);
+}
 
-	if (c->policy.fair.load_at == s->now)
-		return c->policy.fair.load;
-	if (c->current != SIM_NONE)
-		load += mls_load_at(FAIR(&s->tasks[c->current])->load, s->now, &s->decay);
-	for (u32 task = c->queue.first; task != SIM_NONE; task = s->tasks[task].next)
-		load += mls_load_at(FAIR(&s->tasks[task])->load, s->now, &s->decay);
-	load += asleep_of(s, cpu);
-	c->policy.fair.load_at = s->now;
-	c->policy.fair.load = load >> (MLS_LOAD_BITS - 10);
-	return c->policy.fair.load;
+/* In tasks of nice 0 by 1024. */
+static u64 load_of(const struct sim *s, u32 cpu)
+{
+	s64 load = (s64)n_running(s, cpu) * MLS_LOAD_ONE - lacking_of(s, cpu);
+
+	return load > 0 ? (u64)load >> (MLS_LOAD_BITS - 10) : 0;
 }
 
 static u64 util_of(u64 word, const struct sim *s)
@@ -452,8 +442,10 @@ static void enqueue(struct sim *s, u32 task, enum sim_why why)
 		put(s, cpu, task, t->key);
 		return;
 	}
-	if (why == SIM_WOKEN)
-		sleeps_on(s, FAIR(t)->lag_on, -(s64)mls_load_at(FAIR(t)->load, s->now, &s->decay));
+	if (FAIR(t)->asleep_on)
+		lacks(s, FAIR(t)->asleep_on - 1, exact_load(s, t));
+	FAIR(t)->asleep_on = 0;
+	lacks(s, cpu, MLS_LOAD_ONE - exact_load(s, t));
 	FAIR(t)->load =
 		mls_load_change(FAIR(t)->load, MLS_LOAD_IDLE, MLS_LOAD_BUSY, s->now, &s->decay);
 	/* requeue_delayed_entity(): as if it had not slept. */
@@ -509,13 +501,14 @@ static u32 detach(struct sim *s, u32 src, u32 dst, u32 level, struct imbalance i
 			continue;
 		FAIR(t)->lag = lag_of(s, src, task, (s64)FAIR(t)->vruntime);
 		take(s, src, task);
+		lacks(s, src, exact_load(s, t) - MLS_LOAD_ONE);
 		return task;
 	}
 	return SIM_NONE;
 }
 
 /* The CPU of the level around @dst whose queue is the longest and can give something. */
-static u32 busiest(struct sim *s, u32 dst, u32 level)
+static u32 busiest(const struct sim *s, u32 dst, u32 level)
 {
 	const struct sim_machine *m = s->machine;
 	u32 first = first_of(m, dst, level), to = first + size_of(m, level), found = SIM_NONE;
@@ -552,67 +545,87 @@ static void attach(struct sim *s, u32 task, u32 dst, enum sim_move_kind kind)
 
 	sim_move(s, task, dst, kind);
 	place(s, task, dst, FAIR(t)->lag, false);
+	lacks(s, dst, MLS_LOAD_ONE - exact_load(s, t));
 	put(s, dst, task, FAIR(t)->vruntime + left);
 	sim_waits(s, dst);
 }
 
-/* Of a group: a level below the one that is balanced, or one CPU. */
+/* A group: of a level below the one that is balanced, or one CPU. */
 struct side {
-	u32 size;
+	u32 first, size;
 	u32 n_idle, n_running;
+	bool weighed; /* what follows is known */
 	u64 load, util;
 };
 
-static struct side side_of(struct sim *s, u32 cpu, u32 level)
+static struct side side_of(const struct sim *s, u32 cpu, u32 level)
 {
-	u32 first = level ? first_of(s->machine, cpu, level - 1) : cpu;
-	struct side side = { .size = level ? size_of(s->machine, level - 1) : 1 };
+	struct side side = { .first = level ? first_of(s->machine, cpu, level - 1) : cpu,
+			     .size = level ? size_of(s->machine, level - 1) : 1 };
 
-	for (u32 k = first; k < first + side.size; k++) {
+	for (u32 k = side.first; k < side.first + side.size; k++) {
 		u32 running = n_running(s, k);
 
 		side.n_idle += !running;
 		side.n_running += running;
-		side.load += load_of(s, k);
-		side.util += util_of(s->cpus[k].loads, s);
 	}
 	return side;
 }
 
+/* Not before somebody asks: of a large group it takes long. */
+static void weigh(const struct sim *s, struct side *side)
+{
+	if (side->weighed)
+		return;
+	for (u32 k = side->first; k < side->first + side->size; k++) {
+		side->load += load_of(s, k);
+		side->util += util_of(s->cpus[k].loads, s);
+	}
+	side->weighed = true;
+}
+
 /* group_is_overloaded() */
-static bool has_too_many(const struct side *side)
+static bool has_too_many(const struct sim *s, struct side *side)
 {
 	u64 capacity = (u64)side->size * 1024;
 
-	return side->n_running > side->size &&
-	       (capacity * 100 < side->util * IMBALANCE || capacity * IMBALANCE < side->load * 100);
+	if (side->n_running <= side->size)
+		return false;
+	weigh(s, side);
+	return capacity * 100 < side->util * IMBALANCE || capacity * IMBALANCE < side->load * 100;
 }
 
 /* group_has_capacity() */
-static bool has_spare(const struct side *side)
+static bool has_spare(const struct sim *s, struct side *side)
 {
-	return side->n_running < side->size ||
-	       (u64)side->size * 1024 * 100 > side->util * IMBALANCE;
+	if (side->n_running < side->size)
+		return true;
+	weigh(s, side);
+	return (u64)side->size * 1024 * 100 > side->util * IMBALANCE;
 }
 
 /* find_busiest_group() and calculate_imbalance(); false: it is balanced. */
-static bool is_uneven(const struct side *own, const struct side *busiest, bool idle_cpu, u32 level,
-		      struct imbalance *imbalance)
+static bool is_uneven(const struct sim *s, struct side *own, struct side *busiest, bool idle_cpu,
+		      u32 level, struct imbalance *imbalance)
 {
-	bool too_many = has_too_many(busiest), spare = has_spare(own);
+	bool too_many = has_too_many(s, busiest), spare = has_spare(s, own);
 	u32 more = busiest->n_running > own->n_running ? busiest->n_running - own->n_running : 0;
 
 	/* prefer_sibling, and then an even number */
 	if (!spare || more <= 1) {
-		if (has_too_many(own) && busiest->load * 100 <= own->load * IMBALANCE)
-			return false;
 		if (!too_many && (!idle_cpu || busiest->n_running == 1 ||
 				  (busiest->size > 1 && own->n_idle <= busiest->n_idle + 1)))
 			return false;
+		if (has_too_many(s, own)) {
+			weigh(s, busiest);
+			if (busiest->load * 100 <= own->load * IMBALANCE)
+				return false;
+		}
 	}
 	if (spare && too_many && level) {
 		u64 capacity = (u64)own->size * 1024;
 
+		weigh(s, own);
 		imbalance->of = OF_UTIL;
 		imbalance->most = capacity > own->util ? capacity - own->util : 0;
 		if (!imbalance->most && idle_cpu)
@@ -623,6 +636,8 @@ static bool is_uneven(const struct side *own, const struct side *busiest, bool i
 		imbalance->of = ANY_TASK;
 		return more > 1;
 	}
+	weigh(s, own);
+	weigh(s, busiest);
 	imbalance->of = OF_LOAD;
 	imbalance->most = busiest->load > own->load ? (busiest->load - own->load) / 2 : 0;
 	return imbalance->most > 0;
@@ -639,7 +654,7 @@ static u32 balanced_by(struct sim *s, u32 cpu, u32 level, bool newly_idle, bool 
 	if (src != SIM_NONE) {
 		own = side_of(s, cpu, level);
 		other = side_of(s, src, level);
-		if (!is_uneven(&own, &other, idle_cpu, level, &imbalance))
+		if (!is_uneven(s, &own, &other, idle_cpu, level, &imbalance))
 			src = SIM_NONE;
 	}
 	if (src != SIM_NONE)
@@ -794,7 +809,6 @@ static u32 pick(struct sim *s, u32 cpu, u32 runs)
 
 static void running(struct sim *s, u32 cpu, u32 task)
 {
-	s->cpus[cpu].policy.fair.load_at = SIM_NEVER;
 	s->cpus[cpu].policy.fair.vruntime = FAIR(&s->tasks[task])->vruntime;
 	s->cpus[cpu].policy.fair.protected = s->tasks[task].key;
 	FAIR(&s->tasks[task])->util = mls_load_change(FAIR(&s->tasks[task])->util, MLS_LOAD_IDLE,
@@ -811,11 +825,11 @@ static void stopping(struct sim *s, u32 cpu, u32 task, u64 ran, bool runnable)
 		FAIR(t)->lag_on = cpu;
 		FAIR(t)->load = mls_load_change(FAIR(t)->load, MLS_LOAD_BUSY, MLS_LOAD_IDLE, s->now,
 						&s->decay);
-		sleeps_on(s, cpu, mls_load_at(FAIR(t)->load, s->now, &s->decay));
+		FAIR(t)->asleep_on = cpu + 1;
+		lacks(s, cpu, -(s64)MLS_LOAD_ONE);
 	}
 	FAIR(t)->util =
 		mls_load_change(FAIR(t)->util, MLS_LOAD_BUSY, MLS_LOAD_IDLE, s->now, &s->decay);
-	c->policy.fair.load_at = SIM_NEVER;
 	c->policy.fair.zero = (u64)average(s, cpu);
 	FAIR(t)->vruntime = c->policy.fair.vruntime + virtual(ran, weight_of(s, t));
 }
@@ -855,7 +869,6 @@ static void begin(struct sim *s)
 {
 	for (u32 cpu = 0; cpu < s->machine->n_cpus; cpu++) {
 		s->cpus[cpu].policy.fair.idle_mean = IDLE_MOST;
-		s->cpus[cpu].policy.fair.load_at = SIM_NEVER;
 		/* sd_init() */
 		for (u32 level = 0; level < LEVELS; level++) {
 			s->cpus[cpu].policy.fair.interval[level] = size_of(s->machine, level);
@@ -885,7 +898,8 @@ static void depart(struct sim *s, u32 task)
 {
 	const struct sim_task *t = &s->tasks[task];
 
-	sleeps_on(s, FAIR(t)->lag_on, -(s64)mls_load_at(FAIR(t)->load, s->now, &s->decay));
+	if (FAIR(t)->asleep_on)
+		lacks(s, FAIR(t)->asleep_on - 1, exact_load(s, t));
 }
 
 const struct sim_policy sim_policy_eevdf = {

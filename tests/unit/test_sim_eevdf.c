@@ -40,14 +40,31 @@ static struct sim *scene(const char *machine, u32 n_tasks)
 	return s;
 }
 
+/* A CPU's tasks are runnable for so much less of late, as core/load.h. */
+static void lacks(struct sim *s, u32 cpu, s64 more)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+
+	if (c->policy.fair.lacking_at != s->now) {
+		u64 whole = mls_load_word(MLS_LOAD_IDLE, c->policy.fair.lacking_at, MLS_LOAD_ONE);
+
+		c->policy.fair.lacking = c->policy.fair.lacking *
+					 (s64)mls_load_at(whole, s->now, &s->decay) / MLS_LOAD_ONE;
+		c->policy.fair.lacking_at = s->now;
+	}
+	c->policy.fair.lacking += more;
+}
+
 /* It was runnable for so many 1024ths of the time of late. */
 static void has_load(struct sim *s, u32 task, u32 load)
 {
 	struct sim_task *t = &s->tasks[task];
 	enum mls_load_state is = t->state == SIM_BLOCKED ? MLS_LOAD_IDLE : MLS_LOAD_BUSY;
+	s64 was = mls_load_at(t->policy.fair.load, s->now, &s->decay);
 
 	t->policy.fair.load = mls_load_word(is, s->now, load << (MLS_LOAD_BITS - 10));
-	s->cpus[t->cpu].policy.fair.load_at = SIM_NEVER;
+	if (is == MLS_LOAD_BUSY)
+		lacks(s, t->cpu, was - (s64)(load << (MLS_LOAD_BITS - 10)));
 }
 
 static void runs(struct sim *s, u32 task, u32 cpu, u32 load)
@@ -63,6 +80,7 @@ static void runs(struct sim *s, u32 task, u32 cpu, u32 load)
 	c->began = c->picked = s->now;
 	c->loads = mls_load_word(MLS_LOAD_BUSY, s->now, MLS_LOAD_ONE);
 	sim_policy_eevdf.running(s, cpu, task);
+	lacks(s, cpu, MLS_LOAD_ONE - mls_load_at(t->policy.fair.load, s->now, &s->decay));
 	has_load(s, task, load);
 }
 
@@ -101,9 +119,11 @@ static void all_run(struct sim *s, u32 n)
 
 static void becomes_idle(struct sim *s, u32 cpu)
 {
-	s->tasks[s->cpus[cpu].current].state = SIM_BLOCKED;
+	struct sim_task *t = &s->tasks[s->cpus[cpu].current];
+
+	lacks(s, cpu, (s64)mls_load_at(t->policy.fair.load, s->now, &s->decay) - MLS_LOAD_ONE);
+	t->state = SIM_BLOCKED;
 	s->cpus[cpu].current = SIM_NONE;
-	s->cpus[cpu].policy.fair.load_at = SIM_NEVER;
 }
 
 /* Where the task would wake up; the scene stays as it is. */
