@@ -12,7 +12,7 @@ TOPOLOGIES = ("1x2x2", "2x1x4")
 MAKESPAN_PERCENT = 2
 MOVES_TIMES = 1.2
 WAIT_TIMES = 1.1
-WAKEUP_TIMES = 1.0
+WAKEUP_TIMES = 1.03  # EEVDF's: the load counts in buckets that are 3 % wide
 # And what a model is to leave of EEVDF's moves on a compile.
 COMPILE_MOVES_TIMES = 0.23
 # MLS_POLICY_LIMIT and MLS_POLICY_SLICE of core/policy.h: a task that has waited for the
@@ -103,8 +103,15 @@ def median(numbers):
 
 
 def mean_change(cells, name, field="makespan_ms"):
-    """Against EEVDF over all pairs of runs of all cells: (mean, its standard error, pairs); None below two pairs."""
-    every = [change for cell in cells.values() for change in changes(cell.get(name, {}), cell.get(BASE, {}), field)]
+    """Against EEVDF: (mean, its standard error, pairs) over the pairs of runs of all cells; None below two pairs.
+
+    Of a cell with more seeds than others only those count that all of them have, so that none weighs more.
+    """
+    both = [(loads, base) for cell in cells.values()
+            if set(loads := cell.get(name, {})) & set(base := cell.get(BASE, {}))]
+    common = set.intersection(*(set(loads) & set(base) for loads, base in both)) if both else set()
+    every = [change for loads, base in both
+             for change in changes({seed: loads[seed] for seed in common}, base, field)]
     if len(every) < 2:
         return None
     return statistics.fmean(every), statistics.stdev(every) / len(every) ** 0.5, len(every)
@@ -128,7 +135,7 @@ def criteria(loads, base):
         (f"moves at most {MOVES_TIMES} times", f"×{moves:.2f}", moves <= MOVES_TIMES),
         (f"longest wake-up and wait at most {LONGEST_MS} ms", f"{longest:.0f} ms", longest <= LONGEST_MS),
         (f"p99 wait at most {WAIT_TIMES} times", f"×{wait:.2f}", wait <= WAIT_TIMES),
-        ("p99 wake-up at most EEVDF's", f"×{wakeup:.2f}", wakeup <= WAKEUP_TIMES),
+        ("p99 wake-up at most EEVDF's, within the 3 % of a bucket", f"×{wakeup:.2f}", wakeup <= WAKEUP_TIMES),
     ]
 
 
