@@ -64,7 +64,8 @@ union sim_task_policy {
 	struct {
 		u64 vruntime;
 		s64 lag;
-		u64 load, util; /* decaying averages of being runnable, of running, as core/load.h */
+		u64 load; /* decaying average of being runnable, as core/load.h, */
+		u64 util; /* and of running */
 		u32 recent; /* CPU that it used before */
 		u32 wakee; /* of the last one that it woke */
 		u32 flips;
