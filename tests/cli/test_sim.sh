@@ -24,8 +24,8 @@ same "each policy is given the same seeds" "[1, 2]" "$(of \
 	"[r['seed'] for r in runs if (r['policy'], r['workload'], r['machine']) == ('refuse', 'make', '4c2l')]" <<<"$one")"
 same "a first seed is one of them" "$(of "[r for r in runs if r['seed'] == 2]" <<<"$one")" \
 	"$(sim --seeds 1 --seed 2 -m 4c2l,8c2l2n --json | of runs)"
-same "refusing all moves makes message and imbalance longer" True \
-	"$(of "all(x > y for x, y in zip(ms('refuse'), ms('mlsched')))" <<<"$one")"
+same "refusing all moves makes message and imbalance longer by a tenth and more" True \
+	"$(of "sum(ms('refuse')) > 1.1 * sum(ms('mlsched'))" <<<"$one")"
 same "accepting all moves is the heuristic" "$(sim --seeds 1 -p mlsched --json | of "without('policy')")" \
 	"$(sim --seeds 1 -p accept --json | of "without('policy')")"
 tuned() { sim --seeds 1 -m 8c2l2n --mechanisms all --offers 500,1000,1500 --json "$@"; }
