@@ -174,7 +174,7 @@ else
 	@echo "installed  $(MODEL)"
 endif
 
-# Which of five seeds, and why: docs/simulator.md, "Chance of training".
+# Which of two seeds, and why: docs/simulator.md, "Chance of training".
 TRAIN_DEFAULT := $(PROGRAM) train --from sim --seed 1
 
 .PHONY: trained-model

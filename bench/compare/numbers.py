@@ -15,8 +15,8 @@ WAIT_TIMES = 1.1
 WAKEUP_TIMES = 1.03  # EEVDF's: the load counts in buckets that are 3 % wide
 # And what a model is to leave of EEVDF's moves on a compile.
 COMPILE_MOVES_TIMES = 0.23
-# MLS_POLICY_LIMIT and MLS_POLICY_SLICE of core/policy.h: a task that has waited for the
-# limit may have to wait for the slice that has begun.
+# MLS_POLICY_LIMIT of core/policy.h and a tick: a task that has waited for the limit may have
+# to wait for the turn that has begun.
 LONGEST_MS = 100 + 4
 
 # Fields of the load's line; not every load has all of them.
@@ -64,6 +64,14 @@ def titles_of(runs):
     return {name: titles[name] for name in sorted(titles, key=rank)}
 
 
+def usual(cells):
+    """The cells with the seeds that most of their schedulers have run: who ran more often weighs no more."""
+    counts = [len(loads) for cell in cells.values() for loads in cell.values()]
+    most = max(statistics.multimode(counts), default=0)
+    return {cell: {name: {seed: loads[seed] for seed in sorted(loads)[:most]} for name, loads in of.items()}
+            for cell, of in cells.items()}
+
+
 def columns_of(cell):
     """Those of MOVES that every load of a cell has; moves between nodes where there are several."""
     every = [load for loads in cell.values() for load in loads.values()]
@@ -103,15 +111,8 @@ def median(numbers):
 
 
 def mean_change(cells, name, field="makespan_ms"):
-    """Against EEVDF: (mean, its standard error, pairs) over the pairs of runs of all cells; None below two pairs.
-
-    Of a cell with more seeds than others only those count that all of them have, so that none weighs more.
-    """
-    both = [(loads, base) for cell in cells.values()
-            if set(loads := cell.get(name, {})) & set(base := cell.get(BASE, {}))]
-    common = set.intersection(*(set(loads) & set(base) for loads, base in both)) if both else set()
-    every = [change for loads, base in both
-             for change in changes({seed: loads[seed] for seed in common}, base, field)]
+    """Against EEVDF over all pairs of runs of all cells: (mean, its standard error, pairs); None below two pairs."""
+    every = [change for cell in cells.values() for change in changes(cell.get(name, {}), cell.get(BASE, {}), field)]
     if len(every) < 2:
         return None
     return statistics.fmean(every), statistics.stdev(every) / len(every) ** 0.5, len(every)

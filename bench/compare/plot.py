@@ -165,7 +165,7 @@ def describe_topology(topology):
 
 
 def svg(runs):
-    return draw(numbers.cells_of(runs), numbers.titles_of(runs),
+    return draw(numbers.usual(numbers.cells_of(runs)), numbers.titles_of(runs),
                 "Schedulers against EEVDF, the same work by the same seed, in deterministic virtual machines",
                 "what mlsched must keep to with no model",
                 (numbers.MAKESPAN_PERCENT, numbers.MOVES_TIMES, numbers.WAIT_TIMES), describe_topology)

@@ -91,7 +91,7 @@ def rankings(rows):
 
 def rows_of(program, model, runs):
     rows = []
-    for (topology, profile), schedulers in numbers.cells_of(runs).items():
+    for (topology, profile), schedulers in numbers.usual(numbers.cells_of(runs)).items():
         rows += compare_cell(program, model, topology, profile, schedulers)
     return rows
 

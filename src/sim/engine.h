@@ -182,8 +182,8 @@ union sim_cpu_policy {
 		} newidle[3]; /* of each level, as the kernel counts them */
 		u64 dice; /* thrown by a newly idle CPU */
 		u64 idle_since, idle_mean;
-		s64 lacking; /* until its tasks had been runnable for long, less what those that */
-		u64 lacking_at; /* sleep were, at that time; as core/load.h */
+		s64 lacking; /* what its load is short of one for each runnable task, as core/load.h, */
+		u64 lacking_at; /* at that time */
 	} fair;
 	struct {
 		u64 turn, slice; /* began, and lasts so long */

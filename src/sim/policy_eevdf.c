@@ -5,7 +5,8 @@
  * forking and executing (the idlest CPU) and balancing (newly idle, periodic).
  *
  * What is left out: groups, bandwidth, capacity and energy, NUMA balancing, cores that
- * are idle as a whole, misfits.
+ * are idle as a whole, misfits; the rules between nodes that differ from those within one
+ * (an imbalance that is allowed, one more attempt for hot tasks).
  */
 #include <stddef.h>
 
@@ -201,6 +202,14 @@ static u64 task_load(const struct sim *s, const struct sim_task *t)
 	return mls_load_at(FAIR(t)->load, s->now, &s->decay) >> (MLS_LOAD_BITS - 10);
 }
 
+/* cpu_load_without() */
+static u64 load_without(const struct sim *s, u32 cpu, const struct sim_task *t)
+{
+	u64 all = load_of(s, cpu), own = task_load(s, t);
+
+	return all > own ? all - own : 0;
+}
+
 /* wake_affine() */
 static u32 affine(struct sim *s, u32 task, u32 this, u32 prev)
 {
@@ -211,8 +220,7 @@ static u32 affine(struct sim *s, u32 task, u32 this, u32 prev)
 	if (sim_is_idle(s, prev))
 		return prev;
 	here = (load_of(s, this) + load) * 100;
-	there = load_of(s, prev);
-	there = (there > load ? there - load : 0) * (100 + (IMBALANCE - 100) / 2);
+	there = load_without(s, prev, &s->tasks[task]) * (100 + (IMBALANCE - 100) / 2);
 	return here < there ? this : prev;
 }
 
@@ -302,7 +310,7 @@ static struct group group_of(struct sim *s, const struct sim_task *t, u32 first,
 			running--;
 		g.n_idle += !running;
 		g.n_running += running;
-		g.load += load_of(s, cpu) - (cpu == without ? task_load(s, t) : 0);
+		g.load += cpu == without ? load_without(s, cpu, t) : load_of(s, cpu);
 	}
 	return g;
 }
@@ -358,7 +366,7 @@ static u32 idlest(struct sim *s, u32 task, u32 cpu, u32 without)
 		if (!sim_may_run(s, t, other))
 			continue;
 		/* Idle ones come before all others. */
-		load = load_of(s, other) - (other == without ? task_load(s, t) : 0);
+		load = other == without ? load_without(s, other, t) : load_of(s, other);
 		if (n_running(s, other) == (other == without))
 			load = 0;
 		else
@@ -494,6 +502,9 @@ static u32 detach(struct sim *s, u32 src, u32 dst, u32 level, struct imbalance i
 {
 	u32 failed = s->cpus[dst].policy.fair.failed[level];
 
+	/* shr_bound() */
+	if (failed > 63)
+		failed = 63;
 	for (u32 task = s->cpus[src].queue.last; task != SIM_NONE; task = s->tasks[task].previous) {
 		struct sim_task *t = &s->tasks[task];
 
@@ -507,7 +518,7 @@ static u32 detach(struct sim *s, u32 src, u32 dst, u32 level, struct imbalance i
 	return SIM_NONE;
 }
 
-/* The CPU of the level around @dst whose queue is the longest and can give something. */
+/* The CPU of the level around @dst that has the greatest load and can give something. */
 static u32 busiest(const struct sim *s, u32 dst, u32 level)
 {
 	const struct sim_machine *m = s->machine;
@@ -694,14 +705,19 @@ static void count_newidle(struct sim *s, u32 cpu, u32 level, u32 successes)
 	c->policy.fair.newidle[level].successes = successes / 2;
 }
 
-/* NI_RANDOM: as often as there was something to be had; that many calls each of these stands for. */
+/*
+ * NI_RANDOM: as often as there was something to be had; that many calls each of these stands for,
+ * and 0 is for a call that is left out.
+ */
 static u32 throw_dice(struct sim *s, u32 cpu, u32 level)
 {
 	u32 weight = 1 + s->cpus[cpu].policy.fair.newidle[level].ratio;
 	u64 bits = sim_draw(s->seed, sim_stream(NEWIDLE_STREAMS + cpu, 0),
 			    s->cpus[cpu].policy.fair.dice++);
 
-	return bits % NEWIDLE_ONE > weight ? 0 : (NEWIDLE_ONE + weight / 2) / weight;
+	if (bits % NEWIDLE_ONE > weight)
+		return 0;
+	return weight < 2 * NEWIDLE_ONE ? (NEWIDLE_ONE + weight / 2) / weight : 1;
 }
 
 /* sched_balance_newidle() */

@@ -54,7 +54,7 @@ static void a_cpu_is_shared_by_weights(void **state)
 }
 
 /*
- * A base slice of 0.7 ms on one CPU ends with the next tick of HZ=250; our slice of 3 ms
+ * A base slice of 0.7 ms on one CPU ends with the next tick of HZ=250; our slice of 2.1 ms
  * does, too: equals take turns of 4 ms.
  */
 static void turns_end_with_a_tick(void **state)
