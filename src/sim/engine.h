@@ -24,6 +24,7 @@
 #include "core/load.h"
 #include "core/policy.h"
 #include "core/types.h"
+#include "src/sim/cpu_load.h"
 #include "src/sim/machine.h"
 #include "src/sim/results.h"
 #include "src/sim/workload.h"
@@ -182,8 +183,7 @@ union sim_cpu_policy {
 		} newidle[3]; /* of each level, as the kernel counts them */
 		u64 dice; /* thrown by a newly idle CPU */
 		u64 idle_since, idle_mean;
-		s64 lacking; /* what its load is short of one for each runnable task, as core/load.h, */
-		u64 lacking_at; /* at that time */
+		struct cpu_load load;
 	} fair;
 	struct {
 		u64 turn, slice; /* began, and lasts so long */

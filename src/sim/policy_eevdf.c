@@ -11,6 +11,8 @@
 #include <stddef.h>
 
 #include "core/policy.h"
+#include "src/sim/cpu_load.h"
+#include "src/sim/cpus.h"
 #include "src/sim/policy.h"
 #include "src/sim/random.h"
 
@@ -103,7 +105,7 @@ static void put(struct sim *s, u32 cpu, u32 task, u64 deadline)
 	c->policy.fair.weighted += (__int128)(s64)FAIR(&s->tasks[task])->vruntime * weight;
 	c->policy.fair.weight += weight;
 	sim_queue_insert(s, &c->queue, task, deadline);
-	s->queued[cpu / 64] |= 1ull << (cpu % 64);
+	put_in(s->queued, cpu);
 }
 
 static void take(struct sim *s, u32 cpu, u32 task)
@@ -116,7 +118,7 @@ static void take(struct sim *s, u32 cpu, u32 task)
 	c->policy.fair.weight -= weight;
 	sim_queue_remove(s, &c->queue, task);
 	if (!c->queue.n)
-		s->queued[cpu / 64] &= ~(1ull << (cpu % 64));
+		take_out(s->queued, cpu);
 }
 
 /* update_entity_lag() */
@@ -159,24 +161,9 @@ static u32 best(const struct sim *s, u32 cpu, u32 current)
 
 /* ---- waking up ------------------------------------------------------------------------------ */
 
-/*
- * A CPU's load is what its tasks, those that sleep among them, were runnable of late
- * (cfs_rq->avg.load_avg): of one that is runnable what it lacks of always having been decays, of
- * one that sleeps what it was.  So two numbers know it at any time: how many are runnable, and what
- * they lack together, less what those that sleep were.
- */
-static s64 lacking_of(const struct sim *s, u32 cpu)
-{
-	const struct sim_cpu *c = &s->cpus[cpu];
-	u64 whole = mls_load_word(MLS_LOAD_IDLE, c->policy.fair.lacking_at, MLS_LOAD_ONE);
-
-	return c->policy.fair.lacking * (s64)mls_load_at(whole, s->now, &s->decay) / MLS_LOAD_ONE;
-}
-
 static void lacks(struct sim *s, u32 cpu, s64 more)
 {
-	s->cpus[cpu].policy.fair.lacking = lacking_of(s, cpu) + more;
-	s->cpus[cpu].policy.fair.lacking_at = s->now;
+	cpu_load_change(&s->cpus[cpu].policy.fair.load, more, s->now, &s->decay);
 }
 
 static s64 exact_load(const struct sim *s, const struct sim_task *t)
@@ -184,22 +171,20 @@ static s64 exact_load(const struct sim *s, const struct sim_task *t)
 	return mls_load_at(FAIR(t)->load, s->now, &s->decay);
 }
 
-/* In tasks of nice 0 by 1024. */
+/* By 1024, as all that is compared. */
 static u64 load_of(const struct sim *s, u32 cpu)
 {
-	s64 load = (s64)n_running(s, cpu) * MLS_LOAD_ONE - lacking_of(s, cpu);
-
-	return load > 0 ? (u64)load >> (MLS_LOAD_BITS - 10) : 0;
+	return cpu_load_at(&s->cpus[cpu].policy.fair.load, n_running(s, cpu), s->now, &s->decay);
 }
 
 static u64 util_of(u64 word, const struct sim *s)
 {
-	return mls_load_at(word, s->now, &s->decay) >> (MLS_LOAD_BITS - 10);
+	return mls_load_at(word, s->now, &s->decay) >> CPU_LOAD_SHIFT;
 }
 
 static u64 task_load(const struct sim *s, const struct sim_task *t)
 {
-	return mls_load_at(FAIR(t)->load, s->now, &s->decay) >> (MLS_LOAD_BITS - 10);
+	return mls_load_at(FAIR(t)->load, s->now, &s->decay) >> CPU_LOAD_SHIFT;
 }
 
 /* cpu_load_without() */
@@ -259,7 +244,7 @@ static u32 scan_of(const struct sim *s, u32 first, u32 size)
 	u64 load = 0, x;
 
 	for (u32 cpu = first; cpu < first + size; cpu++)
-		load += mls_load_at(s->cpus[cpu].loads, s->now, &s->decay) >> (MLS_LOAD_BITS - 10);
+		load += mls_load_at(s->cpus[cpu].loads, s->now, &s->decay) >> CPU_LOAD_SHIFT;
 	x = load / size * IMBALANCE / 100;
 	return x >= 1024 ? 0 : (u32)((1024 * 1024 - x * x) * size >> 20);
 }
@@ -290,51 +275,108 @@ static u32 idle_sibling(const struct sim *s, u32 task, u32 prev, u32 target)
 	return target;
 }
 
+/* CPUs of a level below the one that is looked at, or one CPU. */
 struct group {
-	u32 n_idle;
-	u32 n_running;
-	u64 load;
+	struct range cpus;
+	u32 n_idle, n_running;
+	u32 without; /* CPU on which one task does not count, which runs there; SIM_NONE */
+	const struct sim_task *t; /* that one */
+	bool has_load, has_util; /* what follows is known */
+	u64 load, util;
 };
 
-static struct group group_of(struct sim *s, const struct sim_task *t, u32 first, u32 size,
-			     u32 without)
+static u32 n_cpus(const struct group *g)
 {
-	struct group g = { 0 };
+	return g->cpus.to - g->cpus.from;
+}
 
-	for (u32 cpu = first; cpu < first + size; cpu++) {
-		u32 running = n_running(s, cpu);
+/* @level: of the group, from 1; 0: one CPU */
+static struct range group_around(const struct sim *s, u32 cpu, u32 level)
+{
+	return level ? range_of(s->machine, cpu, level - 1) : (struct range){ cpu, cpu + 1 };
+}
 
-		if (!sim_may_run(s, t, cpu))
-			continue;
-		if (cpu == without)
-			running--;
-		g.n_idle += !running;
-		g.n_running += running;
-		g.load += cpu == without ? load_without(s, cpu, t) : load_of(s, cpu);
+static struct group group_of(const struct sim *s, struct range cpus)
+{
+	struct group g = { .cpus = cpus, .without = SIM_NONE };
+
+	if (cpus.from == cpus.to)
+		return g;
+	for (u32 word = cpus.from / 64; word <= (cpus.to - 1) / 64; word++) {
+		u64 part = part_of(word, cpus), queued = s->queued[word] & part;
+
+		g.n_idle += (u32)__builtin_popcountll(s->idle[word] & ~queued & part);
+		g.n_running += (u32)__builtin_popcountll(~s->idle[word] & part);
+		for (; queued; queued &= queued - 1)
+			g.n_running += s->cpus[word * 64 + (u32)__builtin_ctzll(queued)].queue.n;
 	}
 	return g;
 }
 
+/* Those of them on which the task may run; on @without it does, and does not count there. */
+static struct group group_for(const struct sim *s, const struct sim_task *t, struct range cpus,
+			      u32 without)
+{
+	struct group g;
+
+	if (t->tied) {
+		u32 size = size_of(s->machine, 0), first = (t->tied - 1u) * size;
+
+		if (first > cpus.from)
+			cpus.from = first < cpus.to ? first : cpus.to;
+		if (first + size < cpus.to)
+			cpus.to = first + size > cpus.from ? first + size : cpus.from;
+	}
+	g = group_of(s, cpus);
+	if (without < cpus.from || without >= cpus.to)
+		return g;
+	g.without = without;
+	g.t = t;
+	g.n_running--;
+	g.n_idle += !s->cpus[without].queue.n;
+	return g;
+}
+
+/* Load and use are not added up before somebody asks: of a large group it takes long. */
+static u64 load_of_group(const struct sim *s, struct group *g)
+{
+	for (u32 cpu = g->cpus.from; cpu < g->cpus.to && !g->has_load; cpu++)
+		g->load += cpu == g->without ? load_without(s, cpu, g->t) : load_of(s, cpu);
+	g->has_load = true;
+	return g->load;
+}
+
+static u64 util_of_group(const struct sim *s, struct group *g)
+{
+	for (u32 cpu = g->cpus.from; cpu < g->cpus.to && !g->has_util; cpu++)
+		g->util += util_of(s->cpus[cpu].loads, s);
+	g->has_util = true;
+	return g->util;
+}
+
 /* Of the groups of one level below @level around @cpu; its own unless another is better. */
-static u32 idlest_group(struct sim *s, const struct sim_task *t, u32 cpu, u32 level, u32 without)
+static u32 idlest_group(const struct sim *s, const struct sim_task *t, u32 cpu, u32 level,
+			u32 without)
 {
 	const struct sim_machine *m = s->machine;
 	u32 first = first_of(m, cpu, level), size = size_of(m, level - 1);
 	u32 own = first_of(m, cpu, level - 1), found = own;
-	struct group local = group_of(s, t, own, size, without), least = local;
+	struct group least = group_for(s, t, group_around(s, cpu, level), without);
 
 	for (u32 at = first; at < first + size_of(m, level); at += size) {
 		struct group g;
 
 		if (at == own)
 			continue;
-		g = group_of(s, t, at, size, without);
-		if (t->tied && s->machine->llc[at] > t->tied - 1u)
+		g = group_for(s, t, group_around(s, at, level), without);
+		if (!n_cpus(&g))
 			continue;
-		if (g.n_idle || least.n_idle) {
+		if (!n_cpus(&least)) {
+			/* It may run on none of those around it. */
+		} else if (g.n_idle || least.n_idle) {
 			if (g.n_idle <= least.n_idle)
 				continue;
-		} else if (g.load * IMBALANCE >= least.load * 100) {
+		} else if (load_of_group(s, &g) * IMBALANCE >= load_of_group(s, &least) * 100) {
 			continue;
 		}
 		least = g;
@@ -521,22 +563,20 @@ static u32 detach(struct sim *s, u32 src, u32 dst, u32 level, struct imbalance i
 /* The CPU of the level around @dst that has the greatest load and can give something. */
 static u32 busiest(const struct sim *s, u32 dst, u32 level)
 {
-	const struct sim_machine *m = s->machine;
-	u32 first = first_of(m, dst, level), to = first + size_of(m, level), found = SIM_NONE;
+	struct range all = range_of(s->machine, dst, level), own = group_around(s, dst, level);
+	u32 found = SIM_NONE;
 	u64 most = 0;
 
-	for (u32 word = first / 64; word <= (to - 1) / 64; word++) {
-		u64 bits = s->queued[word];
+	for (u32 word = all.from / 64; word <= (all.to - 1) / 64; word++) {
+		u64 bits = s->queued[word] & ~s->idle[word] & part_of(word, all) &
+			   ~part_of(word, own);
 
-		while (bits) {
+		for (; bits; bits &= bits - 1) {
 			u32 cpu = word * 64 + (u32)__builtin_ctzll(bits);
+			const struct cpu_load *of = &s->cpus[cpu].policy.fair.load;
 			u64 load;
 
-			bits &= bits - 1;
-			if (cpu < first || cpu >= to || cpu == dst ||
-			    (level && cpu >= first_of(m, dst, level - 1) &&
-			     cpu < first_of(m, dst, level - 1) + size_of(m, level - 1)) ||
-			    s->cpus[cpu].current == SIM_NONE)
+			if (cpu_load_at_most(of, n_running(s, cpu), s->now, &s->decay) <= most)
 				continue;
 			load = load_of(s, cpu);
 			if (load > most) {
@@ -561,84 +601,46 @@ static void attach(struct sim *s, u32 task, u32 dst, enum sim_move_kind kind)
 	sim_waits(s, dst);
 }
 
-/* A group: of a level below the one that is balanced, or one CPU. */
-struct side {
-	u32 first, size;
-	u32 n_idle, n_running;
-	bool weighed; /* what follows is known */
-	u64 load, util;
-};
-
-static struct side side_of(const struct sim *s, u32 cpu, u32 level)
-{
-	struct side side = { .first = level ? first_of(s->machine, cpu, level - 1) : cpu,
-			     .size = level ? size_of(s->machine, level - 1) : 1 };
-
-	for (u32 k = side.first; k < side.first + side.size; k++) {
-		u32 running = n_running(s, k);
-
-		side.n_idle += !running;
-		side.n_running += running;
-	}
-	return side;
-}
-
-/* Not before somebody asks: of a large group it takes long. */
-static void weigh(const struct sim *s, struct side *side)
-{
-	if (side->weighed)
-		return;
-	for (u32 k = side->first; k < side->first + side->size; k++) {
-		side->load += load_of(s, k);
-		side->util += util_of(s->cpus[k].loads, s);
-	}
-	side->weighed = true;
-}
-
 /* group_is_overloaded() */
-static bool has_too_many(const struct sim *s, struct side *side)
+static bool has_too_many(const struct sim *s, struct group *g)
 {
-	u64 capacity = (u64)side->size * 1024;
+	u64 capacity = (u64)n_cpus(g) * 1024;
 
-	if (side->n_running <= side->size)
+	if (g->n_running <= n_cpus(g))
 		return false;
-	weigh(s, side);
-	return capacity * 100 < side->util * IMBALANCE || capacity * IMBALANCE < side->load * 100;
+	return capacity * 100 < util_of_group(s, g) * IMBALANCE ||
+	       capacity * IMBALANCE < load_of_group(s, g) * 100;
 }
 
 /* group_has_capacity() */
-static bool has_spare(const struct sim *s, struct side *side)
+static bool has_spare(const struct sim *s, struct group *g)
 {
-	if (side->n_running < side->size)
-		return true;
-	weigh(s, side);
-	return (u64)side->size * 1024 * 100 > side->util * IMBALANCE;
+	return g->n_running < n_cpus(g) ||
+	       (u64)n_cpus(g) * 1024 * 100 > util_of_group(s, g) * IMBALANCE;
 }
 
 /* find_busiest_group() and calculate_imbalance(); false: it is balanced. */
-static bool is_uneven(const struct sim *s, struct side *own, struct side *busiest, bool idle_cpu,
+static bool is_uneven(const struct sim *s, struct group *own, struct group *busiest, bool idle_cpu,
 		      u32 level, struct imbalance *imbalance)
 {
 	bool too_many = has_too_many(s, busiest), spare = has_spare(s, own);
 	u32 more = busiest->n_running > own->n_running ? busiest->n_running - own->n_running : 0;
+	u64 there, here;
 
 	/* prefer_sibling, and then an even number */
 	if (!spare || more <= 1) {
 		if (!too_many && (!idle_cpu || busiest->n_running == 1 ||
-				  (busiest->size > 1 && own->n_idle <= busiest->n_idle + 1)))
+				  (n_cpus(busiest) > 1 && own->n_idle <= busiest->n_idle + 1)))
 			return false;
-		if (has_too_many(s, own)) {
-			weigh(s, busiest);
-			if (busiest->load * 100 <= own->load * IMBALANCE)
-				return false;
-		}
+		if (has_too_many(s, own) &&
+		    load_of_group(s, busiest) * 100 <= load_of_group(s, own) * IMBALANCE)
+			return false;
 	}
 	if (spare && too_many && level) {
-		u64 capacity = (u64)own->size * 1024;
+		u64 capacity = (u64)n_cpus(own) * 1024, util = util_of_group(s, own);
 
-		weigh(s, own);
 		imbalance->of = OF_UTIL;
-		imbalance->most = capacity > own->util ? capacity - own->util : 0;
+		imbalance->most = capacity > util ? capacity - util : 0;
 		if (!imbalance->most && idle_cpu)
 			imbalance->of = ANY_TASK;
 		return true;
@@ -647,10 +649,10 @@ static bool is_uneven(const struct sim *s, struct side *own, struct side *busies
 		imbalance->of = ANY_TASK;
 		return more > 1;
 	}
-	weigh(s, own);
-	weigh(s, busiest);
+	there = load_of_group(s, busiest);
+	here = load_of_group(s, own);
 	imbalance->of = OF_LOAD;
-	imbalance->most = busiest->load > own->load ? (busiest->load - own->load) / 2 : 0;
+	imbalance->most = there > here ? (there - here) / 2 : 0;
 	return imbalance->most > 0;
 }
 
@@ -660,11 +662,11 @@ static u32 balanced_by(struct sim *s, u32 cpu, u32 level, bool newly_idle, bool 
 	struct sim_cpu *c = &s->cpus[cpu];
 	u32 src = busiest(s, cpu, level), task = SIM_NONE;
 	struct imbalance imbalance = { ANY_TASK, 0 };
-	struct side own, other;
 
 	if (src != SIM_NONE) {
-		own = side_of(s, cpu, level);
-		other = side_of(s, src, level);
+		struct group own = group_of(s, group_around(s, cpu, level));
+		struct group other = group_of(s, group_around(s, src, level));
+
 		if (!is_uneven(s, &own, &other, idle_cpu, level, &imbalance))
 			src = SIM_NONE;
 	}
@@ -825,6 +827,7 @@ static u32 pick(struct sim *s, u32 cpu, u32 runs)
 
 static void running(struct sim *s, u32 cpu, u32 task)
 {
+	take_out(s->idle, cpu);
 	s->cpus[cpu].policy.fair.vruntime = FAIR(&s->tasks[task])->vruntime;
 	s->cpus[cpu].policy.fair.protected = s->tasks[task].key;
 	FAIR(&s->tasks[task])->util = mls_load_change(FAIR(&s->tasks[task])->util, MLS_LOAD_IDLE,
@@ -848,6 +851,7 @@ static void stopping(struct sim *s, u32 cpu, u32 task, u64 ran, bool runnable)
 		mls_load_change(FAIR(t)->util, MLS_LOAD_BUSY, MLS_LOAD_IDLE, s->now, &s->decay);
 	c->policy.fair.zero = (u64)average(s, cpu);
 	FAIR(t)->vruntime = c->policy.fair.vruntime + virtual(ran, weight_of(s, t));
+	put_in(s->idle, cpu);
 }
 
 static u64 slice_end(struct sim *s, u32 cpu)
@@ -884,6 +888,7 @@ static void idle(struct sim *s, u32 cpu, bool is)
 static void begin(struct sim *s)
 {
 	for (u32 cpu = 0; cpu < s->machine->n_cpus; cpu++) {
+		put_in(s->idle, cpu);
 		s->cpus[cpu].policy.fair.idle_mean = IDLE_MOST;
 		/* sd_init() */
 		for (u32 level = 0; level < LEVELS; level++) {

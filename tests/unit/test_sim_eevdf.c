@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "src/sim/cpus.h"
 #include "src/util/array.h"
 #include "tests/lib/sim_world.h"
 
@@ -43,16 +44,7 @@ static struct sim *scene(const char *machine, u32 n_tasks)
 /* A CPU's tasks are runnable for so much less of late, as core/load.h. */
 static void lacks(struct sim *s, u32 cpu, s64 more)
 {
-	struct sim_cpu *c = &s->cpus[cpu];
-
-	if (c->policy.fair.lacking_at != s->now) {
-		u64 whole = mls_load_word(MLS_LOAD_IDLE, c->policy.fair.lacking_at, MLS_LOAD_ONE);
-
-		c->policy.fair.lacking = c->policy.fair.lacking *
-					 (s64)mls_load_at(whole, s->now, &s->decay) / MLS_LOAD_ONE;
-		c->policy.fair.lacking_at = s->now;
-	}
-	c->policy.fair.lacking += more;
+	cpu_load_change(&s->cpus[cpu].policy.fair.load, more, s->now, &s->decay);
 }
 
 /* It was runnable for so many 1024ths of the time of late. */
@@ -62,9 +54,9 @@ static void has_load(struct sim *s, u32 task, u32 load)
 	enum mls_load_state is = t->state == SIM_BLOCKED ? MLS_LOAD_IDLE : MLS_LOAD_BUSY;
 	s64 was = mls_load_at(t->policy.fair.load, s->now, &s->decay);
 
-	t->policy.fair.load = mls_load_word(is, s->now, load << (MLS_LOAD_BITS - 10));
+	t->policy.fair.load = mls_load_word(is, s->now, load << CPU_LOAD_SHIFT);
 	if (is == MLS_LOAD_BUSY)
-		lacks(s, t->cpu, was - (s64)(load << (MLS_LOAD_BITS - 10)));
+		lacks(s, t->cpu, was - (s64)(load << CPU_LOAD_SHIFT));
 }
 
 static void runs(struct sim *s, u32 task, u32 cpu, u32 load)
@@ -99,7 +91,11 @@ static void waits(struct sim *s, u32 task, u32 cpu, u32 load, u64 for_ns)
 /* The only one that waits on its CPU does so no longer. */
 static void leaves_queue(struct sim *s, u32 task)
 {
-	s->queued[0] &= ~(1ull << s->tasks[task].cpu);
+	struct sim_cpu *c = &s->cpus[s->tasks[task].cpu];
+
+	assert_int_equal(c->queue.n, 1);
+	sim_queue_remove(s, &c->queue, task);
+	take_out(s->queued, s->tasks[task].cpu);
 }
 
 static void sleeps(struct sim *s, u32 task, u32 cpu, u32 load)
@@ -124,6 +120,7 @@ static void becomes_idle(struct sim *s, u32 cpu)
 	lacks(s, cpu, (s64)mls_load_at(t->policy.fair.load, s->now, &s->decay) - MLS_LOAD_ONE);
 	t->state = SIM_BLOCKED;
 	s->cpus[cpu].current = SIM_NONE;
+	put_in(s->idle, cpu);
 }
 
 /* Where the task would wake up; the scene stays as it is. */
@@ -500,8 +497,7 @@ static void a_busy_cpu_takes_from_none_that_has_time_left(void **state)
 		runs(s, 0, 0, 500);
 		runs(s, 1, 1, 100);
 		waits(s, 2, 0, 10, SIM_MS);
-		s->cpus[0].loads =
-			mls_load_word(MLS_LOAD_BUSY, s->now, busy << (MLS_LOAD_BITS - 10));
+		s->cpus[0].loads = mls_load_word(MLS_LOAD_BUSY, s->now, busy << CPU_LOAD_SHIFT);
 		assert_int_equal(balanced(s, 2), busy == 876 ? 1 : 0);
 		sim_free(s);
 	}
@@ -729,10 +725,9 @@ static void between_caches_a_task_must_fit_into_the_spare_capacity(void **state)
 			runs(s, cpu, cpu, FULL);
 		waits(s, 4, 2, FULL, SIM_MS);
 		/* CPU 0 was busy until now: of two CPUs there is next to nothing left. */
-		s->cpus[0].loads =
-			mls_load_word(MLS_LOAD_IDLE, s->now, 1000 << (MLS_LOAD_BITS - 10));
-		s->tasks[4].policy.fair.util = mls_load_word(
-			MLS_LOAD_IDLE, s->now, (fits ? 24 : 30) << (MLS_LOAD_BITS - 10));
+		s->cpus[0].loads = mls_load_word(MLS_LOAD_IDLE, s->now, 1000 << CPU_LOAD_SHIFT);
+		s->tasks[4].policy.fair.util =
+			mls_load_word(MLS_LOAD_IDLE, s->now, (fits ? 24 : 30) << CPU_LOAD_SHIFT);
 		assert_int_equal(pulled(s, 0), fits ? 4 : SIM_NONE);
 		sim_free(s);
 	}
@@ -743,7 +738,7 @@ static void who_finds_little_looks_rarely(void **state)
 {
 	static const struct {
 		u32 ratio, least, most; /* of 1024 */
-	} cases[] = { { 0, 0, 8 }, { 256, 200, 320 }, { 512, 450, 580 }, { 1024, 1024, 1024 } };
+	} cases[] = { { 0, 1, 8 }, { 256, 200, 320 }, { 512, 450, 580 }, { 1024, 1024, 1024 } };
 	struct sim *s = scene("2c1l", 2);
 
 	(void)state;
@@ -880,6 +875,76 @@ static void a_tied_task_is_not_moved(void **state)
 	sim_free(s);
 }
 
+/* ... and is placed at the idlest CPU of those where it may run, however little others have to do. */
+static void a_tied_task_begins_at_the_idlest_of_its_cpus(void **state)
+{
+	(void)state;
+	for (u32 parent = 0; parent < 8; parent++) {
+		struct sim *s = scene("8c4l2n", 9);
+
+		for (u32 cpu = 0; cpu < 8; cpu++)
+			runs(s, cpu, cpu, cpu == 4 ? FULL : cpu == 5 ? 600 : 10);
+		sleeps(s, 8, parent, 0);
+		s->tasks[8].tied = 3;
+		assert_int_equal(sim_policy_eevdf.select(s, 8, SIM_FORKED, parent), 5);
+		sim_free(s);
+	}
+}
+
+/* ---- whole runs ------------------------------------------------------------------------ */
+
+/* What is kept of a CPU is what its tasks, those that sleep among them, say now. */
+static void assert_kept(const struct sim *s, u32 cpu)
+{
+	const struct sim_cpu *c = &s->cpus[cpu];
+	u64 load = 0, kept;
+	u32 n = 0;
+
+	for (u32 task = 0; task < s->most_tasks; task++) {
+		const struct sim_task *t = &s->tasks[task];
+		bool runnable = t->state == SIM_QUEUED || t->state == SIM_RUNNING;
+
+		n += runnable && t->cpu == cpu;
+		if (runnable ? t->cpu == cpu :
+			       t->state == SIM_BLOCKED && t->policy.fair.asleep_on == cpu + 1)
+			load += mls_load_at(t->policy.fair.load, s->now, &s->decay);
+	}
+	load >>= CPU_LOAD_SHIFT;
+	kept = cpu_load_at(&c->policy.fair.load, n, s->now, &s->decay);
+	assert_in_range(kept + 2, load, load + 4);
+	assert_int_equal(n, c->queue.n + (c->current != SIM_NONE));
+	assert_int_equal(is_in(s->idle, cpu), c->current == SIM_NONE);
+	assert_int_equal(is_in(s->queued, cpu), c->queue.n > 0);
+}
+
+/* Through forks, execs, exits, sleeps, affinity and each kind of move. */
+static void loads_are_those_of_the_tasks_at_any_time(void **state)
+{
+	static const char *const names[] = { "make", "message", "mixed", "imbalance", "server" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		u64 moves[SIM_MOVE_KINDS] = { 0 };
+		struct sim *s;
+		u32 kinds = 0;
+
+		world_machine("8c4l2n");
+		assert_int_equal(sim_workload_make(&world.workload, names[i], 8, NULL), 0);
+		s = sim_new(&world.machine, &world.workload, &sim_policy_eevdf, &plain, 1, NULL);
+		assert_non_null(s);
+		for (u32 ms = 10; ms <= 2000 && sim_run(s, ms * SIM_MS) == 0; ms += 10)
+			for (u32 cpu = 0; cpu < 8; cpu++)
+				assert_kept(s, cpu);
+		for (u32 kind = 0; kind < SIM_MOVE_KINDS; kind++) {
+			for (u32 level = 0; level < SIM_DISTANCES; level++)
+				moves[kind] += s->sum.moves[kind][level];
+			kinds += moves[kind] > 0;
+		}
+		assert_true(kinds > 1);
+		sim_free(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -915,6 +980,8 @@ int main(void)
 		cmocka_unit_test(a_hot_task_is_not_pulled),
 		cmocka_unit_test(who_is_about_to_run_is_not_pulled),
 		cmocka_unit_test(a_tied_task_is_not_moved),
+		cmocka_unit_test(a_tied_task_begins_at_the_idlest_of_its_cpus),
+		cmocka_unit_test(loads_are_those_of_the_tasks_at_any_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
