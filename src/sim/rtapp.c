@@ -19,6 +19,7 @@
 /* A resource of the file: those of different kinds have names of their own. */
 struct name {
 	char kind; /* of the list below */
+	uint16_t owner; /* the task whose instances have one each, and one; 0: it is everybody's */
 	uint32_t object;
 	uint32_t users; /* of a barrier */
 	char name[64];
@@ -74,19 +75,24 @@ static int too_much(const struct loading *l)
 			 l->path, l->task, SIM_MAX_CODE, SIM_MAX_PROGRAMS, MOST_NAMES);
 }
 
-/* The object of that name; with @n instances one for each of them. */
-static struct name *find(struct loading *l, enum kind kind, const char *name, uint32_t n)
+/* The object of that name; @own: one for each instance of this task. */
+static struct name *find(struct loading *l, enum kind kind, const char *name, bool own)
 {
+	uint16_t owner = own ? (uint16_t)(l->w->n_starts + 1) : 0;
+	/* What the code of a task without instances names must be there, too. */
+	uint32_t n = own && l->instances ? l->instances : 1;
 	struct name *found;
 
 	for (uint32_t i = 0; i < l->n_names; i++) {
-		if (l->names[i].kind == (char)kind && strcmp(l->names[i].name, name) == 0)
-			return &l->names[i];
+		found = &l->names[i];
+		if (found->kind == (char)kind && found->owner == owner &&
+		    strcmp(found->name, name) == 0)
+			return found;
 	}
 	if (l->n_names == MOST_NAMES || l->w->n_objects + n > UINT16_MAX)
 		return NULL;
 	found = &l->names[l->n_names++];
-	*found = (struct name){ .kind = (char)kind, .object = l->w->n_objects };
+	*found = (struct name){ .kind = (char)kind, .owner = owner, .object = l->w->n_objects };
 	snprintf(found->name, sizeof(found->name), "%s", name);
 	l->w->n_objects += n;
 	return found;
@@ -94,7 +100,7 @@ static struct name *find(struct loading *l, enum kind kind, const char *name, ui
 
 static int use(struct loading *l, enum sim_op op, enum kind kind, const char *name)
 {
-	struct name *object = find(l, kind, name, 1);
+	struct name *object = find(l, kind, name, false);
 
 	if (!object ||
 	    !add(l, (struct sim_instruction){ .op = (uint8_t)op, .to = (uint16_t)object->object }))
@@ -143,9 +149,7 @@ static int add_timer(struct loading *l, const char *event, const json_t *value)
 	const char *ref = text(json_object_get(value, "ref"));
 	const char *mode = json_string_value(json_object_get(value, "mode"));
 	struct sim_instruction i = { .op = SIM_TIMER };
-	char name[160];
 	struct name *object;
-	bool unique;
 	int ret;
 
 	if (!ref)
@@ -161,14 +165,11 @@ static int add_timer(struct loading *l, const char *event, const json_t *value)
 				 json_object_get(value, "mode"));
 	i.count = mode && strcmp(mode, "absolute") == 0;
 	/* Of each instance its own, as its tutorial says, or of all who name it. */
-	unique = strncmp(ref, "unique", 6) == 0;
-	if (unique)
-		snprintf(name, sizeof(name), "%.60s/%.60s", l->task, ref);
-	object = find(l, TIMER, unique ? name : ref, unique ? l->instances : 1);
+	i.stride = strncmp(ref, "unique", 6) == 0;
+	object = find(l, TIMER, ref, i.stride);
 	if (!object)
 		return too_much(l);
 	i.to = (uint16_t)object->object;
-	i.stride = unique;
 	return add(l, i) ? 0 : too_much(l);
 }
 
@@ -251,7 +252,7 @@ static int add_barrier(struct loading *l, const char *event, const json_t *value
 	int ret = named(l, event, value, SIM_BARRIER, BARRIER);
 
 	if (!ret)
-		find(l, BARRIER, text(value), 1)->users += l->instances;
+		find(l, BARRIER, text(value), false)->users += l->instances;
 	return ret;
 }
 

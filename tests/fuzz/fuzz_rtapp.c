@@ -32,6 +32,15 @@ static void check_workload(const struct sim_workload *w)
 		must(code->op != SIM_BARRIER || code->count > 0);
 	}
 	must(w->code[w->n_code - 1].op == SIM_EXIT);
+	/* Each instance has the object that is its own. */
+	for (uint32_t k = 0; k < w->n_starts; k++) {
+		const struct sim_start *start = &w->starts[k];
+
+		for (const struct sim_instruction *code = w->programs[start->program].code;
+		     code->op != SIM_EXIT; code++)
+			must(!has_object(code) || !start->n ||
+			     code->to + (start->n - 1) * code->stride < w->n_objects);
+	}
 }
 
 static void simulate(const struct sim_workload *w, uint8_t how)

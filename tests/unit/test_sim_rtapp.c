@@ -100,6 +100,44 @@ static void missed_timers_are_relative_or_absolute(void **state)
 	sim_free(s);
 }
 
+/* However they are called: each instance has its own, and none is there without one that is named. */
+static void timers_of_instances_are_their_own(void **state)
+{
+	/* "a" and "unique/unique" are together what "a/unique" and "unique" are. */
+	struct sim *s =
+		run("{\"tasks\": {"
+		    "\"a\": {\"instance\": 1, \"loop\": 3, \"run\": 1000, \"timer\": "
+		    "{\"ref\": \"unique/unique\", \"period\": 2000}}, "
+		    "\"a/unique\": {\"instance\": 5, \"loop\": 3, \"run\": 1000, \"timer\": "
+		    "{\"ref\": \"unique\", \"period\": 2000}}, "
+		    "\"none\": {\"instance\": 0, \"run\": 1000, \"timer\": "
+		    "{\"ref\": \"unique\", \"period\": 2000}}}}",
+		    "8c2l");
+
+	(void)state;
+	assert_int_equal(s->workload->n_objects, 1 + 5 + 1);
+	assert_int_equal(sim_run(s, SIM_NEVER - 1), 1);
+	assert_int_equal(s->ended, 6 * SIM_MS);
+	sim_free(s);
+}
+
+/* Of the same task two events with the same name, and be it long, share one. */
+static void a_long_name_is_a_name(void **state)
+{
+	static const char form[] = "{\"tasks\": {\"%s\": {\"instance\": 3, \"loop\": 3, "
+				   "\"timer\": {\"ref\": \"unique%s\", \"period\": 2000}, "
+				   "\"timer1\": {\"ref\": \"unique%s\", \"period\": 2000}}}}";
+	static const char more[] = "-of-a-name-with-just-as-many-letters-as-are-allowed-here";
+	char text[512];
+	struct sim *s;
+
+	(void)state;
+	snprintf(text, sizeof(text), form, more, more, more);
+	s = run(text, "4c2l");
+	assert_int_equal(s->workload->n_objects, 3);
+	sim_free(s);
+}
+
 /* Two instances that need a mutex for 10 ms of their 10 do not run side by side. */
 static void mutexes_exclude(void **state)
 {
@@ -320,6 +358,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sleeps_and_timers_differ),
 		cmocka_unit_test(missed_timers_are_relative_or_absolute),
+		cmocka_unit_test(timers_of_instances_are_their_own),
+		cmocka_unit_test(a_long_name_is_a_name),
 		cmocka_unit_test(mutexes_exclude),
 		cmocka_unit_test(semaphores_remember),
 		cmocka_unit_test(barriers_wait_for_all),
