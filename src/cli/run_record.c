@@ -37,7 +37,7 @@ int run_record_check(const struct cli_common *common, const struct run_record_op
 
 int run_record_open(const struct cli_common *common, const struct run_record_options *o,
 		    const struct mls_topology *topology, const char *source, const char *schema,
-		    uint64_t window, struct run_record **record)
+		    uint64_t window, uint64_t since, struct run_record **record)
 {
 	struct mls_recording_cpu *cpus;
 	struct mls_recording_session session;
@@ -59,7 +59,7 @@ int run_record_open(const struct cli_common *common, const struct run_record_opt
 	}
 	r->common = common;
 	r->path = o->path;
-	n = mls_record_session(topology, source, schema, window, &session, cpus);
+	n = mls_record_session(topology, source, schema, window, since, &session, cpus);
 	ret = mls_recording_create(o->path, o->append, &err, &recording);
 	if (!ret)
 		ret = mls_recording_begin(recording, &session, cpus, n, &err);

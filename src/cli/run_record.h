@@ -27,6 +27,7 @@ int run_record_check(const struct cli_common *common, const struct run_record_op
 /**
  * run_record_open() - the file, and a session in it
  * @schema: of the inputs
+ * @since:  mls_now_ns() of the beginning: no decision is older
  * @record: receives it; NULL when nothing is to be recorded
  *
  * Before the sandbox is entered: all files are open then.
@@ -34,7 +35,7 @@ int run_record_check(const struct cli_common *common, const struct run_record_op
  */
 int run_record_open(const struct cli_common *common, const struct run_record_options *options,
 		    const struct mls_topology *topology, const char *source, const char *schema,
-		    uint64_t window, struct run_record **record);
+		    uint64_t window, uint64_t since, struct run_record **record);
 
 /** run_record_start() - its thread: after the sandbox was entered, for it holds of that, too */
 int run_record_start(struct run_record *record);

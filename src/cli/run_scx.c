@@ -80,7 +80,8 @@ static int open_record(struct scx_run *r)
 {
 	r->recorded.slot = MLS_SCX_NO_SLOT - 1;
 	return run_record_open(&r->options->common, &r->options->record, mls_scx_topology(r->scx),
-			       "scx", r->schema->name, r->window, &r->view->record);
+			       "scx", r->schema->name, r->window, mls_scx_since(r->scx),
+			       &r->view->record);
 }
 
 /* The kernel has taken the scheduler out because a CPU came or went. */

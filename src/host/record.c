@@ -10,25 +10,26 @@
 
 #include "src/host/record.h"
 #include "src/util/array.h"
+#include "src/util/clock.h"
 
 _Static_assert(MLS_SEED10_WIDTH <= MLS_RECORDING_FEATURES, "a row holds them");
 
-static int64_t clock_ns(clockid_t clock)
+static int64_t wall_ns(void)
 {
 	struct timespec ts;
 
-	clock_gettime(clock, &ts);
+	clock_gettime(CLOCK_REALTIME, &ts);
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 uint32_t mls_record_session(const struct mls_topology *t, const char *source, const char *schema,
-			    uint64_t window, struct mls_recording_session *s,
+			    uint64_t window, uint64_t since, struct mls_recording_session *s,
 			    struct mls_recording_cpu *cpus)
 {
 	struct utsname uts = { 0 };
 
-	*s = (struct mls_recording_session){ .wall = clock_ns(CLOCK_REALTIME),
-					     .began = (uint64_t)clock_ns(CLOCK_MONOTONIC),
+	*s = (struct mls_recording_session){ .wall = wall_ns() - (int64_t)(mls_now_ns() - since),
+					     .began = since,
 					     .window = window };
 	uname(&uts);
 	snprintf(s->source, sizeof(s->source), "%s", source);

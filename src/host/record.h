@@ -18,12 +18,13 @@
  * @source: "shadow", "scx"
  * @schema: of the inputs
  * @window: ns
+ * @since:  mls_now_ns() of the beginning: no decision is older
  * @cpus:   [MLS_MAX_CPUS], filled in
  *
  * Return: how many @cpus there are.
  */
 uint32_t mls_record_session(const struct mls_topology *topology, const char *source,
-			    const char *schema, uint64_t window,
+			    const char *schema, uint64_t window, uint64_t since,
 			    struct mls_recording_session *session, struct mls_recording_cpu *cpus);
 
 /**

@@ -38,6 +38,7 @@ struct mls_recorder {
 	struct recorder_bpf *skel;
 	struct mls_recorder_options options;
 	struct mls_topology topology;
+	uint64_t since;
 	const struct recorder_decision *ring;
 	size_t ring_bytes;
 	uint32_t ring_size;
@@ -259,6 +260,7 @@ static int start(struct mls_recorder *r, struct mlsched_error *err)
 	if (ret)
 		return ret;
 	visit_cpus(&r->topology);
+	r->since = mls_now_ns();
 	return attach(r->skel->progs.on_migrate, &r->skel->links.on_migrate, err);
 }
 
@@ -432,6 +434,11 @@ void mls_recorder_cost(const struct mls_recorder *r, struct mls_recorder_cost *c
 const struct mls_topology *mls_recorder_topology(const struct mls_recorder *r)
 {
 	return &r->topology;
+}
+
+uint64_t mls_recorder_since(const struct mls_recorder *r)
+{
+	return r->since;
 }
 
 uint64_t mls_recorder_window(const struct mls_recorder *r)

@@ -194,6 +194,9 @@ void mls_recorder_cost(const struct mls_recorder *recorder, struct mls_recorder_
 
 const struct mls_topology *mls_recorder_topology(const struct mls_recorder *recorder);
 
+/** mls_recorder_since() - mls_now_ns() when it was attached: no move is older */
+uint64_t mls_recorder_since(const struct mls_recorder *recorder);
+
 uint64_t mls_recorder_window(const struct mls_recorder *recorder);
 
 /** mls_recorder_close() - detach and free; NULL is allowed */

@@ -15,6 +15,7 @@
 #include "core/load.h"
 #include "src/host/loader.h"
 #include "src/host/scx_state.h"
+#include "src/util/clock.h"
 #include "src/util/error.h"
 
 /* Turns of the timer in the safety limit, and the longest time between two. */
@@ -264,6 +265,8 @@ static int attach(struct mls_scx *s, struct mlsched_error *err)
 	char reason[512] = "";
 	int ret;
 
+	if (!s->since)
+		s->since = mls_now_ns();
 	s->link = bpf_map__attach_struct_ops(ops_map(s));
 	if (s->link)
 		return 0;
@@ -440,6 +443,11 @@ int mls_scx_restart(struct mls_scx *s, struct mlsched_error *err)
 const struct mls_topology *mls_scx_topology(const struct mls_scx *s)
 {
 	return &s->topology;
+}
+
+uint64_t mls_scx_since(const struct mls_scx *s)
+{
+	return s->since;
 }
 
 void mls_scx_close(struct mls_scx *s)

@@ -211,6 +211,9 @@ void mls_scx_counts(const struct mls_scx *scx, struct scheduler_counts *counts);
 
 const struct mls_topology *mls_scx_topology(const struct mls_scx *scx);
 
+/** mls_scx_since() - mls_now_ns() when it was first attached: no decision is older */
+uint64_t mls_scx_since(const struct mls_scx *scx);
+
 /**
  * @end: ns after the decision up to which is known what happened; a task that runs in
  *       the record is taken to run until then

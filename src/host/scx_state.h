@@ -21,6 +21,7 @@ struct mls_scx {
 	struct bpf_link *link;
 	struct mls_scx_options options;
 	struct mls_topology topology;
+	u64 since;
 	void *slots[SCHEDULER_SLOTS];
 	int active;
 	int candidate;

@@ -199,6 +199,12 @@ const struct mls_topology *mls_scx_topology(const struct mls_scx *s)
 	return &s->topology;
 }
 
+uint64_t mls_scx_since(const struct mls_scx *s)
+{
+	(void)s;
+	return mls_now_ns();
+}
+
 void mls_scx_domains(const struct mls_scx *s, struct mls_scx_domain *domains)
 {
 	for (uint32_t d = 0; d < s->topology.n_domains; d++)

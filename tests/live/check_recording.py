@@ -159,7 +159,7 @@ def replays(db, path, mlsched, session=1):
     options = ["-w", f"{path}:{session}", "-m", "4c2l", "-p", "mlsched,eevdf", "--seeds", "1", "--json"]
     run = subprocess.run([mlsched, "sim", *options], capture_output=True, text=True, check=False)
     if run.returncode:
-        fail(run.stderr)
+        fail(f"status {run.returncode}: {run.stdout}{run.stderr}")
     said = re.search(r"(\d+) tasks of (\d+) programs, ([\d.]+) s of CPU time, of which (\d+) %", run.stderr)
     expect("tasks", int(said[1]), tasks)
     expect("programs", int(said[2]), min(programs, 63))

@@ -101,6 +101,8 @@ def results(directory, run):
 
 def outcomes(directory, run):
     db = database(directory, run)
+    early = "time < (SELECT began FROM sessions WHERE sessions.session = decisions.session)"
+    expect("decisions before the session began", one(db, f"SELECT count(*) FROM decisions WHERE {early}"), 0)
     window, online = one(db, "SELECT window FROM sessions"), one(db, "SELECT sum(online) FROM cpus")
     schema, width = db.execute("SELECT schema, n_features FROM sessions").fetchone()
     n = 0
