@@ -492,6 +492,11 @@ static void enqueue(struct sim *s, u32 task, enum sim_why why)
 		put(s, cpu, task, t->key);
 		return;
 	}
+	/* post_init_entity_util_avg(): half of what its CPU has left. */
+	if (why == SIM_FORKED)
+		FAIR(t)->util = mls_load_word(
+			MLS_LOAD_IDLE, s->now,
+			(MLS_LOAD_ONE - mls_load_at(c->loads, s->now, &s->decay)) / 2);
 	if (FAIR(t)->asleep_on)
 		lacks(s, FAIR(t)->asleep_on - 1, exact_load(s, t));
 	FAIR(t)->asleep_on = 0;
@@ -539,17 +544,20 @@ static bool fits(const struct sim *s, const struct sim_task *t, struct imbalance
 	}
 }
 
-/* detach_tasks(), one of them. */
-static u32 detach(struct sim *s, u32 src, u32 dst, u32 level, struct imbalance imbalance)
+/* detach_tasks(), one of them; @pinned: none of those there may run here (LBF_ALL_PINNED) */
+static u32 detach(struct sim *s, u32 src, u32 dst, u32 level, struct imbalance imbalance,
+		  bool *pinned)
 {
 	u32 failed = s->cpus[dst].policy.fair.failed[level];
 
 	/* shr_bound() */
 	if (failed > 63)
 		failed = 63;
+	*pinned = true;
 	for (u32 task = s->cpus[src].queue.last; task != SIM_NONE; task = s->tasks[task].previous) {
 		struct sim_task *t = &s->tasks[task];
 
+		*pinned = *pinned && !sim_may_run(s, t, dst);
 		if (!may_migrate(s, t, dst, failed) || !fits(s, t, imbalance, failed))
 			continue;
 		FAIR(t)->lag = lag_of(s, src, task, (s64)FAIR(t)->vruntime);
@@ -615,8 +623,12 @@ static bool has_too_many(const struct sim *s, struct group *g)
 /* group_has_capacity() */
 static bool has_spare(const struct sim *s, struct group *g)
 {
-	return g->n_running < n_cpus(g) ||
-	       (u64)n_cpus(g) * 1024 * 100 > util_of_group(s, g) * IMBALANCE;
+	u64 capacity = (u64)n_cpus(g) * 1024;
+
+	if (g->n_running < n_cpus(g))
+		return true;
+	return capacity * IMBALANCE >= load_of_group(s, g) * 100 &&
+	       capacity * 100 > util_of_group(s, g) * IMBALANCE;
 }
 
 /* find_busiest_group() and calculate_imbalance(); false: it is balanced. */
@@ -662,6 +674,7 @@ static u32 balanced_by(struct sim *s, u32 cpu, u32 level, bool newly_idle, bool 
 	struct sim_cpu *c = &s->cpus[cpu];
 	u32 src = busiest(s, cpu, level), task = SIM_NONE;
 	struct imbalance imbalance = { ANY_TASK, 0 };
+	bool pinned = false;
 
 	if (src != SIM_NONE) {
 		struct group own = group_of(s, group_around(s, cpu, level));
@@ -671,7 +684,9 @@ static u32 balanced_by(struct sim *s, u32 cpu, u32 level, bool newly_idle, bool 
 			src = SIM_NONE;
 	}
 	if (src != SIM_NONE)
-		task = detach(s, src, cpu, level, imbalance);
+		task = detach(s, src, cpu, level, imbalance, &pinned);
+	if (pinned)
+		src = SIM_NONE;
 	if (src == SIM_NONE || task != SIM_NONE)
 		c->policy.fair.failed[level] = 0;
 	else if (!newly_idle)
@@ -725,7 +740,7 @@ static u32 throw_dice(struct sim *s, u32 cpu, u32 level)
 /* sched_balance_newidle() */
 static bool newly_idle(struct sim *s, u32 cpu)
 {
-	u64 cost = 0;
+	u64 cost = 0, dear;
 
 	if (!is_overloaded(s))
 		return false;
@@ -734,14 +749,15 @@ static bool newly_idle(struct sim *s, u32 cpu)
 
 		if (level && size_of(s->machine, level) == size_of(s->machine, level - 1))
 			continue;
-		cost += s->machine->costs.balance * (level + 1);
-		if (s->cpus[cpu].policy.fair.idle_mean < cost)
+		dear = s->machine->costs.balance * (level + 1);
+		if (s->cpus[cpu].policy.fair.idle_mean < cost + dear)
 			return false;
 		weight = throw_dice(s, cpu, level);
 		if (!weight) {
 			count_newidle(s, cpu, level, 0);
 			continue;
 		}
+		cost += dear;
 		task = balanced_by(s, cpu, level, true, true);
 		count_newidle(s, cpu, level, task == SIM_NONE ? 0 : weight);
 		if (task == SIM_NONE)
@@ -906,10 +922,6 @@ static void arrive(struct sim *s, u32 task)
 
 	/* init_entity_runnable_average(): taken to be busy. */
 	FAIR(t)->load = mls_load_word(MLS_LOAD_IDLE, s->now, MLS_LOAD_ONE);
-	/* post_init_entity_util_avg(): half of what its CPU has left. */
-	FAIR(t)->util = mls_load_word(
-		MLS_LOAD_IDLE, s->now,
-		(MLS_LOAD_ONE - mls_load_at(s->cpus[t->cpu].loads, s->now, &s->decay)) / 2);
 	FAIR(t)->recent = t->cpu;
 	FAIR(t)->wakee = SIM_NONE;
 }

@@ -683,6 +683,45 @@ static void a_cpu_that_has_found_work_looks_no_further(void **state)
 	sim_free(s);
 }
 
+/* group_has_capacity(): CPUs with time left have none to spare where more than 117 % is runnable. */
+static void a_cache_with_too_many_spares_nothing(void **state)
+{
+	(void)state;
+	for (u32 few = 0; few < 2; few++) {
+		struct sim *s = scene("4c2l", 8);
+
+		for (u32 cpu = 0; cpu < 4; cpu++)
+			runs(s, cpu, cpu, FULL);
+		waits(s, 4, 2, few ? 0 : FULL, SIM_MS);
+		/* The other cache has two more, and hardly more load. */
+		for (u32 task = 5; task < 8; task++)
+			waits(s, task, 0, 250, SIM_MS);
+		s->cpus[2].loads = s->cpus[3].loads = mls_load_word(MLS_LOAD_BUSY, s->now, 0);
+		for (u32 cpu = 0; cpu < 4; cpu++)
+			s->cpus[cpu].policy.fair.balanced_at[0] = s->now;
+		assert_int_equal(balanced(s, 5) + balanced(s, 6) + balanced(s, 7), few ? 2 : 0);
+		sim_free(s);
+	}
+}
+
+/* LBF_ALL_PINNED: what may not come has not failed to. */
+static void those_that_may_not_come_are_no_failures(void **state)
+{
+	(void)state;
+	for (u32 tied = 0; tied < 2; tied++) {
+		struct sim *s = scene("2c2l", 3);
+
+		runs(s, 0, 0, FULL);
+		runs(s, 1, 1, 10);
+		waits(s, 2, 0, FULL, 0); /* it is hot */
+		s->tasks[2].tied = (u16)tied;
+		sim_policy_eevdf.timer(s);
+		assert_int_equal(
+			s->cpus[1].policy.fair.failed[2] + s->cpus[1].policy.fair.failed[1], !tied);
+		sim_free(s);
+	}
+}
+
 /* ---- newly idle balancing ---------------------------------------------------------------------- */
 
 /* CPU 0 of eight in four caches of two nodes has nothing to do; others have, from the farthest on. */
@@ -891,6 +930,37 @@ static void a_tied_task_begins_at_the_idlest_of_its_cpus(void **state)
 	}
 }
 
+/* What the dice left out has cost nothing. */
+static void a_level_that_is_not_looked_at_costs_nothing(void **state)
+{
+	struct sim *s = queues_near_and_far();
+
+	(void)state;
+	world.machine.costs.balance = 100 * SIM_US;
+	s->cpus[0].policy.fair.newidle[0].ratio = 0;
+	s->cpus[0].policy.fair.idle_mean = 200 * SIM_US - 1;
+	assert_int_equal(pulled(s, 0), SIM_NONE);
+	s->cpus[0].policy.fair.idle_mean = 200 * SIM_US;
+	assert_int_equal(pulled(s, 0), 10);
+	sim_free(s);
+}
+
+/* post_init_entity_util_avg(): of where it begins, not of where it was made. */
+static void a_new_task_is_taken_to_need_half_of_what_its_cpu_has_left(void **state)
+{
+	struct sim *s = scene("2c2l", 2);
+
+	(void)state;
+	runs(s, 0, 0, FULL);
+	s->tasks[1].cpu = 1;
+	s->cpus[1].loads = mls_load_word(MLS_LOAD_BUSY, s->now, 400 << CPU_LOAD_SHIFT);
+	sim_policy_eevdf.enqueue(s, 1, SIM_FORKED);
+	assert_in_range(mls_load_at(s->tasks[1].policy.fair.util, s->now, &s->decay) >>
+				CPU_LOAD_SHIFT,
+			311, 312);
+	sim_free(s);
+}
+
 /* ---- whole runs ------------------------------------------------------------------------ */
 
 /* What is kept of a CPU is what its tasks, those that sleep among them, say now. */
@@ -980,6 +1050,10 @@ int main(void)
 		cmocka_unit_test(a_hot_task_is_not_pulled),
 		cmocka_unit_test(who_is_about_to_run_is_not_pulled),
 		cmocka_unit_test(a_tied_task_is_not_moved),
+		cmocka_unit_test(a_cache_with_too_many_spares_nothing),
+		cmocka_unit_test(those_that_may_not_come_are_no_failures),
+		cmocka_unit_test(a_level_that_is_not_looked_at_costs_nothing),
+		cmocka_unit_test(a_new_task_is_taken_to_need_half_of_what_its_cpu_has_left),
 		cmocka_unit_test(a_tied_task_begins_at_the_idlest_of_its_cpus),
 		cmocka_unit_test(loads_are_those_of_the_tasks_at_any_time),
 	};
