@@ -196,8 +196,8 @@ run: ## install what is missing, build, make a model if there is none, and sched
 
 .PHONY: bench
 bench: ## print the tables of docs/benchmarks.md (ARGS=markdown prints the page itself)
-	@scripts/ensure-deps.sh "$(O)" test
-	@$(MAKE) --no-print-directory build
+	@scripts/ensure-deps.sh "$(O)" test >&2
+	@$(MAKE) --no-print-directory build >&2
 	@scripts/bench.sh "$(PROGRAM)" $(ARGS)
 
 .PHONY: format
