@@ -240,9 +240,7 @@ static int record(struct recorder *r)
 
 	if (mls_recorder_open(&recorder, &err, &r->recorder) != 0)
 		return cli_fail(&o->common, "%s", err.message);
-	status = run_record_open(&o->common, &o->record, mls_recorder_topology(r->recorder),
-				 "shadow", "seed10", mls_recorder_window(r->recorder),
-				 mls_recorder_since(r->recorder), &r->record);
+	status = run_record_open_moves(&o->common, &o->record, r->recorder, &r->record);
 	run_record_model(r->record, "collect", "none", NULL, NULL, 0);
 	if (!status)
 		status = enter_sandbox(o);

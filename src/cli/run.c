@@ -495,10 +495,8 @@ static int run_loop(struct loop *loop)
 
 static int open_record(const struct run_options *o, struct loop *loop)
 {
-	struct mls_recorder *recorder = mls_shadow_recorder(loop->view.shadow);
-	int status = run_record_open(&o->common, &o->record, mls_recorder_topology(recorder),
-				     "shadow", "seed10", mls_recorder_window(recorder),
-				     mls_recorder_since(recorder), &loop->view.record);
+	int status = run_record_open_moves(
+		&o->common, &o->record, mls_shadow_recorder(loop->view.shadow), &loop->view.record);
 
 	run_record_model(loop->view.record, "shadow", run_engine_name(&loop->view), o->model,
 			 loop->view.model, 0);

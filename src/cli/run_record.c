@@ -76,6 +76,13 @@ int run_record_open(const struct cli_common *common, const struct run_record_opt
 	return CLI_OK;
 }
 
+int run_record_open_moves(const struct cli_common *common, const struct run_record_options *o,
+			  const struct mls_recorder *recorder, struct run_record **record)
+{
+	return run_record_open(common, o, mls_recorder_topology(recorder), "shadow", "seed10",
+			       mls_recorder_window(recorder), mls_recorder_since(recorder), record);
+}
+
 int run_record_start(struct run_record *r)
 {
 	struct mlsched_error err;

@@ -37,6 +37,10 @@ int run_record_open(const struct cli_common *common, const struct run_record_opt
 		    const struct mls_topology *topology, const char *source, const char *schema,
 		    uint64_t window, uint64_t since, struct run_record **record);
 
+/** run_record_open_moves() - the same of the kernel's own migrations, as this recorder sees them */
+int run_record_open_moves(const struct cli_common *common, const struct run_record_options *options,
+			  const struct mls_recorder *recorder, struct run_record **record);
+
 /** run_record_start() - its thread: after the sandbox was entered, for it holds of that, too */
 int run_record_start(struct run_record *record);
 

@@ -56,16 +56,12 @@ static u32 n_running(const struct sim *s, u32 cpu)
 
 static u32 first_of(const struct sim_machine *m, u32 cpu, u32 level)
 {
-	u32 size = level == 0 ? m->n_cpus / m->n_llcs :
-		   level == 1 ? m->n_cpus / m->n_nodes :
-				m->n_cpus;
-
-	return cpu / size * size;
+	return range_of(m, cpu, level).from;
 }
 
 static u32 size_of(const struct sim_machine *m, u32 level)
 {
-	return level == 0 ? m->n_cpus / m->n_llcs : level == 1 ? m->n_cpus / m->n_nodes : m->n_cpus;
+	return range_of(m, 0, level).to;
 }
 
 /* ---- virtual time ---------------------------------------------------------------------- */
@@ -177,14 +173,15 @@ static u64 load_of(const struct sim *s, u32 cpu)
 	return cpu_load_at(&s->cpus[cpu].policy.fair.load, n_running(s, cpu), s->now, &s->decay);
 }
 
-static u64 util_of(u64 word, const struct sim *s)
+/* A decaying average of core/load.h, now, by 1024. */
+static u64 mean_of(u64 word, const struct sim *s)
 {
 	return mls_load_at(word, s->now, &s->decay) >> CPU_LOAD_SHIFT;
 }
 
 static u64 task_load(const struct sim *s, const struct sim_task *t)
 {
-	return mls_load_at(FAIR(t)->load, s->now, &s->decay) >> CPU_LOAD_SHIFT;
+	return mean_of(FAIR(t)->load, s);
 }
 
 /* cpu_load_without() */
@@ -244,7 +241,7 @@ static u32 scan_of(const struct sim *s, u32 first, u32 size)
 	u64 load = 0, x;
 
 	for (u32 cpu = first; cpu < first + size; cpu++)
-		load += mls_load_at(s->cpus[cpu].loads, s->now, &s->decay) >> CPU_LOAD_SHIFT;
+		load += mean_of(s->cpus[cpu].loads, s);
 	x = load / size * IMBALANCE / 100;
 	return x >= 1024 ? 0 : (u32)((1024 * 1024 - x * x) * size >> 20);
 }
@@ -319,13 +316,14 @@ static struct group group_for(const struct sim *s, const struct sim_task *t, str
 {
 	struct group g;
 
+	/* A cache lies in a group, or outside. */
 	if (t->tied) {
-		u32 size = size_of(s->machine, 0), first = (t->tied - 1u) * size;
+		struct range own = range_of(s->machine, (t->tied - 1u) * size_of(s->machine, 0), 0);
 
-		if (first > cpus.from)
-			cpus.from = first < cpus.to ? first : cpus.to;
-		if (first + size < cpus.to)
-			cpus.to = first + size > cpus.from ? first + size : cpus.from;
+		if (own.from >= cpus.from && own.to <= cpus.to)
+			cpus = own;
+		else
+			cpus.to = cpus.from;
 	}
 	g = group_of(s, cpus);
 	if (without < cpus.from || without >= cpus.to)
@@ -340,7 +338,9 @@ static struct group group_for(const struct sim *s, const struct sim_task *t, str
 /* Load and use are not added up before somebody asks: of a large group it takes long. */
 static u64 load_of_group(const struct sim *s, struct group *g)
 {
-	for (u32 cpu = g->cpus.from; cpu < g->cpus.to && !g->has_load; cpu++)
+	if (g->has_load)
+		return g->load;
+	for (u32 cpu = g->cpus.from; cpu < g->cpus.to; cpu++)
 		g->load += cpu == g->without ? load_without(s, cpu, g->t) : load_of(s, cpu);
 	g->has_load = true;
 	return g->load;
@@ -348,8 +348,10 @@ static u64 load_of_group(const struct sim *s, struct group *g)
 
 static u64 util_of_group(const struct sim *s, struct group *g)
 {
-	for (u32 cpu = g->cpus.from; cpu < g->cpus.to && !g->has_util; cpu++)
-		g->util += util_of(s->cpus[cpu].loads, s);
+	if (g->has_util)
+		return g->util;
+	for (u32 cpu = g->cpus.from; cpu < g->cpus.to; cpu++)
+		g->util += mean_of(s->cpus[cpu].loads, s);
 	g->has_util = true;
 	return g->util;
 }
@@ -538,7 +540,7 @@ static bool fits(const struct sim *s, const struct sim_task *t, struct imbalance
 	case OF_LOAD:
 		return task_load(s, t) >> failed <= imbalance.most;
 	case OF_UTIL:
-		return util_of(FAIR(t)->util, s) >> failed <= imbalance.most;
+		return mean_of(FAIR(t)->util, s) >> failed <= imbalance.most;
 	default:
 		return true;
 	}

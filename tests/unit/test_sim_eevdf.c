@@ -994,7 +994,6 @@ static void loads_are_those_of_the_tasks_at_any_time(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		u64 moves[SIM_MOVE_KINDS] = { 0 };
 		struct sim *s;
 		u32 kinds = 0;
 
@@ -1006,9 +1005,11 @@ static void loads_are_those_of_the_tasks_at_any_time(void **state)
 			for (u32 cpu = 0; cpu < 8; cpu++)
 				assert_kept(s, cpu);
 		for (u32 kind = 0; kind < SIM_MOVE_KINDS; kind++) {
+			u64 moves = 0;
+
 			for (u32 level = 0; level < SIM_DISTANCES; level++)
-				moves[kind] += s->sum.moves[kind][level];
-			kinds += moves[kind] > 0;
+				moves += s->sum.moves[kind][level];
+			kinds += moves > 0;
 		}
 		assert_true(kinds > 1);
 		sim_free(s);
