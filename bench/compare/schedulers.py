@@ -2,8 +2,10 @@
 """What is compared: one table of schedulers, and which files a run of each depends on."""
 
 import hashlib
+import json
 import os
 import pathlib
+import shutil
 import struct
 import subprocess
 
@@ -72,6 +74,27 @@ def named_in(program, directory):
     file = pathlib.Path(directory) / "crate"
     file.write_text(pathlib.Path(program).parent.parent.name + "\n", encoding="utf-8")
     return file
+
+
+PROVENANCE = "provenance"
+
+
+def decides_in(model, directory):
+    """A model without what its training says of itself, which moves no task: results stay good when that changes.
+
+    model:      a directory on the host
+    directory:  where a copy can be made
+    returns:    the model itself when it has none of that
+    """
+    model = pathlib.Path(model)
+    metadata = model / "assets/mlsched.json"
+    if not metadata.exists() or PROVENANCE not in (text := json.loads(metadata.read_text(encoding="utf-8"))):
+        return model
+    copy = pathlib.Path(directory) / "decides"
+    shutil.copytree(model, copy)
+    del text[PROVENANCE]
+    (copy / "assets/mlsched.json").write_text(json.dumps(text, sort_keys=True), encoding="utf-8")
+    return copy
 
 
 def digest_of(paths):

@@ -187,6 +187,23 @@ def the_hash_follows_contents_and_names_only():
         assert schedulers.digest_of([a]) != schedulers.digest_of([b])
 
 
+def what_a_model_says_of_its_training_does_not_matter():
+    def hash_of(**changed):
+        with tempfile.TemporaryDirectory() as directory:
+            model = pathlib.Path(directory, "model")
+            (model / "assets").mkdir(parents=True)
+            (model / "saved_model.pb").write_text(changed.pop("weights", "weights"))
+            text = {"schema": "mig15", "threshold": 0.5, "provenance": {"rounds": 4}, **changed}
+            (model / "assets/mlsched.json").write_text(json.dumps({k: v for k, v in text.items() if v is not None}))
+            return schedulers.digest_of([schedulers.decides_in(model, directory)])
+
+    assert hash_of() == hash_of(provenance={"rounds": 5})
+    assert len({hash_of(), hash_of(threshold=0.6), hash_of(schema="seed10"), hash_of(weights="others"),
+                hash_of(mechanisms=["ask-again"])}) == 5
+    with tempfile.TemporaryDirectory() as model:
+        assert schedulers.decides_in(model, "/nonexistent") == pathlib.Path(model), "nothing to leave out, no copy"
+
+
 def of_our_program_its_bpf_objects_matter():
     def elf(machine, n, body):
         head = b"\x7fELF\x02\x01\x01".ljust(18, b"\0") + struct.pack("<H", machine)
@@ -439,7 +456,7 @@ TESTS = [differences_are_between_the_same_seeds, each_criterion_fails_just_beyon
          late_wakeups_are_shown_beside_the_others, no_moves_under_eevdf_are_no_division_by_zero, simulated_runs_are_drawn_like_others, a_failed_run_is_shown_and_not_counted,
          a_line_that_was_cut_off_is_run_again_and_one_in_the_middle_is_an_error, a_cut_off_line_does_not_spoil_the_next,
          only_the_newest_build_is_shown, another_program_is_another_run, the_hash_follows_contents_and_names_only,
-         of_our_program_its_bpf_objects_matter, of_a_published_scheduler_crate_and_version_matter, a_mean_has_its_error,
+         what_a_model_says_of_its_training_does_not_matter, of_our_program_its_bpf_objects_matter, of_a_published_scheduler_crate_and_version_matter, a_mean_has_its_error,
          a_fair_machine_shares_its_cpus, a_fair_machine_does_the_work_that_the_guests_did,
          what_refills_cost_is_a_share_of_all_cpu_time, time_lost_to_cold_caches_and_idle_cpus_is_a_share_of_all, traced_runs_have_a_file_of_their_own,
          a_traced_load_brings_what_the_kernel_saw_of_it, schedulers_take_turns, peers_are_found_by_where_they_are_built, mistakes_are_said_in_plain_words,
