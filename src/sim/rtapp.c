@@ -415,7 +415,7 @@ static int read_global(struct loading *l, const json_t *global)
 	return 0;
 }
 
-/* So many come to a barrier as name it. */
+/* So many come to a barrier as name it, and one where only tasks without instances do. */
 static void finish_barriers(struct loading *l)
 {
 	for (uint32_t k = 0; k < l->w->n_code; k++) {
@@ -423,7 +423,7 @@ static void finish_barriers(struct loading *l)
 
 		for (uint32_t n = 0; i->op == SIM_BARRIER && n < l->n_names; n++)
 			if (l->names[n].kind == BARRIER && l->names[n].object == i->to)
-				i->count = l->names[n].users;
+				i->count = l->names[n].users ? l->names[n].users : 1;
 	}
 }
 

@@ -179,6 +179,30 @@ static void barriers_wait_for_all(void **state)
 	sim_free(s);
 }
 
+/* What tasks without instances name is no part of it, and their code is sound all the same. */
+static void a_barrier_of_no_instances_has_a_size(void **state)
+{
+	struct sim *s =
+		run("{\"tasks\": {"
+		    "\"a\": {\"loop\": 2, \"instance\": 3, \"run\": 1000, \"barrier\": \"b\"},"
+		    "\"b\": {\"loop\": 2, \"instance\": 0, \"run\": 9000, \"barrier\": \"b\"},"
+		    "\"c\": {\"loop\": 2, \"instance\": 0, \"run\": 9000, \"barrier\": \"c\"}}}",
+		    "4c1l");
+	int seen[4] = { 0 };
+
+	(void)state;
+	for (uint32_t i = 0; i < s->workload->n_code; i++)
+		if (s->workload->code[i].op == SIM_BARRIER) {
+			assert_in_range(s->workload->code[i].count, 1, 3);
+			seen[s->workload->code[i].count]++;
+		}
+	assert_int_equal(seen[3], 2);
+	assert_int_equal(seen[1], 1);
+	assert_int_equal(sim_run(s, SIM_NEVER - 1), 1);
+	assert_int_equal(s->ended, 2 * SIM_MS);
+	sim_free(s);
+}
+
 /* Of its tutorial: A runs and suspends, B resumes it and runs. */
 static void suspended_tasks_are_resumed(void **state)
 {
@@ -363,6 +387,7 @@ int main(void)
 		cmocka_unit_test(mutexes_exclude),
 		cmocka_unit_test(semaphores_remember),
 		cmocka_unit_test(barriers_wait_for_all),
+		cmocka_unit_test(a_barrier_of_no_instances_has_a_size),
 		cmocka_unit_test(suspended_tasks_are_resumed),
 		cmocka_unit_test(all_that_wait_for_each_other_is_an_end),
 		cmocka_unit_test(loose_text_becomes_strict),
