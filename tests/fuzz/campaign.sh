@@ -30,7 +30,7 @@ for target; do
 		# What it takes to build is no fuzzing.
 		if ! cpu_of make fuzz-run FUZZ="$target" FUZZ_SECONDS=$((minutes * 60 - used)); then
 			tail -n 60 "$log" >&2
-			echo "campaign.sh: $target: found something after $used s of a CPU" >&2
+			echo "campaign.sh: $target: found something after $((used + cpu)) s of a CPU" >&2
 			exit 1
 		fi
 		used=$((used + cpu))
