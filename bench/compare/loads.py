@@ -9,6 +9,8 @@ from compare import schedtrace
 
 HERE = pathlib.Path(__file__).resolve().parent
 COMPILE = "compile"
+# Inside the guest: starts what is measured by the kernel's events.
+TRACED = HERE / "traced.sh"
 
 
 class Workload:
@@ -34,9 +36,8 @@ class Traced(Workload):
 
     def __init__(self, program):
         super().__init__(program)
-        script = HERE / "traced.sh"
-        self.inputs = self.inputs + [script]
-        self.options = self.options + ["-p", script, "-m", "2048"]
+        self.inputs = self.inputs + [TRACED]
+        self.options = self.options + ["-p", TRACED, "-m", "2048"]
 
     @staticmethod
     def command(run, tie):
@@ -56,8 +57,8 @@ class Compile:
     def __init__(self, tree):
         script = HERE / "compile.sh"
         # Of the tree the list of the packages that it consists of, and the hash of each of its files.
-        self.inputs = [script, tree.parent / "packages", tree.parent / "hashes"]
-        self.options = ["-p", script, "-f", f"{tree}=/compile"]
+        self.inputs = [script, TRACED, tree.parent / "packages", tree.parent / "hashes"]
+        self.options = ["-p", script, "-p", TRACED, "-f", f"{tree}=/compile"]
 
     @staticmethod
     def command(run, _tie):

@@ -1,10 +1,11 @@
 #!/bin/sh
 # shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0
-# Inside the guest of bench/vm-compare --trace: runs a command, passes on its output and status, and
-# leaves in /out what the kernel's scheduler did meanwhile, for compare/schedtrace.py.
+# Inside the guest of bench/vm-compare, for loads that the kernel's events measure: runs a
+# command, passes on its output and status, and leaves in /out what the kernel's scheduler did
+# meanwhile, for compare/schedtrace.py.
 #
-# traced.sh PROGRAM ARGUMENT...; PROGRAM with its whole path.
+# traced.sh PROGRAM ARGUMENT...
 set -eu
 tracing=/sys/kernel/tracing
 
