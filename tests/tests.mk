@@ -100,6 +100,7 @@ $(O)/tests/arm64/%: tests/arm64/%.c $(ARM64_SRC) $(ARM64_SRC_check_qnet) \
 TEST_WRAPPED := malloc calloc realloc aligned_alloc free open openat close stat fstat pread write fsync \
 	mkdirat flock renameat renameat2 fdopendir closedir memfd_create socketpair posix_spawn send recv poll
 TEST_LDFLAGS_test_alloc_failure := $(addprefix -Wl$(comma)--wrap=,$(TEST_WRAPPED))
+TEST_LDFLAGS_test_reader_failures := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc free strdup fstat read pread)
 TEST_LDFLAGS_test_memory := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc free)
 TEST_LDFLAGS_test_quantize_alloc := $(addprefix -Wl$(comma)--wrap=,malloc calloc aligned_alloc free)
 

@@ -9,7 +9,6 @@
 
 #include "src/cli/eval.h"
 #include "src/cli/rows.h"
-#include "src/cli/tuning.h"
 #include "src/util/array.h"
 
 enum {
@@ -35,9 +34,6 @@ struct eval_options {
 	struct cli_sim_sweep_options sweep;
 	unsigned int given; /* a bit for each option */
 };
-
-/* Of mechanisms, and of the first offer: not on the command line. */
-#define UNSAID UINT32_MAX
 
 /* One judged way to decide. */
 struct judged {
@@ -426,22 +422,6 @@ static int eval(const struct eval_options *o, const struct mlsched_model *model)
 	return status;
 }
 
-/* What is not said on the command line is as it was in training. */
-static int against_controls(struct eval_options *o, const struct mlsched_model *model)
-{
-	struct sim_tuning *tuning = &o->sweep.tuning, trained;
-	struct mlsched_error err;
-
-	if (cli_tuning_of_model(model, &trained, &err) != 0)
-		return cli_fail(&o->common, "%s: %s", o->model, err.message);
-	if (tuning->mechanisms == UNSAID)
-		tuning->mechanisms = trained.mechanisms;
-	if (tuning->worth[0] == UNSAID)
-		memcpy(tuning->worth, trained.worth, sizeof(trained.worth));
-	o->sweep.model = o->model;
-	return cli_eval_against_controls(&o->common, &o->sweep);
-}
-
 int cli_eval(int argc, char **argv)
 {
 	struct eval_options o = { .common.command = argv[0],
@@ -456,14 +436,14 @@ int cli_eval(int argc, char **argv)
 	/* Seeds that no training has met: mlsched train --from sim has those below. */
 	o.sweep.seeds = 10;
 	o.sweep.seed = 2000001;
-	o.sweep.tuning.mechanisms = UNSAID;
-	o.sweep.tuning.worth[0] = UNSAID;
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
 	if (mlsched_model_load(o.model, &err, &model) != 0) {
 		status = cli_fail(&o.common, "%s", err.message);
 	} else {
-		status = o.against_controls ? against_controls(&o, model) : eval(&o, model);
+		o.sweep.model = o.model;
+		status = o.against_controls ? cli_eval_against_controls(&o.common, &o.sweep) :
+					      eval(&o, model);
 		mlsched_model_free(model);
 	}
 	cli_sim_sweep_options_clear(&o.sweep);

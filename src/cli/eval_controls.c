@@ -290,8 +290,8 @@ static void print_json(const struct cli_sim_sweep *s, const struct cli_sim_sweep
 	for (uint32_t i = 0; i < s->sweep.n_cells; i += N_CONTROLS)
 		json_array_append_new(list, load_json(&s->sweep.cells[i], o->seeds));
 	cli_json(json_pack("{s:s, s:s, s:o, s:o, s:i, s:I, s:o}", "model", o->model, "costs",
-			   o->costs, "mechanisms", cli_mechanisms_json(o->tuning.mechanisms),
-			   "offers_us", cli_offers_json(o->tuning.worth), "seeds", (int)o->seeds,
+			   o->costs, "mechanisms", cli_mechanisms_json(s->of_model.mechanisms),
+			   "offers_us", cli_offers_json(s->of_model.worth), "seeds", (int)o->seeds,
 			   "seed", (json_int_t)o->seed, "loads", list));
 }
 

@@ -2,12 +2,17 @@
 /* Costs of moves by a name or from a file. */
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "src/cli/sim.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
+#include "src/util/json_file.h"
 #include "src/util/json_text.h"
+
+/* What `mlsched sim calibrate` writes has hundreds. */
+#define MOST_BYTES ((size_t)64 << 10)
 
 /* As they stand in a file. */
 static const struct {
@@ -76,23 +81,22 @@ static int from_json(const char *path, const json_t *root, struct sim_costs *cos
 
 int cli_sim_costs(const char *name, struct sim_costs *costs, struct mlsched_error *err)
 {
-	json_error_t where;
+	char *text;
 	json_t *root;
+	size_t n;
 	int ret;
 
 	if (strcmp(name, "server") == 0 || strcmp(name, "load") == 0) {
 		*costs = name[0] == 's' ? sim_costs_default() : sim_costs_of_load();
 		return 0;
 	}
-	errno = 0;
-	root = json_load_file(name, JSON_REJECT_DUPLICATES, &where);
-	if (!root && (json_error_code(&where) == json_error_cannot_open_file || errno == EISDIR)) {
-		ret = errno ? -errno : -EIO;
-		return mls_error(err, ret, "costs %s: expected server, load or a file: %s", name,
-				 strerror(-ret));
-	}
-	if (!root)
-		return mls_error(err, -EINVAL, "%s: line %d: %s", name, where.line, where.text);
+	ret = mls_text_file(name, MOST_BYTES, &text, &n, err);
+	if (ret)
+		return mls_error_prefix(err, ret, "costs: expected server, load or a file");
+	ret = mls_json_parse(name, text, n, n, &root, err);
+	free(text);
+	if (ret)
+		return ret;
 	ret = from_json(name, root, costs, err);
 	json_decref(root);
 	return ret;

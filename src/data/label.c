@@ -67,11 +67,13 @@ double mls_label_benefit(const struct mls_recorded *d, const struct mls_label_op
 	       o->price * moves;
 }
 
-static bool is_held_out(const struct mls_recorded *d, double share)
+static bool is_held_out(const struct mls_labels *labels, const struct mls_recorded *d)
 {
 	uint32_t hash = mls_crc32c(0, d->comm, strnlen(d->comm, sizeof(d->comm)));
+	double steps = labels->options.program_share * PROGRAM_STEPS + 0.5;
 
-	return hash % PROGRAM_STEPS < (uint32_t)(share * PROGRAM_STEPS + 0.5);
+	return hash % PROGRAM_STEPS < (uint32_t)steps ||
+	       (labels->held_out[0] && strncmp(d->comm, labels->held_out, sizeof(d->comm)) == 0);
 }
 
 enum mls_label_part mls_labels_part(const struct mls_labels *labels, const struct mls_recorded *d)
@@ -79,7 +81,7 @@ enum mls_label_part mls_labels_part(const struct mls_labels *labels, const struc
 	const struct mls_label_span *span = &labels->spans[d->session - 1];
 	const struct mls_label_options *o = &labels->options;
 
-	if (is_held_out(d, o->program_share))
+	if (is_held_out(labels, d))
 		return MLS_LABEL_PROGRAM;
 	if (d->time >= span->boundary)
 		return o->time_share > 0 ? MLS_LABEL_TIME : MLS_LABEL_TRAIN;
@@ -166,6 +168,59 @@ static int read_rows(struct mls_recording_reader *reader, const char *path,
 
 /* ---- labels ---------------------------------------------------------------------------------- */
 
+static int by_program(const void *a, const void *b)
+{
+	const struct mls_label_row *const *x = a, *const *y = b;
+
+	return strncmp((*x)->decision.comm, (*y)->decision.comm, sizeof((*x)->decision.comm));
+}
+
+/* Of rows by program: the most that are no more than the share, or else the fewest. */
+static const struct mls_label_row *fits_best(const struct mls_label_row **rows, uint64_t n,
+					     double share)
+{
+	const struct mls_label_row *best = NULL;
+	uint64_t most = (uint64_t)(share * (double)n), of_best = 0, end;
+
+	for (uint64_t i = 0; i < n; i = end) {
+		uint64_t own;
+
+		for (end = i + 1; end < n && by_program(&rows[i], &rows[end]) == 0;)
+			end++;
+		own = end - i;
+		if (own == n)
+			return NULL;
+		if (!best || (own <= most ? own > of_best || of_best > most : own < of_best)) {
+			best = rows[i];
+			of_best = own;
+		}
+	}
+	return best;
+}
+
+/* Of few programs there may be none whose hash is within the share: then it is one of them. */
+static int hold_one_out(struct mls_labels *labels)
+{
+	const struct mls_label_row **rows, *best;
+
+	if (labels->options.program_share <= 0)
+		return 0;
+	for (uint64_t i = 0; i < labels->n; i++)
+		if (is_held_out(labels, &labels->rows[i].decision))
+			return 0;
+	rows = malloc(labels->n * sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	for (uint64_t i = 0; i < labels->n; i++)
+		rows[i] = &labels->rows[i];
+	qsort(rows, labels->n, sizeof(*rows), by_program);
+	best = fits_best(rows, labels->n, labels->options.program_share);
+	if (best)
+		memcpy(labels->held_out, best->decision.comm, sizeof(labels->held_out));
+	free(rows);
+	return 0;
+}
+
 static void set_parts(struct mls_labels *labels, uint32_t n_spans)
 {
 	for (uint32_t s = 0; s < n_spans; s++) {
@@ -248,6 +303,8 @@ int mls_labels_read(struct mls_recording_reader *reader, const char *path,
 				(unsigned long long)labels->counts.skipped[MLS_LABEL_ASLEEP],
 				(unsigned long long)labels->counts.skipped[MLS_LABEL_FAILED],
 				(unsigned long long)labels->counts.skipped[MLS_LABEL_UNKNOWN]);
+	if (!ret && hold_one_out(labels) != 0)
+		ret = mls_error(err, -ENOMEM, "%s: no memory", path);
 	if (!ret) {
 		set_parts(labels, n_spans);
 		sum_up(labels, strata);

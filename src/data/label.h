@@ -23,7 +23,8 @@
  * Rows that are near each other in time or of one program are alike: none is drawn at
  * random.  The last part of each session's time is for validation, after a gap of one
  * window, in which outcomes overlap; programs that are held out, by a hash of their
- * names, are in no other part.
+ * names, are in no other part.  Where that would be none of them it is one: that with the
+ * most rows of those that have no more than the share, or that with the fewest.
  */
 #ifndef MLS_DATA_LABEL_H
 #define MLS_DATA_LABEL_H
@@ -101,11 +102,13 @@ struct mls_label_span;
  * struct mls_labels - all rows of a recording, in the order of the file
  * @schema:  of their features
  * @options: by which they were labelled
+ * @held_out: a program that is held out whatever its hash is, or an empty name
  * @spans:   of the sessions, for mls_labels_part()
  */
 struct mls_labels {
 	const struct mlsched_schema *schema;
 	struct mls_label_options options;
+	char held_out[16];
 	struct mls_label_span *spans;
 	uint64_t n;
 	struct mls_label_row *rows;

@@ -22,6 +22,7 @@
 #include "src/formats/zip.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
+#include "src/util/json_text.h"
 #include "src/util/text.h"
 
 /* Eight layers of 256 units with an optimiser's three copies are 8 MiB. */
@@ -64,7 +65,7 @@ static int bad_json(struct reading *r, const struct mls_blob *blob, const char *
 static int weigh_json(struct reading *r, const struct mls_blob *blob)
 {
 	int depth;
-	size_t weight = mls_json_weight(blob, &depth);
+	size_t weight = mls_json_weight(blob->data, blob->size, &depth);
 
 	if (depth > JSON_DEPTH)
 		return bad_json(r, blob, "expected lists and objects at most 64 deep, found more");
@@ -82,14 +83,10 @@ static int read_json(struct reading *r, const struct mls_blob *blob, json_t **ro
 
 	if (ret)
 		return ret;
-	/* Twice: without memory jansson may call it an error of the text (metadata.c). */
-	*root = json_loadb((const char *)blob->data, blob->size, JSON_REJECT_DUPLICATES, &error);
-	if (!*root)
-		*root = json_loadb((const char *)blob->data, blob->size, JSON_REJECT_DUPLICATES,
-				   &error);
+	*root = mls_json_load(blob->data, blob->size, &error);
 	if (*root)
 		return 0;
-	if (!error.text[0] || json_error_code(&error) == json_error_out_of_memory)
+	if (!error.text[0])
 		return mls_error(r->err, -ENOMEM, "%s: no memory to read it", blob->path);
 	return mls_error(r->err, -EINVAL,
 			 "Invalid %s format: %s: line %d, column %d: expected JSON, found: %s",

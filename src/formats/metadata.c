@@ -27,10 +27,6 @@
 /* us: nobody is idle for longer than that beside work. */
 #define MOST_OFFER 1e6
 
-/* What jansson allocates for an object, and for a list or another value, at most. */
-#define JSON_OBJECT_SIZE 400
-#define JSON_VALUE_SIZE  100
-
 struct reading {
 	const char *path;
 	struct mls_arena *arena;
@@ -43,17 +39,6 @@ struct reading {
 #define bad(r, code, text, ...)                                                                  \
 	mls_error((r)->err, code, "Invalid %s format: %s: " text, (r)->arena->format, (r)->path, \
 		  ##__VA_ARGS__)
-
-/*
- * jansson may call it a syntax error when memory ran out in the middle of a
- * word; so what it says counts only when it says it twice.
- */
-static json_t *parse_json(const char *text, size_t size, json_error_t *error)
-{
-	json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, error);
-
-	return root ? root : json_loadb(text, size, JSON_REJECT_DUPLICATES, error);
-}
 
 /* @format: the key, and what was expected there in place of @found. */
 __attribute__((format(printf, 3, 4))) static int unlike(struct reading *r, const json_t *found,
@@ -300,37 +285,12 @@ static int check_schema(struct reading *r)
 	return 0;
 }
 
-size_t mls_json_weight(const struct mls_blob *text, int *depth)
-{
-	size_t weight = 2 * text->size;
-	bool in_string = false;
-	int now = 0;
-
-	*depth = 0;
-	for (size_t i = 0; i < text->size; i++) {
-		uint8_t c = text->data[i];
-
-		if (in_string) {
-			i += c == '\\';
-			in_string = c != '"';
-			continue;
-		}
-		in_string = c == '"';
-		weight += c == '{'                         ? JSON_OBJECT_SIZE :
-			  c == '[' || c == ',' || c == ':' ? JSON_VALUE_SIZE :
-							     0;
-		now += (c == '{' || c == '[') - (c == '}' || c == ']');
-		*depth = now > *depth ? now : *depth;
-	}
-	return weight;
-}
-
 /* The provenance is there a third time as text, and once more parsed while that is checked. */
 size_t mls_metadata_weight(const struct mls_blob *text)
 {
 	int depth;
 
-	return 2 * mls_json_weight(text, &depth) + 2 * text->size;
+	return 2 * mls_json_weight(text->data, text->size, &depth) + 2 * text->size;
 }
 
 int mls_metadata_fits(const struct mls_blob *text, const struct mls_arena *arena,
@@ -359,8 +319,8 @@ int mls_metadata_parse(const struct mls_blob *blob, struct mls_arena *arena,
 	if (blob->size > MAX_SIZE)
 		return bad(&r, -EFBIG, "expected at most %zu bytes, found %zu", MAX_SIZE,
 			   blob->size);
-	root = parse_json((const char *)blob->data, blob->size, &error);
-	if (!root && (!error.text[0] || json_error_code(&error) == json_error_out_of_memory))
+	root = mls_json_load(blob->data, blob->size, &error);
+	if (!root && !error.text[0])
 		return mls_error(err, -ENOMEM, "%s: no memory to read it", r.path);
 	if (!root)
 		return bad(&r, -EINVAL, "line %d, column %d: expected JSON, found: %s", error.line,
@@ -476,7 +436,7 @@ static int fill(json_t *root, const struct mlsched_meta *meta)
 	}
 	if (!meta->provenance || bad)
 		return bad ? -ENOMEM : 0;
-	provenance = parse_json(meta->provenance, strlen(meta->provenance), &error);
+	provenance = mls_json_load(meta->provenance, strlen(meta->provenance), &error);
 	if (provenance && !json_is_object(provenance)) {
 		json_decref(provenance);
 		return -EINVAL;

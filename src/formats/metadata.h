@@ -26,14 +26,6 @@
 int mls_metadata_read(const struct mls_files *files, struct mls_arena *arena,
 		      struct mlsched_error *err, struct mlsched_meta *meta, const char **path);
 
-/**
- * mls_json_weight() - what jansson would allocate for a text at most, found without it
- * @depth: receives how many lists and objects stand inside each other
- *
- * Three bytes can be an object of some hundred: a small text is not small when it is parsed.
- */
-size_t mls_json_weight(const struct mls_blob *text, int *depth);
-
 /** mls_metadata_weight() - what mls_metadata_parse() would allocate for a text at most */
 size_t mls_metadata_weight(const struct mls_blob *text);
 

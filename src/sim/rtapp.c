@@ -11,6 +11,7 @@
 #include "src/sim/rtapp_text.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
+#include "src/util/json_file.h"
 #include "src/util/json_text.h"
 
 #define MOST_NAMES     256
@@ -448,33 +449,6 @@ static int read_root(struct loading *l, const json_t *root)
 	return ret;
 }
 
-/* A file of at most 16 MiB. */
-static int read_file(const char *path, char **text, size_t *n, struct mlsched_error *err)
-{
-	const size_t most = 16 << 20;
-	FILE *file = fopen(path, "re");
-	int ret = 0;
-
-	*n = 0;
-	if (!file) {
-		ret = -errno;
-		return mls_error(err, ret, "%s: %s", path, strerror(-ret));
-	}
-	*text = malloc(most + 1);
-	if (!*text)
-		ret = mls_error(err, -ENOMEM, "%s: no memory", path);
-	else
-		*n = fread(*text, 1, most + 1, file);
-	if (!ret && ferror(file))
-		ret = mls_error(err, -EIO, "%s: cannot be read", path);
-	else if (!ret && *n > most)
-		ret = mls_error(err, -E2BIG, "%s: more than 16 MiB", path);
-	fclose(file);
-	if (ret)
-		free(*text);
-	return ret;
-}
-
 /* To C a zero byte would be the end of the text, whatever follows. */
 static int check_text(const char *path, const char *text, size_t n, struct mlsched_error *err)
 {
@@ -491,12 +465,13 @@ static int check_text(const char *path, const char *text, size_t n, struct mlsch
 			 path, line, column);
 }
 
+#define MOST_BYTES ((size_t)16 << 20)
+
 static int parse_file(const char *path, json_t **root, struct mlsched_error *err)
 {
 	char *text = NULL, *strict = NULL;
-	json_error_t where;
 	size_t n;
-	int ret = read_file(path, &text, &n, err);
+	int ret = mls_text_file(path, MOST_BYTES, &text, &n, err);
 
 	if (ret)
 		return ret;
@@ -508,11 +483,9 @@ static int parse_file(const char *path, json_t **root, struct mlsched_error *err
 		return ret;
 	if (!strict)
 		return mls_error(err, -ENOMEM, "%s: no memory", path);
-	*root = json_loads(strict, JSON_REJECT_DUPLICATES, &where);
+	ret = mls_json_parse(path, strict, strlen(strict), n, root, err);
 	free(strict);
-	if (*root)
-		return 0;
-	return mls_error(err, -EINVAL, "%s: line %d: %s", path, where.line, where.text);
+	return ret;
 }
 
 int sim_rtapp_load(struct sim_workload *w, const char *path, struct mlsched_error *err)

@@ -215,7 +215,7 @@ same "a workload without an end is said to want a duration" \
 	"1 mlsched sim: $tap_tmp/endless.json on 2c1l, eevdf, seed 1: not done within 0.1 s of simulated time (--limit; one of rt-app without an end needs a \"duration\" in \"global\")" \
 	"$? $(cat "$tap_tmp/err")"
 sim --seeds 1 --costs "$tap_tmp" >/dev/null 2>"$tap_tmp/err"
-same "a directory is no file of costs" "1 mlsched sim: costs $tap_tmp: expected server, load or a file: Is a directory" \
+same "a directory is no file of costs" "1 mlsched sim: costs: expected server, load or a file: $tap_tmp: Is a directory" \
 	"$? $(cat "$tap_tmp/err")"
 for option in "--machine 8c3l" "--workload nonsense" "--policy nonsense" "--costs nonsense" "--limit 0.01"; do
 	# shellcheck disable=SC2086

@@ -332,6 +332,60 @@ static void parts_share_neither_time_nor_programs(void **state)
 	mls_labels_clear(&labels);
 }
 
+/* So many moves of each, one after the other. */
+static void make_recording_of(const char *const programs[], const unsigned int moves[], int n)
+{
+	struct mls_recording *r = begin("seed10");
+	uint64_t time = 0;
+
+	for (int p = 0; p < n; p++)
+		for (unsigned int i = 0; i < moves[p]; i++) {
+			struct mls_recorded d = move_at(time += 10 * MS);
+
+			snprintf(d.comm, sizeof(d.comm), "%s", programs[p]);
+			add(r, &d);
+		}
+	finish(r);
+}
+
+/* None of these hashes is within a fifth of all: one of them is held out all the same. */
+static void of_few_programs_one_is_held_out(void **state)
+{
+	static const char *const programs[] = { "ld", "make", "sh", "as" };
+	static const struct {
+		unsigned int moves[4];
+		double share;
+		int n, held_out;
+	} cases[] = {
+		{ { 60, 8, 20, 12 }, 0.2, 4, 2 }, /* the most that are no more than the share */
+		{ { 60, 8, 21, 12 }, 0.2, 4, 3 },
+		{ { 60, 8, 20, 12 }, 0.05, 4, 1 }, /* the fewest */
+		{ { 60, 30 }, 0.2, 2, 1 },
+		{ { 60 }, 0.2, 1, -1 }, /* nothing would be left */
+		{ { 60, 8, 20, 12 }, 0, 4, -1 },
+	};
+
+	(void)state;
+	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+		struct mls_label_options options = MLS_LABEL_OPTIONS;
+		int held_out = cases[c].held_out;
+		struct mlsched_error err = { 0 };
+		struct mls_labels labels;
+
+		options.program_share = cases[c].share;
+		make_recording_of(programs, cases[c].moves, cases[c].n);
+		assert_int_equal(label(&options, &labels, &err), 0);
+		assert_int_equal(labels.counts.rows[MLS_LABEL_PROGRAM],
+				 held_out < 0 ? 0 : cases[c].moves[held_out]);
+		for (uint64_t i = 0; i < labels.n; i++)
+			assert_int_equal(labels.rows[i].part == MLS_LABEL_PROGRAM,
+					 held_out >= 0 && strcmp(labels.rows[i].decision.comm,
+								 programs[held_out]) == 0);
+		mls_labels_clear(&labels);
+		unlink(path);
+	}
+}
+
 static void the_validation_parts_do_not_change_a_label_of_training(void **state)
 {
 	struct mls_label_options options = MLS_LABEL_OPTIONS;
@@ -417,6 +471,7 @@ int main(void)
 		cmocka_unit_test_setup(what_the_coin_tried_counts_for_all_that_it_did_not, no_file),
 		cmocka_unit_test_setup(what_no_model_may_decide_or_nobody_saw_is_no_row, no_file),
 		cmocka_unit_test_setup(parts_share_neither_time_nor_programs, no_file),
+		cmocka_unit_test_setup(of_few_programs_one_is_held_out, no_file),
 		cmocka_unit_test_setup(the_validation_parts_do_not_change_a_label_of_training,
 				       no_file),
 		cmocka_unit_test_setup(a_data_set_has_the_rows_of_its_part, no_file),
