@@ -92,12 +92,12 @@ static int say_schema(struct mlsched_model **model, const struct mlsched_schema 
 
 	if (meta.schema[0] && strcmp(meta.schema, schema->name) != 0)
 		return mls_error(err, -EINVAL,
-				 "--schema: expected %s, of which %s says that it is, got %s",
-				 meta.schema, path, schema->name);
+				 "--schema: expected %s, which %s is, got %s", meta.schema, path,
+				 schema->name);
 	snprintf(meta.schema, sizeof(meta.schema), "%s", schema->name);
 	ret = mlsched_model_with_meta(*model, &meta, err, &changed);
 	if (ret)
-		return ret;
+		return mls_error_prefix(err, ret, "%s", path);
 	mlsched_model_free(*model);
 	*model = changed;
 	return 0;

@@ -21,6 +21,7 @@
 #include "src/host/prepare.h"
 #include "src/host/scx.h"
 #include "src/util/clock.h"
+#include "src/util/error.h"
 
 /*
  * Where nobody named a model.  Of the first kind the recorder of the kernel's moves can fill all
@@ -564,8 +565,8 @@ static int get_model(const struct run_options *o, struct run_view *view,
 	if (!ret && o->threshold > 0)
 		ret = mls_model_with_threshold(model, o->threshold, &err);
 	/* Says what is wrong with the model's shape before anything else does. */
-	if (!ret)
-		ret = mlsched_model_fits_scheduler(*model, &err);
+	if (!ret && (ret = mlsched_model_fits_scheduler(*model, &err)) != 0)
+		mls_error_prefix(&err, ret, "%s", o->model);
 	if (!ret && run_wants_kernel(o)) {
 		ret = mls_topology_read("/sys", o->n_domains, &topology, &err);
 		if (!ret)

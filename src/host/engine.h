@@ -59,7 +59,8 @@ int mls_engine_open_native(const struct mlsched_model *model, struct mlsched_err
  * mls_engine_open_tensorflow() - TensorFlow's C library
  * @model:   read from @path by us, so that everything in it has been checked:
  *           TensorFlow itself does not survive every bad file
- * @path:    a SavedModel directory
+ * @path:    a SavedModel directory; of a model of another format one is made of @model, in
+ *           $TMPDIR or /tmp, and removed when it has been read
  * @library: file to take TensorFlow from, or NULL: looked for
  *
  * Slow: some tenths of a second, hundreds of megabytes.  Starts no thread that

@@ -121,8 +121,8 @@ static int prepare(struct mls_prepare *p)
 	if (!ret && p->threshold > 0)
 		ret = mls_model_with_threshold(&model, p->threshold, &p->err);
 	/* Says what is wrong with its shape before anything else does. */
-	if (!ret)
-		ret = mlsched_model_fits_scheduler(model, &p->err);
+	if (!ret && (ret = mlsched_model_fits_scheduler(model, &p->err)) != 0)
+		mls_error_prefix(&p->err, ret, "%s", p->path);
 	if (!ret)
 		ret = mls_tuning_of(model, &p->prepared.tuning, &p->err);
 	if (!ret)

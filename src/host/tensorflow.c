@@ -4,11 +4,14 @@
  * TensorFlow itself.
  */
 #include <errno.h>
+#include <ftw.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "src/formats/format.h"
 #include "src/formats/savedmodel.h"
 #include "src/host/engine.h"
 #include "src/host/tensorflow_api.h"
@@ -222,11 +225,69 @@ static int compare(struct tensorflow *t, struct mlsched_error *err)
 	return ret;
 }
 
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+	(void)st;
+	(void)kind;
+	(void)where;
+	return remove(path);
+}
+
+/* What stands at a path as TensorFlow can load it: itself, or a SavedModel made of the model. */
+struct loadable {
+	char made[256]; /* a directory of ours with that, or an empty string */
+	char path[272];
+};
+
+static void remove_loadable(const struct loadable *l)
+{
+	if (l->made[0])
+		nftw(l->made, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static int make_loadable(const struct mlsched_model *model, struct loadable *l,
+			 struct mlsched_error *err)
+{
+	const char *top = getenv("TMPDIR");
+	int ret;
+
+	snprintf(l->made, sizeof(l->made), "%.200s/mlsched-tensorflow-XXXXXX", top ? top : "/tmp");
+	if (!mkdtemp(l->made)) {
+		ret = mls_error(err, -errno,
+				"TensorFlow reads SavedModels only, and %.200s, for one that is "
+				"made of this model, cannot be made: %s",
+				l->made, strerror(errno));
+		l->made[0] = '\0';
+		return ret;
+	}
+	snprintf(l->path, sizeof(l->path), "%s/model", l->made);
+	ret = mlsched_model_save(model, l->path, MLSCHED_SAVEDMODEL_VARIABLES, err);
+	if (ret)
+		remove_loadable(l);
+	return ret;
+}
+
+static int open_from(struct tensorflow *t, const char *path, const char *library,
+		     struct mlsched_error *err)
+{
+	int ret = mls_savedmodel_signature(path, &t->signature, err);
+
+	if (!ret)
+		ret = check_signature(t, path, err);
+	if (!ret)
+		ret = mls_tensorflow_load(library, &t->tf, err);
+	if (!ret)
+		ret = load_session(t, path, err);
+	return ret;
+}
+
 int mls_engine_open_tensorflow(const struct mlsched_model *model, const char *path,
 			       const char *library, struct mlsched_error *err,
 			       struct mls_engine **engine)
 {
 	struct tensorflow *t = calloc(1, sizeof(*t));
+	struct loadable made = { 0 };
+	const struct mls_format *format;
 	int ret;
 
 	if (!t)
@@ -234,13 +295,13 @@ int mls_engine_open_tensorflow(const struct mlsched_model *model, const char *pa
 	t->engine.type = &type;
 	t->engine.model = model;
 	t->engine.users = 1;
-	ret = mls_savedmodel_signature(path, &t->signature, err);
-	if (!ret)
-		ret = check_signature(t, path, err);
-	if (!ret)
-		ret = mls_tensorflow_load(library, &t->tf, err);
-	if (!ret)
-		ret = load_session(t, path, err);
+	ret = mls_format_of(path, err, &format);
+	if (!ret && format && strcmp(format->name, "savedmodel") != 0)
+		ret = make_loadable(model, &made, err);
+	if (!ret) {
+		ret = open_from(t, made.made[0] ? made.path : path, library, err);
+		remove_loadable(&made);
+	}
 	if (!ret)
 		ret = output_named(t, t->signature.input, err, &t->in);
 	if (!ret)

@@ -122,10 +122,10 @@ mlsched run    takes it with --backend scx" "$("$MLSCHED" inspect "$tap_tmp/mig1
 same "its weights are what they were" "$(checksum $foreign)" "$(checksum "$tap_tmp/mig15")"
 check "to say the same again is allowed" "$MLSCHED" convert --schema mig15 "$tap_tmp/mig15" "$tap_tmp/mig15.onnx"
 same "a schema of another width is refused" \
-	"mlsched convert: Expected shape [?, 10], got [?, 15]: the model's inputs are not those of schema seed10" \
+	"mlsched convert: $foreign: Expected shape [?, 10], got [?, 15]: the model's inputs are not those of schema seed10" \
 	"$("$MLSCHED" convert --schema seed10 $foreign "$tap_tmp/none" 2>&1)"
 same "a model knows better what its inputs are" \
-	"mlsched convert: --schema: expected mig15, of which $tap_tmp/mig15 says that it is, got mllb15" \
+	"mlsched convert: --schema: expected mig15, which $tap_tmp/mig15 is, got mllb15" \
 	"$("$MLSCHED" convert --schema mllb15 "$tap_tmp/mig15" "$tap_tmp/none" 2>&1)"
 "$MLSCHED" convert --schema none $foreign "$tap_tmp/none" >/dev/null 2>"$tap_tmp/error"
 same "an unknown schema exits 2" 2 $?

@@ -64,7 +64,11 @@ else
 		--backend scx --model $models/tf221-keras3-savedmodel/model
 fi
 says "a model of schema mllb15 is refused in the original's words" 1 \
-	'^mlsched run: Expected shape \[\?, 10\], got \[\?, 15\]' --model $models/tf221-keras3-15-10-1-savedmodel/model
+	'^mlsched run: .*/model: Expected shape \[\?, 10\], got \[\?, 15\]' --model $models/tf221-keras3-15-10-1-savedmodel/model
+for bad in savedmodel/bad/savedmodel-wrong-width/model keras/bad/h5-wrong-width/model.h5; do
+	says "a model of five inputs is refused, and named: $bad" 1 \
+		"^mlsched run: tests/golden/$bad: Expected shape \[\?, 10\], got \[\?, 5\]: decisions need" --model "tests/golden/$bad"
+done
 same "with --json the reason is a document" \
 	'{"error":"Model not found at path: /nonexistent: No such file or directory"}' \
 	"$("$MLSCHED" run --json --model /nonexistent 2>/dev/null)"

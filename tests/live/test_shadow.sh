@@ -154,7 +154,7 @@ check "without BTF it says what is missing" grep -q '^mlsched run: this kernel h
 message=$("$MLSCHED" run --model "$tap_tmp/narrow" --duration 1 2>&1 >/dev/null)
 same "a model of another width fails" 1 $?
 check "a model of another width is told in the original's words" \
-	grep -q '^mlsched run: Expected shape \[?, 10\], got \[?, 5\]' <<<"$message"
+	grep -q "^mlsched run: $tap_tmp/narrow: Expected shape \[?, 10\], got \[?, 5\]" <<<"$message"
 message=$("$MLSCHED" run --model "$tap_tmp/nothing" --duration 1 --json 2>/dev/null)
 same "a missing model fails" 1 $?
 check "a missing model is a JSON document" \
