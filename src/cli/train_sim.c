@@ -188,20 +188,27 @@ static int save(const struct cli_train_options *o, const struct mlsched_model *m
 	return ret ? cli_fail(&o->common, "%s", err.message) : 0;
 }
 
+static void print_change(const char *what, const struct sim_learn_round *r)
+{
+	printf("%s makespan %+.2f %%, moves %+.0f %%, p99 wait %+.1f %%\n", what,
+	       100 * (r->time - 1), 100 * (r->moved - 1), 100 * (r->wait - 1));
+}
+
 static void print_summary(const struct cli_train_options *o, const struct mls_dataset *data,
-			  const struct sim_learn_round *best, uint32_t number)
+			  const struct sim_learn_round *best, const struct sim_learn_round *none,
+			  uint32_t number)
 {
 	printf("rows       %u, of %u rounds\n", data->n_rows, o->sim.rounds);
 	printf("round      %u; against EEVDF on held-out seeds (simulation):\n", number + 1);
-	printf("           makespan %+.2f %%, moves %+.0f %%, p99 wait %+.1f %%\n",
-	       100 * (best->time - 1), 100 * (best->moved - 1), 100 * (best->wait - 1));
+	print_change("          ", best);
+	print_change("no model  ", none);
 	printf("model      %s\n", o->output);
 }
 
 int cli_train_from_sim(const struct cli_train_options *o)
 {
 	struct lessons lessons = { 0 };
-	struct sim_learn_round rounds[SIM_MAX_ROUNDS];
+	struct sim_learn_round rounds[SIM_MAX_ROUNDS], none;
 	struct sim_learn_options learn;
 	struct mls_dataset data = { 0 };
 	struct mlsched_model *model = NULL;
@@ -232,7 +239,7 @@ int cli_train_from_sim(const struct cli_train_options *o)
 	learn.n_threads = o->n_threads;
 	learn.report = report;
 	learn.context = (void *)o;
-	if (sim_learn(&learn, rounds, &best, &data, &err, &model) != 0) {
+	if (sim_learn(&learn, rounds, &none, &best, &data, &err, &model) != 0) {
 		status = cli_fail(&o->common, "%s", err.message);
 		goto out;
 	}
@@ -241,11 +248,19 @@ int cli_train_from_sim(const struct cli_train_options *o)
 	if (status)
 		goto out;
 	if (o->common.json)
-		cli_json(json_pack("{s:s, s:i, s:i, s:o}", "model", o->output, "rows",
-				   (int)data.n_rows, "round", (int)best + 1, "rounds",
-				   rounds_json(rounds, o->sim.rounds, true)));
+		cli_json(json_pack("{s:s, s:i, s:i, s:o, s:{s:f, s:f, s:f}, s:b}", "model",
+				   o->output, "rows", (int)data.n_rows, "round", (int)best + 1,
+				   "rounds", rounds_json(rounds, o->sim.rounds, true), "no_model",
+				   "makespan", rounded(none.time), "moves", rounded(none.moved),
+				   "wait_p99", rounded(none.wait), "better_than_none",
+				   rounds[best].score < none.score));
 	else if (o->common.verbosity >= 0)
-		print_summary(o, &data, &rounds[best], best);
+		print_summary(o, &data, &rounds[best], &none, best);
+	if (rounds[best].score >= none.score)
+		cli_note(&o->common,
+			 "this model is worse than none: its makespan, moves and p99 waits "
+			 "together, on the held-out seeds (--rounds, --runs and --epochs "
+			 "give it more to learn)");
 out:
 	free(text);
 	mlsched_model_free(model);

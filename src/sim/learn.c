@@ -323,10 +323,12 @@ static int one_round(struct learning *l, u32 round, const struct sim_decider *te
 	return ret;
 }
 
-int sim_learn(const struct sim_learn_options *o, struct sim_learn_round *rounds, u32 *best,
-	      struct mls_dataset *data, struct mlsched_error *err, struct mlsched_model **model)
+int sim_learn(const struct sim_learn_options *o, struct sim_learn_round *rounds,
+	      struct sim_learn_round *none, u32 *best, struct mls_dataset *data,
+	      struct mlsched_error *err, struct mlsched_model **model)
 {
 	const struct sim_contender eevdf = { .name = "eevdf", .policy = &sim_policy_eevdf };
+	const struct sim_contender base = { .name = "base", .policy = &sim_policy_mlsched };
 	struct learning l = { .o = o, .data = data, .err = err };
 	struct sim_decider teacher = { 0 };
 	int ret;
@@ -343,6 +345,9 @@ int sim_learn(const struct sim_learn_options *o, struct sim_learn_round *rounds,
 	ret = l.base ? sweep(&l, &eevdf, l.base) : -ENOMEM;
 	if (ret)
 		mls_error(err, ret, "no memory for %u runs", o->n_lessons * o->held_out);
+	memset(none, 0, sizeof(*none));
+	if (!ret)
+		ret = judge(&l, &base, none);
 	for (u32 round = 0; round < o->rounds && !ret; round++) {
 		struct sim_decider decider = { 0 };
 		struct mlsched_model *made = NULL;

@@ -84,6 +84,7 @@ void sim_learn_options_init(struct sim_learn_options *o);
 /**
  * sim_learn() - all rounds
  * @rounds: [o->rounds], how they went
+ * @none:   receives the score of the scheduler with no model, with its usual tuning
  * @best:   number of the one that is taken
  * @data:   receives the rows of all rounds, to be freed with sim_learn_clear()
  * @model:  receives the best one, without provenance
@@ -96,8 +97,8 @@ void sim_learn_options_init(struct sim_learn_options *o);
  * can stand for; what
  * mls_trainer_create() returns.
  */
-int sim_learn(const struct sim_learn_options *o, struct sim_learn_round *rounds, u32 *best,
-	      struct mls_dataset *data, struct mlsched_error *err, struct mlsched_model **model);
+int sim_learn(const struct sim_learn_options *o, struct sim_learn_round *rounds,
+	      struct sim_learn_round *none, u32 *best, struct mls_dataset *data, struct mlsched_error *err, struct mlsched_model **model);
 
 void sim_learn_clear(struct mls_dataset *data);
 

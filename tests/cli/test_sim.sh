@@ -135,8 +135,10 @@ import json, re, sys
 document, lines = json.load(open(sys.argv[1])), open(sys.argv[2]).read().splitlines()
 line_of = re.compile(r"round (\d) of 3: (\d+) rows \((\d+) a second\), (\d+) % better moved; threshold (\S+); on held-out seeds "
                      r"makespan ([-+]\d+\.\d\d) %, moves ([-+]\d+) %, p99 wait ([-+]\d+\.\d) %(| \(no better than before: not taken\))")
-if len(lines) != 3:
-    print(lines)
+if len(lines) != 4 or not lines[3].startswith("this model is worse than none") or document["better_than_none"]:
+    print(lines, document["better_than_none"])
+if not 0.5 < document["no_model"]["makespan"] < document["rounds"][0]["makespan"]:
+    print(document["no_model"])
 for number, (line, r) in enumerate(zip(lines, document["rounds"]), 1):
     found = line_of.fullmatch(line)
     if not found:

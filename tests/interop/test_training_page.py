@@ -78,7 +78,7 @@ COMMANDS = {
     "build/tensorflow/bin/python src/model_dir/model_export.py --csv rows.csv --output model":
         Command(more="--epochs 2", needs="tensorflow"),
     "build/mlsched inspect model": Command(),
-    "build/tensorflow/bin/python src/model_dir/transfer.py --input model.h5 --output model":
+    "build/mlsched convert model.h5 model":
         Command(by="transfer", needs="tensorflow"),
     "build/mlsched label own.db -o own": Command(needs="kernel"),
     "build/mlsched train own/train.csv -o model": Command(more="--epochs 2", needs="kernel"),

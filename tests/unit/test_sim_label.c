@@ -574,6 +574,7 @@ static uint32_t learn_with(uint32_t n_threads, const struct sim_tuning *tuning, 
 	struct sim_workload *workloads = calloc(2, sizeof(*workloads));
 	struct sim_lesson lessons[2];
 	struct mls_dataset data;
+	struct sim_learn_round none;
 	struct mlsched_error err;
 	uint32_t best;
 
@@ -595,7 +596,7 @@ static uint32_t learn_with(uint32_t n_threads, const struct sim_tuning *tuning, 
 	o.threshold = threshold;
 	if (tuning)
 		o.tuning = *tuning;
-	assert_int_equal(sim_learn(&o, rounds, &best, &data, &err, model), 0);
+	assert_int_equal(sim_learn(&o, rounds, &none, &best, &data, &err, model), 0);
 	assert_true(rounds[best].accepted);
 	sim_learn_clear(&data);
 	free(workloads);

@@ -45,6 +45,7 @@ static struct sim_learn_options options_for(uint32_t rounds)
 
 struct learned {
 	struct sim_learn_round rounds[ROUNDS];
+	struct sim_learn_round none;
 	uint32_t best;
 	struct mls_dataset data;
 	struct mlsched_model *model;
@@ -54,7 +55,7 @@ static void learn(const struct sim_learn_options *o, struct learned *l)
 {
 	struct mlsched_error err = { 0 };
 
-	if (sim_learn(o, l->rounds, &l->best, &l->data, &err, &l->model) != 0)
+	if (sim_learn(o, l->rounds, &l->none, &l->best, &l->data, &err, &l->model) != 0)
 		fail_msg("%s", err.message);
 }
 
@@ -183,14 +184,42 @@ static double most(double a, double b)
 }
 
 /*
- * Makespan, moves and p99 wait of the model against EEVDF's, geometric means over the held-out
+ * Makespan, moves and p99 wait of a contender against EEVDF's, geometric means over the held-out
  * runs; a point of makespan counts as much as 20 of wait or 50 of moves, and what is lost
  * beyond 1 % of makespan or 10 % of wait three times.
  */
+static void is_score_of(const struct sim_learn_options *o, const struct sim_contender *contender,
+			const struct sim_learn_round *r)
+{
+	const struct sim_contender eevdf = { .policy = &sim_policy_eevdf };
+	double time = 0, moved = 0, wait = 0;
+
+	for (uint32_t k = 0; k < o->held_out; k++) {
+		struct sim_results *a = judged(contender, HELD_OUT + k),
+				   *b = judged(&eevdf, HELD_OUT + k);
+
+		time += against((double)a->makespan, (double)b->makespan, 0) / o->held_out;
+		moved += against((double)sim_moves(&a->sum, SIM_NEAR),
+				 (double)sim_moves(&b->sum, SIM_NEAR), 5) /
+			 o->held_out;
+		wait += against((double)sim_durations_at(&a->wait, 0.99),
+				(double)sim_durations_at(&b->wait, 0.99), 1e5) /
+			o->held_out;
+		free(a);
+		free(b);
+	}
+	assert_true(fabs(r->time - exp(time)) < 1e-9);
+	assert_true(fabs(r->moved - exp(moved)) < 1e-9);
+	assert_true(fabs(r->wait - exp(wait)) < 1e-9);
+	assert_true(fabs(r->score - (time + 0.05 * most(0, wait) + 0.02 * moved +
+				     2 * (most(0, time - 0.01) + 0.05 * most(0, wait - 0.1)))) <
+		    1e-9);
+}
+
 static void a_round_is_judged_by_runs_that_nobody_learned_from(void **state)
 {
 	static const float thresholds[] = { 0.5f, NEVER };
-	const struct sim_contender eevdf = { .policy = &sim_policy_eevdf };
+	const struct sim_contender base = { .policy = &sim_policy_mlsched };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(thresholds); i++) {
@@ -198,7 +227,6 @@ static void a_round_is_judged_by_runs_that_nobody_learned_from(void **state)
 		struct sim_contender contender = { .policy = &sim_policy_mlsched,
 						   .tuning = &o.tuning,
 						   .decide = sim_decider_decide };
-		double time = 0, moved = 0, wait = 0;
 		struct sim_decider decider = { 0 };
 		struct mlsched_error err;
 		struct learned l = { 0 };
@@ -207,28 +235,12 @@ static void a_round_is_judged_by_runs_that_nobody_learned_from(void **state)
 		learn(&o, &l);
 		assert_int_equal(sim_decider_init(&decider, l.model, &err), 0);
 		contender.context = &decider;
-		for (uint32_t k = 0; k < o.held_out; k++) {
-			struct sim_results *a = judged(&contender, HELD_OUT + k),
-					   *b = judged(&eevdf, HELD_OUT + k);
-
-			time += against((double)a->makespan, (double)b->makespan, 0) / o.held_out;
-			moved += against((double)sim_moves(&a->sum, SIM_NEAR),
-					 (double)sim_moves(&b->sum, SIM_NEAR), 5) /
-				 o.held_out;
-			wait += against((double)sim_durations_at(&a->wait, 0.99),
-					(double)sim_durations_at(&b->wait, 0.99), 1e5) /
-				o.held_out;
-			free(a);
-			free(b);
+		is_score_of(&o, &contender, &l.rounds[0]);
+		is_score_of(&o, &base, &l.none);
+		if (thresholds[i] == NEVER) {
+			assert_true(l.rounds[0].time > exp(0.01) && l.rounds[0].wait > exp(0.1));
+			assert_true(l.rounds[0].score > l.none.score);
 		}
-		assert_true(fabs(l.rounds[0].time - exp(time)) < 1e-9);
-		assert_true(fabs(l.rounds[0].moved - exp(moved)) < 1e-9);
-		assert_true(fabs(l.rounds[0].wait - exp(wait)) < 1e-9);
-		assert_true(fabs(l.rounds[0].score -
-				 (time + 0.05 * most(0, wait) + 0.02 * moved +
-				  2 * (most(0, time - 0.01) + 0.05 * most(0, wait - 0.1)))) < 1e-9);
-		if (thresholds[i] == NEVER)
-			assert_true(time > 0.01 && wait > 0.1);
 		sim_decider_clear(&decider);
 		forget(&l);
 	}
