@@ -74,7 +74,11 @@ static const uint32_t sizes[] = { 64, 256, 1024, 4096 };
  * @other:    threads of the kernel, and moves that had to be
  * @refill:   ns that the caches cost at most, by size; never more than a task ran after it
  * @busy:     ns of CPUs at work, by the loads of domains, 0: the inputs do not say
- * @seconds:  of recordings with an orderly end
+ * @seconds:  of sessions of which it is known how long they were
+ * @some:     ns in which some thread waited for a CPU, in
+ * @some_of:  seconds of sessions that say so
+ * @turns:    of threads that got a CPU, and
+ * @waited:   ns that they had waited for it
  * @n_cpus:   online
  * @back:     moves after which the task was moved back within the window
  */
@@ -85,6 +89,8 @@ struct found {
 	double refill[ARRAY_SIZE(sizes)];
 	double busy;
 	double seconds;
+	double some, some_of;
+	uint64_t turns, waited;
 	uint32_t n_cpus;
 	uint32_t sessions;
 	struct sim_durations wait;
@@ -173,11 +179,45 @@ static int find_session(struct mls_recording_reader *reader, uint32_t number,
 	return ret;
 }
 
+/* ns until its end or, of one that was killed, until it counted last; 0: not known. */
+static int length_of(struct mls_recording_reader *reader, const struct mls_recording_session *s,
+		     uint64_t *length, struct mlsched_error *err)
+{
+	uint64_t end = s->ended;
+	int ret = end ? 0 : mls_recording_seen(reader, s->number, &end, err);
+
+	*length = end > s->began ? end - s->began : 0;
+	return ret < 0 ? ret : 0;
+}
+
+/* Waits of all threads, where the kernel counts them. */
+static int read_waits(struct mls_recording_reader *reader, uint32_t session, double seconds,
+		      struct found *f, struct mlsched_error *err)
+{
+	uint64_t some, turns, waited;
+	int ret = mls_recording_value(reader, session, MLS_COUNTER_SOME_WAITED, &some, err);
+
+	if (ret == 1) {
+		f->some += (double)some;
+		f->some_of += seconds;
+	}
+	if (ret >= 0)
+		ret = mls_recording_value(reader, session, MLS_COUNTER_TURNS, &turns, err);
+	if (ret == 1)
+		ret = mls_recording_value(reader, session, MLS_COUNTER_WAITED, &waited, err);
+	if (ret == 1) {
+		f->turns += turns;
+		f->waited += waited;
+	}
+	return ret < 0 ? ret : 0;
+}
+
 static int read_sessions(const struct assess_options *o, struct mls_recording_reader *reader,
 			 struct found *f)
 {
 	struct mls_recording_session session;
 	struct mlsched_error err;
+	uint64_t length;
 	int ret;
 
 	for (uint32_t i = 0; (ret = mls_recording_session(reader, i, &session, &err)) == 1; i++) {
@@ -186,16 +226,20 @@ static int read_sessions(const struct assess_options *o, struct mls_recording_re
 					"%s: session %u is of %s: expected one of the kernel's own "
 					"scheduler (mlsched record without ours attached)",
 					o->recording, session.number, session.source);
-		if (session.ended > session.began)
-			f->seconds += (double)(session.ended - session.began) / 1e9;
+		ret = length_of(reader, &session, &length, &err);
+		if (!ret && length)
+			ret = read_waits(reader, session.number, (double)length / 1e9, f, &err);
+		if (ret)
+			break;
+		f->seconds += (double)length / 1e9;
 		f->sessions++;
 	}
 	if (ret < 0)
 		return cli_fail(&o->common, "%s", err.message);
 	if (f->seconds <= 0)
 		return cli_fail(&o->common,
-				"%s: no session has an orderly end: for how long it was "
-				"recorded is not known",
+				"%s: no session has an end or counted anything: for how long it "
+				"was recorded is not known",
 				o->recording);
 	return 0;
 }
@@ -207,11 +251,13 @@ static int read_rows(const struct assess_options *o, struct mls_recording_reader
 	struct busy b = { 0 };
 	struct mls_recorded row;
 	struct mlsched_error err;
+	uint64_t length = 0;
 	int ret;
 
 	while ((ret = mls_recording_next(reader, &row, &err)) == 1) {
 		if (row.session != b.session) {
-			if (find_session(reader, row.session, &session, &err) < 0)
+			if (find_session(reader, row.session, &session, &err) < 0 ||
+			    length_of(reader, &session, &length, &err) < 0)
 				return cli_fail(&o->common, "%s", err.message);
 			b = (struct busy){ .session = row.session,
 					   .busy = position_of(reader, &session, "cpu_not_idle"),
@@ -220,7 +266,7 @@ static int read_rows(const struct assess_options *o, struct mls_recording_reader
 					   .dst = position_of(reader, &session, "dst_dom_load") };
 		}
 		/* For how long it was recorded is not known: its moves would count and no time. */
-		if (session.ended <= session.began)
+		if (!length)
 			continue;
 		add(f, &row, costs);
 		passes(f, &b, &row);
@@ -249,11 +295,11 @@ static double share(const struct found *f, size_t size)
 #define TYPICAL 2
 #define LITTLE  0.5
 #define MUCH    3
+/* CPUs that are idle, of all, and percent of the time in which somebody waits, that belong together. */
+#define IDLE_SHARE 0.1
+#define WAITING    10
 
-/*
- * The study that this project began with (docs/simulator.md) found that of the refills' share
- * a learned policy won back 60 to 85 % at the most.
- */
+/* Of what can be won by refusing moves: what a better place for threads would win no refill tells. */
 static const char *verdict(const struct found *f)
 {
 	double most = share(f, TYPICAL);
@@ -265,13 +311,34 @@ static const char *verdict(const struct found *f)
 		return "What there is to win is not known: how busy the CPUs were the recording does not "
 		       "say, so that there is nothing to compare these moves with.";
 	if (most < LITTLE)
-		return "There is nothing to win here in time: if all these moves had cost nothing, the "
-		       "load would hardly have noticed.  A model may still wait less, or move less.";
+		return "There is nothing to win here in time by refusing moves: if all these moves had "
+		       "cost nothing, the load would hardly have noticed.  A model may still wait less, or "
+		       "move less.";
 	if (most < MUCH)
-		return "There is little to win here: a model that knew which moves pay would win a part "
+		return "There is little to win here by refusing moves: a model that knew which moves pay would win a part "
 		       "of that share, and only if the working sets are that large.";
-	return "There may be something to win here: what part of that share a model wins back, the "
+	return "There may be something to win here by refusing moves: what part of that share a model wins back, the "
 	       "simulator says (mlsched train --from sim), and in the end a comparison on this load.";
+}
+
+/* Of all threads, by the kernel's own count: what moves do not tell. */
+static void print_waits(const struct assess_options *o, const struct found *f)
+{
+	double some = f->some_of > 0 ? f->some / f->some_of / 1e7 : 0;
+	double idle = f->n_cpus - f->busy / 1e9 / f->seconds;
+
+	if (f->turns)
+		printf("waits of all threads: mean %.3f ms, %.0f turns a second\n",
+		       (double)f->waited / (double)f->turns / 1e6, (double)f->turns / f->seconds);
+	if (f->some_of <= 0)
+		return;
+	printf("some thread waited for a CPU in %.1f %% of the time", some);
+	if (f->busy > 0 && idle > IDLE_SHARE * f->n_cpus && some > WAITING)
+		printf(", while %.1f CPUs were idle in the mean:\n"
+		       "what a better place would win there no refill tells, and `mlsched sim -w %s -p "
+		       "eevdf,mlsched` may",
+		       idle, o->recording);
+	putchar('\n');
 }
 
 static void print_text(const struct assess_options *o, const struct found *f)
@@ -298,6 +365,7 @@ static void print_text(const struct assess_options *o, const struct found *f)
 	printf("\nwaits after a move: median %.2f ms, 99 %% below %.2f ms, the longest %.1f ms\n",
 	       (double)sim_durations_at(&f->wait, 0.5) / 1e6,
 	       (double)sim_durations_at(&f->wait, 0.99) / 1e6, (double)f->wait.longest / 1e6);
+	print_waits(o, f);
 	printf("\nwhat their caches cost at most, costs \"%s\":\n", o->costs);
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		printf("  if a working set has %4u KiB: %10.1f ms", sizes[i], f->refill[i] / 1e6);
@@ -325,13 +393,17 @@ static void print_json(const struct assess_options *o, const struct found *f)
 		json_array_append_new(refill, json_pack("{s:i, s:f, s:o}", "kib", (int)sizes[i],
 							"ms", f->refill[i] / 1e6, "percent_of_busy",
 							if_busy(f, share(f, i))));
-	cli_json(json_pack("{s:s, s:f, s:i, s:o, s:o, s:I, s:I, s:f, s:f, s:s, s:o, s:s}",
-			   "recording", o->recording, "seconds", f->seconds, "cpus", (int)f->n_cpus,
-			   "busy_cpus", if_busy(f, f->busy / 1e9 / f->seconds), "moves", moves,
-			   "moved_back", (json_int_t)f->back, "others", (json_int_t)f->other,
-			   "wait_p50_ms", (double)sim_durations_at(&f->wait, 0.5) / 1e6,
-			   "wait_p99_ms", (double)sim_durations_at(&f->wait, 0.99) / 1e6, "costs",
-			   o->costs, "refill", refill, "verdict", verdict(f)));
+	cli_json(json_pack(
+		"{s:s, s:f, s:i, s:o, s:o, s:I, s:I, s:f, s:f, s:o, s:o, s:s, s:o, s:s}",
+		"recording", o->recording, "seconds", f->seconds, "cpus", (int)f->n_cpus,
+		"busy_cpus", if_busy(f, f->busy / 1e9 / f->seconds), "moves", moves, "moved_back",
+		(json_int_t)f->back, "others", (json_int_t)f->other, "wait_p50_ms",
+		(double)sim_durations_at(&f->wait, 0.5) / 1e6, "wait_p99_ms",
+		(double)sim_durations_at(&f->wait, 0.99) / 1e6, "some_waited_percent",
+		f->some_of > 0 ? json_real(f->some / f->some_of / 1e7) : json_null(),
+		"turn_wait_ms",
+		f->turns ? json_real((double)f->waited / (double)f->turns / 1e6) : json_null(),
+		"costs", o->costs, "refill", refill, "verdict", verdict(f)));
 }
 
 int cli_assess(int argc, char **argv)

@@ -8,12 +8,14 @@
 #include <string.h>
 
 #include "src/cli/run_record.h"
+#include "src/host/waits.h"
 #include "src/util/clock.h"
 
 struct run_record {
 	const struct cli_common *common;
 	const char *path;
 	struct mls_recording_queue *queue;
+	struct mls_waits_source *waits; /* of the kernel's own scheduler, or NULL */
 	bool said;
 };
 
@@ -79,8 +81,13 @@ int run_record_open(const struct cli_common *common, const struct run_record_opt
 int run_record_open_moves(const struct cli_common *common, const struct run_record_options *o,
 			  const struct mls_recorder *recorder, struct run_record **record)
 {
-	return run_record_open(common, o, mls_recorder_topology(recorder), "shadow", "seed10",
-			       mls_recorder_window(recorder), mls_recorder_since(recorder), record);
+	int status = run_record_open(common, o, mls_recorder_topology(recorder), "shadow", "seed10",
+				     mls_recorder_window(recorder), mls_recorder_since(recorder),
+				     record);
+
+	if (*record)
+		(*record)->waits = mls_waits_open("/proc");
+	return status;
 }
 
 int run_record_start(struct run_record *r)
@@ -145,8 +152,19 @@ void run_record_moves(struct run_record *r, const struct mls_recorder_counts *n)
 		{ "kernel.switches", n->switches },
 	};
 
+	struct mls_waits waits;
+
 	for (size_t i = 0; r && i < sizeof(counters) / sizeof(counters[0]); i++)
 		mls_recording_queue_counter(r->queue, counters[i].name, counters[i].value);
+	if (!r || !r->waits)
+		return;
+	mls_waits_read(r->waits, &waits);
+	if (waits.has_some)
+		mls_recording_queue_counter(r->queue, MLS_COUNTER_SOME_WAITED, waits.some);
+	if (!waits.has_turns)
+		return;
+	mls_recording_queue_counter(r->queue, MLS_COUNTER_TURNS, waits.turns);
+	mls_recording_queue_counter(r->queue, MLS_COUNTER_WAITED, waits.waited);
 }
 
 void run_record_scheduler(struct run_record *r, const struct scheduler_counts *n)
@@ -191,6 +209,7 @@ int run_record_end(struct run_record *r, json_t **document)
 	if (document)
 		*document = json_pack("{s:s, s:I, s:I}", "path", r->path, "decisions",
 				      (json_int_t)n.written, "dropped", (json_int_t)n.dropped);
+	mls_waits_close(r->waits);
 	free(r);
 	return ret ? CLI_FAILURE : CLI_OK;
 }

@@ -237,6 +237,11 @@ int mls_recording_model(struct mls_recording *recording, const struct mls_record
 int mls_recording_add(struct mls_recording *recording, const struct mls_recorded *row, uint64_t now,
 		      struct mlsched_error *err);
 
+/* Counters of the kernel's own scheduler that others read again, in ns: src/host/waits.h. */
+#define MLS_COUNTER_SOME_WAITED "kernel.some_waited_ns"
+#define MLS_COUNTER_WAITED      "kernel.waited_ns"
+#define MLS_COUNTER_TURNS       "kernel.turns"
+
 /** mls_recording_counter() - the value of a counter of the session at a time */
 int mls_recording_counter(struct mls_recording *recording, uint64_t time, const char *name,
 			  uint64_t value, struct mlsched_error *err);
@@ -288,6 +293,15 @@ int mls_recording_cpus(struct mls_recording_reader *reader, uint32_t session, ui
 /** mls_recording_value() - of a counter, the last that a session wrote: 1; 0: none; -errno */
 int mls_recording_value(struct mls_recording_reader *reader, uint32_t session, const char *name,
 			uint64_t *value, struct mlsched_error *err);
+
+/**
+ * mls_recording_seen() - until when a session is known to have gone on, by its counters
+ *
+ * One that was killed has no end, and what it counted every second.
+ * Return: 1; 0: it has no counters; -errno.
+ */
+int mls_recording_seen(struct mls_recording_reader *reader, uint32_t session, uint64_t *time,
+		       struct mlsched_error *err);
 
 /** mls_recording_check() - look at every page (PRAGMA integrity_check): 0; -EBADMSG */
 int mls_recording_check(struct mls_recording_reader *reader, struct mlsched_error *err);

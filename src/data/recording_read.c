@@ -350,6 +350,27 @@ int mls_recording_value(struct mls_recording_reader *r, uint32_t session, const 
 	return ret;
 }
 
+int mls_recording_seen(struct mls_recording_reader *r, uint32_t session, uint64_t *time,
+		       struct mlsched_error *err)
+{
+	struct place p = { .r = r, .table = "counters", .err = err };
+	int ret = mls_sql_prepare(r->db, r->path,
+				  "SELECT time FROM counters WHERE session=? "
+				  "ORDER BY time DESC LIMIT 1",
+				  &p.s, err);
+
+	if (ret)
+		return ret;
+	sqlite3_bind_int64(p.s, 1, session);
+	ret = step(r, p.s, "counters", err);
+	if (ret == 1) {
+		*time = (uint64_t)whole(&p, 0, "time", 0, INT64_MAX);
+		ret = p.failed ? p.failed : 1;
+	}
+	sqlite3_finalize(p.s);
+	return ret;
+}
+
 /* ---- decisions -------------------------------------------------------------------------------- */
 
 static void read_features(struct place *p, int column, struct mls_recorded *row)

@@ -56,11 +56,27 @@ def counts(db, output, session=1):
         c["kernel.taken"] + c["kernel.lost"] + c["kernel.same_cpu"] + c["kernel.closing"],
         c["kernel.migrations"],
     )
+    waits(db, session, c)
     if n == 0:
         fail("no decision was recorded")
     if one(db, "SELECT ended IS NULL FROM sessions WHERE session = ?", session):
         fail("the session has no end")
     print(f"{n} decisions, {c['recording.dropped']} dropped, {c['kernel.lost']} lost")
+
+
+def waits(db, session, c):
+    """Where this kernel counts how long threads wait, the session has that, and no more than it lasted."""
+    lasted = one(db, "SELECT ended - began FROM sessions WHERE session = ?", session)
+    has = {"kernel.some_waited_ns": "/proc/pressure/cpu", "kernel.turns": "/proc/schedstat", "kernel.waited_ns": "/proc/schedstat"}
+    for name, file in has.items():
+        try:
+            there = bool(pathlib.Path(file).read_text())
+        except OSError:
+            there = False
+        expect(f"{name} is counted as {file} is there", name in c, there)
+    # The kernel sums up its pressure every two seconds, and what was before may come with that.
+    if c.get("kernel.some_waited_ns", 0) > lasted + 3e9:
+        fail(f"some thread waited for {c['kernel.some_waited_ns']} ns of {lasted}")
 
 
 def load(db, comm, least):

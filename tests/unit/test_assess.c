@@ -375,6 +375,73 @@ static void sessions_without_an_end_are_passed_over(void **state)
 	json_decref(said);
 }
 
+static void count(uint64_t time, const char *name, uint64_t value)
+{
+	struct mlsched_error err = { 0 };
+
+	if (mls_recording_counter(recording, time, name, value, &err) != 0)
+		fail_msg("%s", err.message);
+}
+
+/* What was killed counted every second: so long it was. */
+static void a_session_that_was_killed_ends_where_it_counted_last(void **state)
+{
+	json_t *said;
+
+	(void)state;
+	begin("shadow");
+	for (uint32_t i = 0; i < 9; i++)
+		add(move(8, 50 * MS));
+	count(BEGAN + 2 * S, "kernel.taken", 5);
+	count(BEGAN + 4 * S, "kernel.taken", 9);
+	assert_int_equal(mls_recording_tick(recording, BEGAN + 5 * S, NULL), 0);
+	mls_recording_close(recording);
+	recording = NULL;
+	said = assess_json(CLI_OK);
+	is_near(json_object_get(json_object_get(said, "moves"), "far"), 9);
+	is_near(json_object_get(said, "seconds"), 4);
+	json_decref(said);
+}
+
+/* By the kernel's own counters: what each said last, of the sessions that have them. */
+static void waits_of_all_threads_are_said_where_the_kernel_counts_them(void **state)
+{
+	struct mls_recorded row = move(8, 50 * MS);
+	json_t *said;
+	char *text;
+	int status;
+
+	(void)state;
+	begin("shadow");
+	add(move(8, 50 * MS));
+	end();
+	said = assess_json(CLI_OK);
+	assert_true(json_is_null(json_object_get(said, "some_waited_percent")));
+	assert_true(json_is_null(json_object_get(said, "turn_wait_ms")));
+	json_decref(said);
+
+	begin_session("shadow", true);
+	add(row);
+	row.time += 8 * S;
+	add(row);
+	count(BEGAN + S, MLS_COUNTER_SOME_WAITED, S / 2);
+	count(BEGAN + 9 * S, MLS_COUNTER_SOME_WAITED, 4 * S);
+	count(BEGAN + 9 * S, MLS_COUNTER_TURNS, 2000);
+	count(BEGAN + 9 * S, MLS_COUNTER_WAITED, 3 * S);
+	end();
+	said = assess_json(CLI_OK);
+	is_near(json_object_get(said, "some_waited_percent"), 40);
+	is_near(json_object_get(said, "turn_wait_ms"), 1.5);
+	json_decref(said);
+	/* Half of sixteen CPUs are busy for 8 of 20 seconds: no refill tells of the others. */
+	text = assess(NULL, &status);
+	assert_non_null(strstr(text, "waits of all threads: mean 1.500 ms, 100 turns a second"));
+	assert_non_null(strstr(
+		text, "some thread waited for a CPU in 40.0 % of the time, while 12.8 CPUs were "
+		      "idle in the mean"));
+	free(text);
+}
+
 /* ---- what it refuses -------------------------------------------------------------------------- */
 
 static void recordings_that_say_nothing_of_the_kernel_are_refused(void **state)
@@ -396,7 +463,7 @@ static void recordings_that_say_nothing_of_the_kernel_are_refused(void **state)
 	recording = NULL;
 	said = assess_json(CLI_FAILURE);
 	assert_non_null(strstr(json_string_value(json_object_get(said, "error")),
-			       "no session has an orderly end"));
+			       "no session has an end or counted anything"));
 	json_decref(said);
 }
 
@@ -410,6 +477,10 @@ int main(void)
 		cmocka_unit_test_teardown(moves_are_counted_by_distance_and_charged_by_size,
 					  remove_files),
 		cmocka_unit_test_teardown(sessions_without_an_end_are_passed_over, remove_files),
+		cmocka_unit_test_teardown(a_session_that_was_killed_ends_where_it_counted_last,
+					  remove_files),
+		cmocka_unit_test_teardown(
+			waits_of_all_threads_are_said_where_the_kernel_counts_them, remove_files),
 		cmocka_unit_test_teardown(recordings_that_say_nothing_of_the_kernel_are_refused,
 					  remove_files),
 	};
