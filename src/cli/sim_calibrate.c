@@ -97,6 +97,9 @@ static uint32_t cpu_at(const struct mls_topology *t, uint32_t src, enum sim_dist
 	return SIM_MAX_CPUS;
 }
 
+/* Percent: so far apart are quartiles on a machine with nothing else to do at the most. */
+#define DISTURBED 50
+
 struct measured {
 	struct sim_refill row[SIM_DISTANCES * SIM_WALKS * 24];
 	uint32_t n;
@@ -127,6 +130,20 @@ static int measure_all(const struct calibrate_options *o, const struct mls_topol
 	return m->n ? 0 : cli_fail(&o->common, "no other core is online: nothing can move");
 }
 
+/* What costs are made of: one distance, and working sets that a core's own cache may hold. */
+static bool counts(const struct sim_refill *r, enum sim_distance far)
+{
+	return r->far == far && r->kib <= sim_costs_default().private_kib / 2;
+}
+
+static bool is_measured(const struct measured *m, enum sim_distance far)
+{
+	for (uint32_t i = 0; i < m->n; i++)
+		if (counts(&m->row[i], far))
+			return true;
+	return false;
+}
+
 /*
  * ns for each KiB: of the working sets up to what a core's own cache may hold, the mean of
  * both walks.  Distances that this machine has not are as much dearer than the one before
@@ -141,7 +158,7 @@ static struct sim_costs costs_of(const struct measured *m)
 		uint32_t n = 0;
 
 		for (uint32_t i = 0; i < m->n; i++) {
-			if (m->row[i].far != far || m->row[i].kib > costs.private_kib / 2)
+			if (!counts(&m->row[i], far))
 				continue;
 			sum += m->row[i].refill / m->row[i].kib;
 			n++;
@@ -159,6 +176,22 @@ static struct sim_costs costs_of(const struct measured *m)
 	return costs;
 }
 
+/* By how much of what a refill costs the upper quartile of the moves is beyond the lower, in percent. */
+static double spread_of(const struct measured *m)
+{
+	double refill = 0, beyond = 0;
+
+	for (uint32_t i = 0; i < m->n; i++) {
+		const struct sim_refill *r = &m->row[i];
+
+		if (!counts(r, r->far))
+			continue;
+		refill += r->refill / r->kib;
+		beyond += (r->slow - r->moved) / r->kib;
+	}
+	return refill > 0 ? 100 * beyond / refill : 0;
+}
+
 static json_t *rows_json(const struct measured *m)
 {
 	json_t *list = json_array();
@@ -166,11 +199,11 @@ static json_t *rows_json(const struct measured *m)
 	for (uint32_t i = 0; i < m->n; i++) {
 		const struct sim_refill *r = &m->row[i];
 
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:i, s:f, s:f, s:f}", "distance",
-						distance_names[r->far], "walk", walk_names[r->walk],
-						"kib", (int)r->kib, "warm_ns", r->warm, "moved_ns",
-						r->moved, "refill_ns", r->refill));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f}",
+						      "distance", distance_names[r->far], "walk",
+						      walk_names[r->walk], "kib", (int)r->kib,
+						      "warm_ns", r->warm, "moved_ns", r->moved,
+						      "slow_ns", r->slow, "refill_ns", r->refill));
 	}
 	return list;
 }
@@ -186,9 +219,24 @@ static void print_table(const struct measured *m, const struct sim_costs *costs)
 		       walk_names[r->walk], r->kib, r->warm / 1e3, r->moved / 1e3, r->refill / 1e3,
 		       r->refill / r->kib);
 	}
-	printf("\ncosts: %u ns a KiB within a cache, %u to another one, %u to another node\n",
-	       costs->refill_per_kib[SIM_NEAR], costs->refill_per_kib[SIM_NODE],
-	       costs->refill_per_kib[SIM_FAR]);
+	printf("\ncosts, ns a KiB:");
+	for (enum sim_distance far = SIM_NEAR; far < SIM_DISTANCES; far++)
+		printf("%s %u to %s%s", far == SIM_NEAR ? "" : ",", costs->refill_per_kib[far],
+		       (const char *[]){ "", "a core of the same cache", "another cache",
+					 "another node" }[far],
+		       is_measured(m, far) ? "" : " (not here: from the one before)");
+	putchar('\n');
+}
+
+/* Those that this machine has. */
+static json_t *distances_json(const struct measured *m)
+{
+	json_t *list = json_array();
+
+	for (enum sim_distance far = SIM_NEAR; far < SIM_DISTANCES; far++)
+		if (is_measured(m, far))
+			json_array_append_new(list, json_string(distance_names[far]));
+	return list;
 }
 
 int cli_sim_calibrate(int argc, char **argv)
@@ -216,8 +264,9 @@ int cli_sim_calibrate(int argc, char **argv)
 	if (status)
 		goto out;
 	costs = costs_of(m);
-	document = json_pack("{s:o, s:o}", "costs", cli_sim_costs_json(&costs), "measured",
-			     rows_json(m));
+	document = json_pack("{s:o, s:o, s:f, s:o}", "costs", cli_sim_costs_json(&costs),
+			     "distances", distances_json(m), "spread_percent", spread_of(m),
+			     "measured", rows_json(m));
 	if (o.output && json_dump_file(document, o.output, JSON_INDENT(1)) != 0)
 		status = cli_fail(&o.common, "%s: %s", o.output, strerror(errno));
 	if (!status && o.common.json)
@@ -225,6 +274,13 @@ int cli_sim_calibrate(int argc, char **argv)
 	else if (!status)
 		print_table(m, &costs);
 	json_decref(document);
+	if (!status && spread_of(m) > DISTURBED)
+		cli_note(
+			&o.common,
+			"other work ran beside: a quarter of the moves took more than %.0f %% of a "
+			"refill longer than what counts; these costs may be too high, measure again "
+			"on a quiet machine",
+			spread_of(m));
 out:
 	free(m);
 	free(topology);

@@ -118,6 +118,7 @@ static int measure(struct working_set *w, uint32_t src, uint32_t dst, uint32_t r
 	}
 	r->warm = quartile(warm, rounds);
 	r->moved = quartile(moved, rounds);
+	r->slow = moved[rounds * 3 / 4]; /* in order by now */
 	r->refill = r->moved > r->warm ? r->moved - r->warm : 0;
 	return 0;
 }

@@ -26,6 +26,7 @@ enum sim_walk {
  * @far:    from where it was to where it goes
  * @warm:   ns for once where it was
  * @moved:  ns for the first time after the move
+ * @slow:   the same, of the upper quartile: far above where other work disturbs
  * @refill: the difference, and 0 if it is below
  */
 struct sim_refill {
@@ -34,6 +35,7 @@ struct sim_refill {
 	enum sim_distance far;
 	double warm;
 	double moved;
+	double slow;
 	double refill;
 };
 

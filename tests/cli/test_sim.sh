@@ -94,6 +94,12 @@ import json, sys
 rows = json.load(sys.stdin)["measured"]
 print(all(r["warm_ns"] > 0 and r["moved_ns"] > 0 and r["refill_ns"] >= 0 for r in rows), sorted({r["walk"] for r in rows}),
       sorted({r["kib"] for r in rows}))' <"$tap_tmp/calibrated")"
+	same "it says which distances were there, and how far its quartiles are apart" "True True" "$(python3 -c '
+import json, sys
+d = json.load(sys.stdin)
+there = {r["distance"] for r in d["measured"]}
+beyond = sum((r["slow_ns"] - r["moved_ns"]) / r["kib"] for r in d["measured"]) / sum(r["refill_ns"] / r["kib"] for r in d["measured"])
+print(set(d["distances"]) == there, abs(d["spread_percent"] - 100 * beyond) < 1e-3 * (1 + abs(beyond)))' <"$tap_tmp/calibrated")"
 	check "and sim takes its file" sim --seeds 1 -w make --costs "$tap_tmp/costs" -q
 	sed -i 's/"private_kib": [0-9]*/"private_kib": "x"/' "$tap_tmp/costs"
 	sim --seeds 1 --costs "$tap_tmp/costs" >/dev/null 2>"$tap_tmp/err"
