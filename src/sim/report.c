@@ -12,12 +12,9 @@
 #include "src/util/error.h"
 
 /* Turns that a timeline shows: what comes later is left out, and that is said. */
-#define MOST_TURNS 6000
 /* Of the drawings, in px. */
 #define WIDTH   1120
 #define LEFT    64
-#define ROW     14
-#define ROW_GAP 2
 #define LLC_GAP 6
 #define CURVES  260 /* height */
 
@@ -240,7 +237,7 @@ struct turn {
 struct timeline {
 	const struct sim_contender *contender;
 	struct turn *turn;
-	u32 n;
+	u32 n, most;
 	bool more;
 	u32 *last; /* CPU on which each task ran, and one */
 };
@@ -250,7 +247,7 @@ static void ran(void *observer, const struct sim *s, u32 cpu, u32 task, u64 from
 	struct timeline *t = observer;
 	const struct sim_task *p = &s->tasks[task];
 
-	if (t->n == MOST_TURNS) {
+	if (t->n == t->most) {
 		t->more = true;
 		return;
 	}
@@ -264,14 +261,36 @@ static void ran(void *observer, const struct sim *s, u32 cpu, u32 task, u64 from
 	t->last[task] = p->ran_on == SIM_NONE ? 0 : cpu + 1;
 }
 
+/* The more CPUs, the lower is the row of each. */
+static const struct rows {
+	u32 most; /* CPUs */
+	int height, gap;
+	bool each; /* has its name; else the first of each last-level cache */
+	u32 turns; /* of the beginning that are drawn */
+} rows[] = {
+	{ 64, 14, 2, true, 6000 },
+	{ 256, 6, 1, false, 20000 },
+	{ SIM_MAX_CPUS, 3, 0, false, 20000 },
+};
+
+static const struct rows *rows_of(const struct sim_machine *m)
+{
+	const struct rows *r = rows;
+
+	while (m->n_cpus > r->most)
+		r++;
+	return r;
+}
+
 static int row_of(const struct sim_machine *m, u32 cpu)
 {
-	return 4 + (int)cpu * (ROW + ROW_GAP) + m->llc[cpu] * LLC_GAP;
+	return 4 + (int)cpu * (rows_of(m)->height + rows_of(m)->gap) + m->llc[cpu] * LLC_GAP;
 }
 
 static void print_turns(FILE *file, const struct timeline *t, const struct sim_machine *m, u64 end)
 {
 	double scale = (WIDTH - LEFT - 10) / (double)(end ? end : 1);
+	int row = rows_of(m)->height;
 
 	for (u32 i = 0; i < t->n; i++) {
 		const struct turn *turn = &t->turn[i];
@@ -280,7 +299,7 @@ static void print_turns(FILE *file, const struct timeline *t, const struct sim_m
 
 		fprintf(file,
 			"<rect x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\" fill=\"%s\"><title>",
-			x, row_of(m, turn->cpu), width < 0.3 ? 0.3 : width, ROW,
+			x, row_of(m, turn->cpu), width < 0.3 ? 0.3 : width, row,
 			colour_of(turn->who));
 		print_text(file, turn->program);
 		fprintf(file, " %u: %.3f to %.3f ms</title></rect>\n", turn->who,
@@ -288,15 +307,16 @@ static void print_turns(FILE *file, const struct timeline *t, const struct sim_m
 		if (turn->before && m->llc[turn->before - 1] != m->llc[turn->cpu])
 			fprintf(file,
 				"<line class=\"move\" x1=\"%.2f\" x2=\"%.2f\" y1=\"%d\" y2=\"%d\"/>\n",
-				x, x, row_of(m, turn->before - 1) + ROW / 2,
-				row_of(m, turn->cpu) + ROW / 2);
+				x, x, row_of(m, turn->before - 1) + row / 2,
+				row_of(m, turn->cpu) + row / 2);
 	}
 }
 
 static void print_timeline(FILE *file, const struct timeline *t, const struct sim_machine *m)
 {
 	u64 end = t->n ? t->turn[t->n - 1].to : 0;
-	int height = row_of(m, m->n_cpus - 1) + ROW + 24;
+	const struct rows *r = rows_of(m);
+	int height = row_of(m, m->n_cpus - 1) + r->height + 24;
 
 	fputs("<h3>", file);
 	print_text(file, t->contender->name);
@@ -304,12 +324,14 @@ static void print_timeline(FILE *file, const struct timeline *t, const struct si
 		": who ran where%s</h3>\n<div class=\"wide\"><svg viewBox=\"0 0 %d %d\" width=\"%d\" "
 		"height=\"%d\" role=\"img\">\n",
 		t->more ? " (the beginning)" : "", WIDTH, height, WIDTH, height);
-	for (u32 cpu = 0; cpu < m->n_cpus; cpu++)
+	for (u32 cpu = 0; cpu < m->n_cpus; cpu++) {
 		fprintf(file,
-			"<rect class=\"row\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>"
-			"<text x=\"%d\" y=\"%d\" text-anchor=\"end\">CPU %u</text>\n",
-			LEFT, row_of(m, cpu), WIDTH - LEFT - 10, ROW, LEFT - 6, row_of(m, cpu) + 11,
-			cpu);
+			"<rect class=\"row\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n",
+			LEFT, row_of(m, cpu), WIDTH - LEFT - 10, r->height);
+		if (r->each || !cpu || m->llc[cpu] != m->llc[cpu - 1])
+			fprintf(file, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">CPU %u</text>\n",
+				LEFT - 6, row_of(m, cpu) + 11, cpu);
+	}
 	print_turns(file, t, m, end);
 	fprintf(file,
 		"<text x=\"%d\" y=\"%d\">0</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\">%.1f ms</text>\n"
@@ -319,13 +341,13 @@ static void print_timeline(FILE *file, const struct timeline *t, const struct si
 
 static int draw(FILE *file, const struct sim_sweep *sweep, const struct sim_cell *cell)
 {
-	struct timeline t = { .contender = cell->contender };
+	struct timeline t = { .contender = cell->contender, .most = rows_of(cell->machine)->turns };
 	struct sim_options options = sim_contender_options(cell->contender, sweep->limit);
 	struct sim *s = NULL;
 
 	options.ran = ran;
 	options.observer = &t;
-	t.turn = calloc(MOST_TURNS, sizeof(*t.turn));
+	t.turn = calloc(t.most, sizeof(*t.turn));
 	t.last = calloc(cell->workload->most_tasks, sizeof(*t.last));
 	if (t.turn && t.last)
 		s = sim_new(cell->machine, cell->workload, cell->contender->policy, &options,
@@ -342,9 +364,6 @@ static int draw(FILE *file, const struct sim_sweep *sweep, const struct sim_cell
 
 /* ---- the page ------------------------------------------------------------------------------------ */
 
-/* Rows of more CPUs than that tell nothing. */
-#define MOST_ROWS 64
-
 static int print_section(FILE *file, const struct sim_sweep *sweep, const struct sim_cell *cells,
 			 uint32_t n)
 {
@@ -355,11 +374,6 @@ static int print_section(FILE *file, const struct sim_sweep *sweep, const struct
 	fprintf(file, " on %s</h2>\n", cells->machine->name);
 	print_table(file, cells, n, sweep->n_seeds);
 	ret = print_waits(file, cells, n, sweep->n_seeds);
-	if (cells->machine->n_cpus > MOST_ROWS) {
-		fprintf(file, "<p class=\"note\">Timelines are drawn of up to %d CPUs.</p>\n",
-			MOST_ROWS);
-		return ret;
-	}
 	for (uint32_t i = 0; i < n && !ret; i++)
 		ret = draw(file, sweep, &cells[i]);
 	return ret;
@@ -379,10 +393,11 @@ int sim_report(const struct sim_sweep *sweep, uint32_t n_contenders, const char 
 	fputs(head, file);
 	fprintf(file,
 		"<h1>Schedulers side by side</h1>\n<p class=\"note\">A simulation (<code>mlsched sim</code>): "
-		"means of %u seeds from %" PRIu64
+		"%s %u seed%s from %" PRIu64
 		" on; timelines of the first one. Each colour is a task of "
 		"the workload; a red line is a move from one last-level cache to another.</p>\n",
-		sweep->n_seeds, sweep->seed);
+		sweep->n_seeds == 1 ? "of" : "means of", sweep->n_seeds,
+		sweep->n_seeds == 1 ? "" : "s", sweep->seed);
 	for (uint32_t i = 0; i < sweep->n_cells && !ret; i += n_contenders)
 		ret = print_section(file, sweep, &sweep->cells[i], n_contenders);
 	fputs("</body></html>\n", file);

@@ -87,6 +87,20 @@ drawings = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", 
 timelines = [d for d in drawings if len(d.findall("rect")) > 100]
 print(text.count("<table>"), len(timelines), len(drawings) - len(timelines), "http" not in text and "src=" not in text)' "$tap_tmp/report")"
 
+# Of many CPUs, too: a row for each, and the name of the first of each cache.
+sim --seeds 1 -m 128c16l2n,512c32l -w imbalance -p mlsched --report "$tap_tmp/report" -q >/dev/null
+same "timelines have a row for each CPU, however many there are" "128 16 True 512 32 True" "$(python3 -c '
+import re, sys
+import xml.etree.ElementTree as ElementTree
+text = open(sys.argv[1]).read()
+for svg in re.findall(r"<svg.*?</svg>", text, re.S):
+    d = ElementTree.fromstring(svg)
+    rows = [r for r in d.findall("rect") if r.get("class") == "row"]
+    if rows:
+        names = [t for t in d.findall("text") if t.text.startswith("CPU ")]
+        last = max(int(r.get("y")) + int(r.get("height")) for r in d.findall("rect"))
+        print(len(rows), len(names), len(d.findall("rect")) > len(rows) + 100 and last < int(d.get("height")))' "$tap_tmp/report" | paste -sd" ")"
+
 # What moves cost here.  Threads of one core have the same caches: then there is nothing to measure.
 if "$MLSCHED" sim calibrate --rounds 3 --most 64 -o "$tap_tmp/costs" --json >"$tap_tmp/calibrated" 2>/dev/null; then
 	same "calibrate measures both walks, and sizes up to the largest" "True ['chase', 'stream'] [32, 64]" "$(python3 -c '
