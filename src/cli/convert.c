@@ -9,6 +9,7 @@
 #include "src/formats/format.h"
 #include "src/util/array.h"
 #include "src/util/error.h"
+#include "src/util/text.h"
 
 enum { OPTION_FORM = 0x200, OPTION_SCHEMA, OPTION_TO };
 
@@ -69,6 +70,19 @@ static void parse_to(struct convert_options *o, const char *arg, struct argp_sta
 	argp_error(state, "--to: expected one of %s, got \"%s\"", names, arg);
 }
 
+/* Names of models' files that a directory would not be expected under. */
+static bool is_of_a_file(const char *path)
+{
+	static const char *const suffixes[] = { ".pb",   ".pt",  ".pth", ".hdf5",
+						".ckpt", ".npz", ".pkl", ".safetensors",
+						".db",   ".csv", ".json" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+		if (mls_has_suffix(path, suffixes[i]))
+			return true;
+	return false;
+}
+
 static void parse_schema(struct convert_options *o, const char *arg, struct argp_state *state)
 {
 	char names[256] = "";
@@ -91,9 +105,8 @@ static int say_schema(struct mlsched_model **model, const struct mlsched_schema 
 	int ret;
 
 	if (meta.schema[0] && strcmp(meta.schema, schema->name) != 0)
-		return mls_error(err, -EINVAL,
-				 "--schema: expected %s, which %s is, got %s", meta.schema, path,
-				 schema->name);
+		return mls_error(err, -EINVAL, "--schema: expected %s, which %s is, got %s",
+				 meta.schema, path, schema->name);
 	snprintf(meta.schema, sizeof(meta.schema), "%s", schema->name);
 	ret = mlsched_model_with_meta(*model, &meta, err, &changed);
 	if (ret)
@@ -161,6 +174,13 @@ int cli_convert(int argc, char **argv)
 	if (cli_parse(&argp, argc, argv, &o) != 0)
 		return CLI_USAGE;
 	format = o.format ? o.format : mls_format_for_path(o.to);
+	if (!o.format && format == mls_format_find("savedmodel") && is_of_a_file(o.to))
+		return cli_fail(
+			&o.common,
+			"%s: expected NAME.h5, NAME.weights.h5, NAME.keras, NAME.onnx or the name "
+			"of a directory, found that of another file (--to savedmodel makes a "
+			"directory of that name)",
+			o.to);
 	if (o.has_form && format != mls_format_find("savedmodel"))
 		return cli_fail(&o.common, "--form is of a SavedModel, but %s is to be: %s", o.to,
 				format->summary);

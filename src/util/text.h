@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 /**
  * mls_plain_text() - printable ASCII stays, every other byte becomes '?'
@@ -13,12 +14,12 @@
  */
 void mls_plain_text(char *text, const char *but);
 
-/** mls_has_suffix() - whether a path ends so, and is more than that */
+/** mls_has_suffix() - whether a path ends so, in capitals or not, and is more than that */
 static inline bool mls_has_suffix(const char *path, const char *suffix)
 {
 	size_t length = strlen(path), size = strlen(suffix);
 
-	return length > size && strcmp(path + length - size, suffix) == 0;
+	return length > size && strcasecmp(path + length - size, suffix) == 0;
 }
 
 #endif /* MLS_UTIL_TEXT_H */

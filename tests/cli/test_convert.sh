@@ -146,6 +146,14 @@ same "convert of a LiteRT model keeps the weights" "$(checksum $tflite/tf221-flo
 same "convert says that LiteRT is not written" \
 	"mlsched convert: $tap_tmp/x.tflite: expected a name of a format that can be written, found that of a LiteRT .tflite file, which can only be read (format savedmodel writes one under this name)" \
 	"$("$MLSCHED" convert $hand "$tap_tmp/x.tflite" 2>&1)"
+check "suffixes are the same in capitals" "$MLSCHED" convert $hand "$tap_tmp/x.H5"
+check "x.H5 is a file" test -f "$tap_tmp/x.H5"
+for name in x.pb x.PT x.hdf5; do
+	same "a directory is not made under the name of a file: $name" \
+		"mlsched convert: $tap_tmp/$name: expected NAME.h5, NAME.weights.h5, NAME.keras, NAME.onnx or the name of a directory, found that of another file (--to savedmodel makes a directory of that name) no" \
+		"$("$MLSCHED" convert $hand "$tap_tmp/$name" 2>&1) $([ -e "$tap_tmp/$name" ] && echo yes || echo no)"
+done
+check "unless that is asked for" "$MLSCHED" convert --to savedmodel $hand "$tap_tmp/x.pb"
 cp $tflite/tf212-small/model.tflite "$tap_tmp/no-name"
 same "LiteRT is recognised by its content" "$(checksum $tflite/tf212-small/model.tflite)" "$(checksum "$tap_tmp/no-name")"
 echo "no model" >"$tap_tmp/text.tflite"

@@ -50,9 +50,15 @@ type 1, [1, 10] of 2, 40 bytes" "$(cat "$FAKE_TF_LOG")"
 
 for model in "$models"/*/model; do
 	: >"$FAKE_TF_LOG"
+	name=$(basename "${model%/model}")
 	by_fake predict "$model" <<<"$row" >/dev/null 2>"$tap_tmp/error"
-	same "no_tensor_but_float32_for_$(basename "${model%/model}")" "" \
-		"$(grep -v '^type 1, \[[0-9]*, [0-9]*\] of 2, [0-9]* bytes$' "$FAKE_TF_LOG")"
+	# Of two there is none at all: their signature is of another type.
+	case $name in
+	tf221-layers-double | tf221-layers-half) given=none ;;
+	*) given=some ;;
+	esac
+	same "no_tensor_but_float32_for_$name" "$given" "$([ -s "$FAKE_TF_LOG" ] && echo some || echo none)$(
+		grep -v '^type 1, \[[0-9]*, [0-9]*\] of 2, [0-9]* bytes$' "$FAKE_TF_LOG")"
 done
 
 : >"$FAKE_TF_LOG"

@@ -69,7 +69,8 @@ static double tolerance_of(const struct mlsched_model *model, const json_t *root
 	if (last.activation == MLSCHED_SIGMOID || last.activation == MLSCHED_SOFTMAX)
 		return tolerance;
 	for (size_t i = 0; i < json_array_size(outputs); i++)
-		largest = fmax(largest, fabs((double)expected_at(outputs, i, 0)));
+		for (uint32_t o = 0; o < mlsched_model_outputs(model); o++)
+			largest = fmax(largest, fabs((double)expected_at(outputs, i, o)));
 	return tolerance * largest;
 }
 
