@@ -62,7 +62,9 @@ int run_record_open(const struct cli_common *common, const struct run_record_opt
 	r->common = common;
 	r->path = o->path;
 	n = mls_record_session(topology, source, schema, window, since, &session, cpus);
-	ret = mls_recording_create(o->path, o->append, &err, &recording);
+	ret = o->append ? mls_recording_takes(o->path, schema, &err) : 0;
+	if (!ret)
+		ret = mls_recording_create(o->path, o->append, &err, &recording);
 	if (!ret)
 		ret = mls_recording_begin(recording, &session, cpus, n, &err);
 	free(cpus);

@@ -295,6 +295,14 @@ int mls_recording_value(struct mls_recording_reader *reader, uint32_t session, c
 			uint64_t *value, struct mlsched_error *err);
 
 /**
+ * mls_recording_takes() - may a session of this schema go behind what is in a file?
+ *
+ * Nothing learns, labels or judges by sessions of several.  Return: 0, also when there is no
+ * such file; -EEXIST; what mls_recording_open() returns.
+ */
+int mls_recording_takes(const char *path, const char *schema, struct mlsched_error *err);
+
+/**
  * mls_recording_seen() - until when a session is known to have gone on, by its counters
  *
  * One that was killed has no end, and what it counted every second.

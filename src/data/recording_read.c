@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "src/data/recording_sql.h"
 #include "src/util/array.h"
@@ -347,6 +348,29 @@ int mls_recording_value(struct mls_recording_reader *r, uint32_t session, const 
 		ret = p.failed ? p.failed : 1;
 	}
 	sqlite3_finalize(p.s);
+	return ret;
+}
+
+int mls_recording_takes(const char *path, const char *schema, struct mlsched_error *err)
+{
+	struct mls_recording_reader *reader;
+	struct mls_recording_session s;
+	int ret;
+
+	if (access(path, F_OK) != 0)
+		return 0;
+	ret = mls_recording_open(path, err, &reader);
+	if (ret)
+		return ret;
+	for (uint32_t i = 0; (ret = mls_recording_session(reader, i, &s, err)) == 1; i++)
+		if (strcmp(s.schema, schema) != 0) {
+			ret = mls_error(err, -EEXIST,
+					"%s: session %u: expected schema %s as of what is to go "
+					"behind it, found %s: record it into a file of its own",
+					path, s.number, schema, s.schema);
+			break;
+		}
+	mls_recording_reader_close(reader);
 	return ret;
 }
 

@@ -119,6 +119,11 @@ expect() { # NAME MESSAGE OPTION...
 }
 expect "a file that exists is refused" "$tap_tmp/model.db: the file exists; --append goes on behind what is in it" \
 	-p mlsched --record "$tap_tmp/model.db"
+cp "$tap_tmp/model.db" "$tap_tmp/shadow.db"
+python3 -c 'import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute("UPDATE sessions SET schema = \"seed10\", n_features = 10"); db.execute("UPDATE decisions SET features = zeroblob(40)"); db.commit()' "$tap_tmp/shadow.db"
+expect "a session of another schema does not go behind others" \
+	"$tap_tmp/shadow.db: session 1: expected schema mig15 as of what is to go behind it, found seed10: record it into a file of its own" \
+	-p mlsched --record "$tap_tmp/shadow.db" --append
 expect "policies that are not ours are refused" "--record: policy eevdf: expected one of ours in the last place (mlsched, \
 model, refuse, ...): the others decide nothing that a model could" -p mlsched,eevdf --record "$tap_tmp/none.db"
 for option in "--explore 0.1" "--append" "--record x --explore 0.3" "--record x --explore -1" "--record x --window 0" \

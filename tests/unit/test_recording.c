@@ -882,6 +882,24 @@ static void damage_anywhere_is_refused_or_read_and_nothing_else(void **state)
 	free(data);
 }
 
+/* Whoever reads wants one; a file that is not there takes anything. */
+static void sessions_of_several_schemas_do_not_go_into_one_file(void **state)
+{
+	struct mlsched_error err = { 0 };
+	struct mls_recording *r;
+
+	(void)state;
+	assert_int_equal(mls_recording_takes(path, "mig15", &err), 0);
+	r = begin(false);
+	mls_recording_end(r, 1, NULL);
+	mls_recording_close(r);
+	assert_int_equal(mls_recording_takes(path, "seed10", &err), 0);
+	assert_int_equal(mls_recording_takes(path, "mig15", &err), -EEXIST);
+	assert_non_null(strstr(err.message,
+			       "r.db: session 1: expected schema mig15 as of what is to go "
+			       "behind it, found seed10"));
+}
+
 static void appending_to_what_is_no_recording_leaves_it_alone(void **state)
 {
 	static const char text[] = "time,pid\n1,2\n";
@@ -920,6 +938,8 @@ int main(void)
 		cmocka_unit_test_setup(rows_that_cannot_be_are_refused_by_number, no_file),
 		cmocka_unit_test_setup(a_file_that_is_cut_off_anywhere_is_refused, no_file),
 		cmocka_unit_test_setup(damage_anywhere_is_refused_or_read_and_nothing_else,
+				       no_file),
+		cmocka_unit_test_setup(sessions_of_several_schemas_do_not_go_into_one_file,
 				       no_file),
 		cmocka_unit_test_setup(appending_to_what_is_no_recording_leaves_it_alone, no_file),
 	};
