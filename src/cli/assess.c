@@ -78,7 +78,8 @@ static const uint32_t sizes[] = { 64, 256, 1024, 4096 };
  * @some:     ns in which some thread waited for a CPU, in
  * @some_of:  seconds of sessions that say so
  * @turns:    of threads that got a CPU, and
- * @waited:   ns that they had waited for it
+ * @waited:   ns that they had waited for it, in
+ * @turns_of: seconds of sessions that say so
  * @n_cpus:   online
  * @back:     moves after which the task was moved back within the window
  */
@@ -89,7 +90,7 @@ struct found {
 	double refill[ARRAY_SIZE(sizes)];
 	double busy;
 	double seconds;
-	double some, some_of;
+	double some, some_of, turns_of;
 	uint64_t turns, waited;
 	uint32_t n_cpus;
 	uint32_t sessions;
@@ -208,6 +209,7 @@ static int read_waits(struct mls_recording_reader *reader, uint32_t session, dou
 	if (ret == 1) {
 		f->turns += turns;
 		f->waited += waited;
+		f->turns_of += seconds;
 	}
 	return ret < 0 ? ret : 0;
 }
@@ -329,7 +331,7 @@ static void print_waits(const struct assess_options *o, const struct found *f)
 
 	if (f->turns)
 		printf("waits of all threads: mean %.3f ms, %.0f turns a second\n",
-		       (double)f->waited / (double)f->turns / 1e6, (double)f->turns / f->seconds);
+		       (double)f->waited / (double)f->turns / 1e6, (double)f->turns / f->turns_of);
 	if (f->some_of <= 0)
 		return;
 	printf("some thread waited for a CPU in %.1f %% of the time", some);

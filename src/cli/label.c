@@ -252,6 +252,11 @@ static void show(const struct label_options *o, const struct mls_labels *labels)
 		cli_note(&o->common, "%-8s %10llu rows, %5.1f %% to migrate",
 			 mls_label_part_name(p), (unsigned long long)n->rows[p],
 			 n->rows[p] ? 100.0 * (double)n->migrate[p] / (double)n->rows[p] : 0);
+	if (labels->one_held_out)
+		cli_note(
+			&o->common,
+			"of these programs none is within the share by its hash: %.16s is held out",
+			labels->held_out);
 	if (!n->rows[MLS_LABEL_PROGRAM] && o->label.program_share > 0)
 		cli_note(&o->common, "no program is held out: all rows are of one program");
 	for (unsigned int s = 0; s < MLS_LABEL_SKIPS; s++) {

@@ -334,7 +334,11 @@ int run_scx(const struct run_options *o, struct run_view *view, int signals,
 		ret = run_control_open(o, view, err, &r.control);
 	if (ret)
 		r.status = cli_fail(&o->common, "%s", err->message);
-	else
+	else if (o->record.path && o->record.append &&
+		 mls_recording_takes(o->record.path, r.schema->name, err) != 0)
+		/* Before a scheduler is attached for nothing. */
+		r.status = cli_fail(&o->common, "%s", err->message);
+	if (!r.status)
 		r.status = mls_scx_open(&options, err, &r.scx);
 	if (!r.status)
 		run_attached(&r);

@@ -367,7 +367,8 @@ static int check_record(const struct sim_cli_options *o, const struct sim_conten
 				"(mlsched, model, refuse, ...): the others decide nothing that a "
 				"model could",
 				last->name);
-	if (mls_recording_may_create(o->record.file.path, o->record.file.append, &err) != 0)
+	if (mls_recording_may_create(o->record.file.path, o->record.file.append, &err) != 0 ||
+	    (o->record.file.append && mls_recording_takes(o->record.file.path, "mig15", &err) != 0))
 		return cli_fail(&o->common, "%s", err.message);
 	return CLI_OK;
 }

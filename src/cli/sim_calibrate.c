@@ -170,7 +170,8 @@ static struct sim_costs costs_of(const struct measured *m)
 				(uint32_t)((uint64_t)costs.refill_per_kib[far - 1] *
 					   built_in.refill_per_kib[far] /
 					   built_in.refill_per_kib[far - 1]);
-		if (costs.refill_per_kib[far] < costs.refill_per_kib[far - 1])
+		if (costs.refill_per_kib[far] < costs.refill_per_kib[far - 1] &&
+		    (!n || is_measured(m, far - 1)))
 			costs.refill_per_kib[far] = costs.refill_per_kib[far - 1];
 	}
 	return costs;
@@ -224,7 +225,9 @@ static void print_table(const struct measured *m, const struct sim_costs *costs)
 		printf("%s %u to %s%s", far == SIM_NEAR ? "" : ",", costs->refill_per_kib[far],
 		       (const char *[]){ "", "a core of the same cache", "another cache",
 					 "another node" }[far],
-		       is_measured(m, far) ? "" : " (not here: from the one before)");
+		       is_measured(m, far) ? "" :
+		       far == SIM_NEAR     ? " (not here: built in)" :
+					     " (not here: from the one before)");
 	putchar('\n');
 }
 

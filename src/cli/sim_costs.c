@@ -93,7 +93,7 @@ int cli_sim_costs(const char *name, struct sim_costs *costs, struct mlsched_erro
 	ret = mls_text_file(name, MOST_BYTES, &text, &n, err);
 	if (ret)
 		return mls_error_prefix(err, ret, "costs: expected server, load or a file");
-	ret = mls_json_parse(name, text, n, n, &root, err);
+	ret = mls_json_parse(name, text, n, n, MOST_BYTES * 8, &root, err);
 	free(text);
 	if (ret)
 		return ret;

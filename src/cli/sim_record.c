@@ -62,10 +62,8 @@ int cli_sim_record(const struct cli_sim_record_options *o, const struct sim_swee
 	struct mls_recording *recording;
 	struct mlsched_error err;
 	uint32_t sessions = sweep->n_cells / n_contenders * sweep->n_seeds;
-	int ret = o->file.append ? mls_recording_takes(o->file.path, "mig15", &err) : 0;
+	int ret = mls_recording_create(o->file.path, o->file.append, &err, &recording);
 
-	if (!ret)
-		ret = mls_recording_create(o->file.path, o->file.append, &err, &recording);
 	if (ret)
 		return cli_fail(common, "%s", err.message);
 	ret = record_all(o, sweep, n_contenders, recording, &sum, &err);

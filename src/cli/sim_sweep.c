@@ -100,11 +100,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_MECHANISMS:
 		o->tuning.mechanisms = cli_mechanisms(state, arg);
-		o->tuned = true;
+		o->tuned_mechanisms = true;
 		return 0;
 	case OPTION_OFFERS:
 		cli_offers(state, arg, o->tuning.worth);
-		o->tuned = true;
+		o->tuned_offers = true;
 		return 0;
 	case OPTION_WORKING_SET:
 		o->working_set = (uint32_t)number(state, "working-set", arg, 0, 1 << 20);
@@ -164,10 +164,17 @@ void cli_sim_sweep_options_clear(struct cli_sim_sweep_options *o)
 static int tune(struct cli_sim_sweep *s, const struct cli_sim_sweep_options *o,
 		const struct mlsched_model *model, struct mlsched_error *err)
 {
-	if (!o->tuned && mlsched_model_meta(model)->tuned)
-		return cli_tuning_of_model(model, &s->of_model, err);
+	int ret;
+
 	s->of_model = o->tuning;
-	return 0;
+	if (!mlsched_model_meta(model)->tuned)
+		return 0;
+	ret = cli_tuning_of_model(model, &s->of_model, err);
+	if (o->tuned_mechanisms)
+		s->of_model.mechanisms = o->tuning.mechanisms;
+	if (o->tuned_offers)
+		memcpy(s->of_model.worth, o->tuning.worth, sizeof(o->tuning.worth));
+	return ret;
 }
 
 /* In fixed point, as the kernel asks it, and in float32. */

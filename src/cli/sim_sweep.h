@@ -14,7 +14,8 @@
  * @costs:  as of cli_sim_costs()
  * @working_set: KiB of each task of a recording
  * @tuning: of contenders of our policy that have none of their own
- * @tuned:  it was asked for: else a model that says for which it was trained has that one
+ * @tuned_mechanisms, @tuned_offers: they were asked for: else a model that says for which it was
+ *          trained has those
  * @limit:  of simulated time, s
  * @given:  one of them was, on the command line
  */
@@ -24,7 +25,7 @@ struct cli_sim_sweep_options {
 	const char *costs;
 	uint32_t working_set;
 	struct sim_tuning tuning;
-	bool tuned;
+	bool tuned_mechanisms, tuned_offers;
 	uint32_t seeds, threads;
 	uint64_t seed;
 	double limit;

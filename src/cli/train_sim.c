@@ -258,7 +258,7 @@ int cli_train_from_sim(const struct cli_train_options *o)
 		print_summary(o, &data, &rounds[best], &none, best);
 	if (rounds[best].score >= none.score)
 		cli_note(&o->common,
-			 "this model is worse than none: its makespan, moves and p99 waits "
+			 "this model is no better than none: its makespan, moves and p99 waits "
 			 "together, on the held-out seeds (--rounds, --runs and --epochs "
 			 "give it more to learn)");
 out:

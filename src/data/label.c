@@ -73,7 +73,7 @@ static bool is_held_out(const struct mls_labels *labels, const struct mls_record
 	double steps = labels->options.program_share * PROGRAM_STEPS + 0.5;
 
 	return hash % PROGRAM_STEPS < (uint32_t)steps ||
-	       (labels->held_out[0] && strncmp(d->comm, labels->held_out, sizeof(d->comm)) == 0);
+	       (labels->one_held_out && strncmp(d->comm, labels->held_out, sizeof(d->comm)) == 0);
 }
 
 enum mls_label_part mls_labels_part(const struct mls_labels *labels, const struct mls_recorded *d)
@@ -215,8 +215,10 @@ static int hold_one_out(struct mls_labels *labels)
 		rows[i] = &labels->rows[i];
 	qsort(rows, labels->n, sizeof(*rows), by_program);
 	best = fits_best(rows, labels->n, labels->options.program_share);
-	if (best)
+	if (best) {
+		labels->one_held_out = true;
 		memcpy(labels->held_out, best->decision.comm, sizeof(labels->held_out));
+	}
 	free(rows);
 	return 0;
 }

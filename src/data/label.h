@@ -102,12 +102,13 @@ struct mls_label_span;
  * struct mls_labels - all rows of a recording, in the order of the file
  * @schema:  of their features
  * @options: by which they were labelled
- * @held_out: a program that is held out whatever its hash is, or an empty name
+ * @one_held_out: of few programs none was within the share by its hash: it is this one
  * @spans:   of the sessions, for mls_labels_part()
  */
 struct mls_labels {
 	const struct mlsched_schema *schema;
 	struct mls_label_options options;
+	bool one_held_out;
 	char held_out[16];
 	struct mls_label_span *spans;
 	uint64_t n;

@@ -249,10 +249,13 @@ static int make_loadable(const struct mlsched_model *model, struct loadable *l,
 			 struct mlsched_error *err)
 {
 	const char *top = getenv("TMPDIR");
-	int ret;
+	int ret, n;
 
-	snprintf(l->made, sizeof(l->made), "%.200s/mlsched-tensorflow-XXXXXX", top ? top : "/tmp");
-	if (!mkdtemp(l->made)) {
+	n = snprintf(l->made, sizeof(l->made), "%s/mlsched-tensorflow-XXXXXX",
+		     top && *top ? top : "/tmp");
+	if ((size_t)n >= sizeof(l->made))
+		errno = ENAMETOOLONG;
+	if ((size_t)n >= sizeof(l->made) || !mkdtemp(l->made)) {
 		ret = mls_error(err, -errno,
 				"TensorFlow reads SavedModels only, and %.200s, for one that is "
 				"made of this model, cannot be made: %s",
@@ -300,6 +303,8 @@ int mls_engine_open_tensorflow(const struct mlsched_model *model, const char *pa
 		ret = make_loadable(model, &made, err);
 	if (!ret) {
 		ret = open_from(t, made.made[0] ? made.path : path, library, err);
+		if (ret && made.made[0])
+			mls_error_prefix(err, ret, "%.200s, as a SavedModel", path);
 		remove_loadable(&made);
 	}
 	if (!ret)

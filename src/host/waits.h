@@ -15,7 +15,7 @@
  * @some:     ns in which one thread or more waited ("some" of /proc/pressure/cpu)
  * @has_turns: it has /proc/schedstat (CONFIG_SCHEDSTATS)
  * @turns:    of threads that got a CPU, and
- * @waited:   ns that they had waited for it, together
+ * @waited:   ns that they had waited for it, together; of CPUs that are online at the end
  */
 struct mls_waits {
 	bool has_some;

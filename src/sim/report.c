@@ -11,7 +11,6 @@
 #include "src/util/array.h"
 #include "src/util/error.h"
 
-/* Turns that a timeline shows: what comes later is left out, and that is said. */
 /* Of the drawings, in px. */
 #define WIDTH   1120
 #define LEFT    64

@@ -466,6 +466,8 @@ static int check_text(const char *path, const char *text, size_t n, struct mlsch
 }
 
 #define MOST_BYTES ((size_t)16 << 20)
+/* As many events as a workload may have, written as tightly as can be. */
+#define VALUES ((size_t)1280 << 10)
 
 static int parse_file(const char *path, json_t **root, struct mlsched_error *err)
 {
@@ -483,7 +485,7 @@ static int parse_file(const char *path, json_t **root, struct mlsched_error *err
 		return ret;
 	if (!strict)
 		return mls_error(err, -ENOMEM, "%s: no memory", path);
-	ret = mls_json_parse(path, strict, strlen(strict), n, root, err);
+	ret = mls_json_parse(path, strict, strlen(strict), n, VALUES, root, err);
 	free(strict);
 	return ret;
 }

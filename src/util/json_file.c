@@ -87,8 +87,8 @@ int mls_text_file(const char *path, size_t most, char **text, size_t *n, struct 
 	return ret;
 }
 
-int mls_json_parse(const char *path, const char *text, size_t n, size_t size, json_t **root,
-		   struct mlsched_error *err)
+int mls_json_parse(const char *path, const char *text, size_t n, size_t size, size_t base,
+		   json_t **root, struct mlsched_error *err)
 {
 	int depth;
 	size_t weight = mls_json_weight(text, n, &depth);
@@ -98,7 +98,7 @@ int mls_json_parse(const char *path, const char *text, size_t n, size_t size, js
 		return mls_error(err, -EINVAL,
 				 "%s: expected lists and objects at most %d deep, found %d", path,
 				 DEEPEST, depth);
-	if (weight > MLS_JSON_BASE + VALUES_FOR_A_BYTE * size)
+	if (weight > base + VALUES_FOR_A_BYTE * size)
 		return mls_error(err, -EFBIG,
 				 "%s: expected JSON in keeping with the size of the file, %zu "
 				 "bytes, found too many values",

@@ -21,14 +21,12 @@ int mls_text_file(const char *path, size_t most, char **text, size_t *n, struct 
  * @path: for messages
  * @text: [n] bytes
  * @size: of the file: with it grows what the values may take, six bytes for each and
- *        MLS_JSON_BASE
+ *        @base; both by mls_json_weight(), which is twice of what they take in the end
  * @root: receives the value, for json_decref()
  *
  * Return: 0; -EINVAL, with line and column; -EFBIG: too many values; -ENOMEM.
  */
-int mls_json_parse(const char *path, const char *text, size_t n, size_t size, json_t **root,
-		   struct mlsched_error *err);
-
-#define MLS_JSON_BASE ((size_t)512 << 10)
+int mls_json_parse(const char *path, const char *text, size_t n, size_t size, size_t base,
+		   json_t **root, struct mlsched_error *err);
 
 #endif /* MLS_UTIL_JSON_FILE_H */

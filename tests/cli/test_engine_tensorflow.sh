@@ -61,6 +61,16 @@ for model in "$models"/*/model; do
 		grep -v '^type 1, \[[0-9]*, [0-9]*\] of 2, [0-9]* bytes$' "$FAKE_TF_LOG")"
 done
 
+# Of another format a SavedModel is made, and removed, also where TensorFlow does not take it.
+mkdir "$tap_tmp/made"
+made() { (TMPDIR=$tap_tmp/made by_fake predict "$@" <<<"$row" >/dev/null 2>"$tap_tmp/error"); }
+onnx=tests/golden/onnx/models/onnx-torch113/model.onnx
+check "an_onnx_model_is_given_to_tensorflow" made $onnx
+same "and_nothing_is_left_of_what_was_made_for_it" "" "$(ls "$tap_tmp/made")"
+TMPDIR=$tap_tmp/made "$MLSCHED" predict --engine tensorflow --tensorflow-library "$tap_tmp/none.so" $onnx <<<"$row" 2>"$tap_tmp/error"
+same "nor_after_a_failure_which_names_the_model" "1 " \
+	"$(grep -c "^mlsched predict: --engine tensorflow: $onnx, as a SavedModel: " "$tap_tmp/error") $(ls "$tap_tmp/made")"
+
 : >"$FAKE_TF_LOG"
 refuse "a_signature_of_float64_is_refused" by_fake predict $models/tf221-layers-double/model
 same "a_signature_of_float64_is_given_nothing" "" "$(cat "$FAKE_TF_LOG")"

@@ -19,7 +19,7 @@ print(document["mechanisms"], document["offers_us"])'
 }
 same "it asks the model under what it was trained with" "['ask-again'] [500.0, 1000.0, 1500.0]" \
 	"$(tuning <"$tap_tmp/found")"
-same "unless the command line says otherwise" "[] [2000.0, 2500.0, 3000.0]" \
+same "unless the command line says otherwise" "[] [500.0, 1000.0, 1500.0]" \
 	"$(against -m 4c2l -w imbalance --seeds 2 --mechanisms none --json | tuning)"
 
 # The same runs by mlsched sim, to which nothing is said of tuning either: means, paired differences with Student's interval

@@ -155,7 +155,7 @@ import json, re, sys
 document, lines = json.load(open(sys.argv[1])), open(sys.argv[2]).read().splitlines()
 line_of = re.compile(r"round (\d) of 3: (\d+) rows \((\d+) a second\), (\d+) % better moved; threshold (\S+); on held-out seeds "
                      r"makespan ([-+]\d+\.\d\d) %, moves ([-+]\d+) %, p99 wait ([-+]\d+\.\d) %(| \(no better than before: not taken\))")
-if len(lines) != 4 or not lines[3].startswith("this model is worse than none") or document["better_than_none"]:
+if len(lines) != 4 or not lines[3].startswith("this model is no better than none") or document["better_than_none"]:
     print(lines, document["better_than_none"])
 if not 0.5 < document["no_model"]["makespan"] < document["rounds"][0]["makespan"]:
     print(document["no_model"])

@@ -435,7 +435,7 @@ static void waits_of_all_threads_are_said_where_the_kernel_counts_them(void **st
 	json_decref(said);
 	/* Half of sixteen CPUs are busy for 8 of 20 seconds: no refill tells of the others. */
 	text = assess(NULL, &status);
-	assert_non_null(strstr(text, "waits of all threads: mean 1.500 ms, 100 turns a second"));
+	assert_non_null(strstr(text, "waits of all threads: mean 1.500 ms, 200 turns a second"));
 	assert_non_null(strstr(
 		text, "some thread waited for a CPU in 40.0 % of the time, while 12.8 CPUs were "
 		      "idle in the mean"));

@@ -135,18 +135,33 @@ static void write_file(const void *text, size_t n)
 	assert_int_equal(fclose(file), 0);
 }
 
+/* What was read without a failure: with one it is the same, or an error. */
+static struct sim_workload workload, whole_workload;
+static struct sim_costs costs, whole_costs;
+
 static int read_rtapp(struct mlsched_error *err)
 {
-	static struct sim_workload workload;
-
+	memset(&workload, 0, sizeof(workload));
 	return sim_rtapp_load(&workload, path, err);
+}
+
+static bool same_rtapp(void)
+{
+	return workload.n_code == whole_workload.n_code &&
+	       workload.n_starts == whole_workload.n_starts &&
+	       workload.duration == whole_workload.duration &&
+	       memcmp(workload.code, whole_workload.code,
+		      workload.n_code * sizeof(*workload.code)) == 0;
 }
 
 static int read_costs(struct mlsched_error *err)
 {
-	struct sim_costs costs;
-
 	return cli_sim_costs(path, &costs, err);
+}
+
+static bool same_costs(void)
+{
+	return memcmp(&costs, &whole_costs, sizeof(costs)) == 0;
 }
 
 static int read_recording(struct mlsched_error *err)
@@ -180,8 +195,8 @@ static const char rtapp[] =
 
 static void write_costs(void)
 {
-	struct sim_costs costs = sim_costs_default();
-	json_t *object = json_pack("{s:o}", "costs", cli_sim_costs_json(&costs));
+	struct sim_costs written = sim_costs_default();
+	json_t *object = json_pack("{s:o}", "costs", cli_sim_costs_json(&written));
 	char *text = json_dumps(object, JSON_INDENT(1));
 
 	write_file(text, strlen(text));
@@ -233,10 +248,11 @@ static const struct {
 	const char *name;
 	void (*write)(void);
 	int (*read)(struct mlsched_error *err);
+	bool (*same)(void);
 } readers[] = {
-	{ "rt-app", write_rtapp, read_rtapp },
-	{ "costs", write_costs, read_costs },
-	{ "recording", write_recording, read_recording },
+	{ "rt-app", write_rtapp, read_rtapp, same_rtapp },
+	{ "costs", write_costs, read_costs, same_costs },
+	{ "recording", write_recording, read_recording, NULL },
 };
 
 #define N_READERS (sizeof(readers) / sizeof(readers[0]))
@@ -244,8 +260,12 @@ static const struct {
 /* The n-th fails, for every n until there is none left; how many there were. */
 static long let_each_fail(size_t k, long *left, int expected)
 {
+	struct mlsched_error error;
 	long n = 0;
 
+	assert_int_equal(readers[k].read(&error), 0);
+	whole_workload = workload;
+	whole_costs = costs;
 	for (bool all = false; !all; n++) {
 		struct mlsched_error err = { 0 };
 		long blocks = live_blocks;
@@ -258,6 +278,8 @@ static long let_each_fail(size_t k, long *left, int expected)
 		if (live_blocks != blocks)
 			fail_msg("%s, %ld: %ld blocks lost", readers[k].name, n,
 				 live_blocks - blocks);
+		if (ret == 0 && readers[k].same && !readers[k].same())
+			fail_msg("%s, %ld: something else was read", readers[k].name, n);
 		if (all) {
 			assert_int_equal(ret, 0);
 		} else if (ret) {
@@ -329,6 +351,29 @@ static void memory_keeps_to_the_size_of_the_file(void **state)
 						 readers[k].name, pieces[p], sizes[s], used);
 				unlink(path);
 			}
+}
+
+/* As many events as there may be, be it in a file that is all values: it is no attack. */
+static void a_workload_may_be_written_tightly(void **state)
+{
+	static const char event[] = "{\"run\":100,\"timer\":{\"ref\":\"t\",\"period\":1000}}";
+	struct mlsched_error err = { 0 };
+	char *text = malloc(64 + 500 * (sizeof(event) + 16)), *at = text;
+
+	(void)state;
+	for (int task = 0; task < 20; task++) {
+		at += sprintf(at, "%s\"t%d\":{\"phases\":{", task ? "," : "{\"tasks\":{", task);
+		for (int phase = 0; phase < 24; phase++)
+			at += sprintf(at, "%s\"p%d\":%s", phase ? "," : "", phase, event);
+		at += sprintf(at, "}}");
+	}
+	strcpy(at, "}}");
+	write_file(text, strlen(text));
+	if (read_rtapp(&err) != 0)
+		fail_msg("%s", err.message);
+	assert_true(workload.n_code > 900);
+	unlink(path);
+	free(text);
 }
 
 static void *write_through(void *text)
@@ -404,6 +449,7 @@ int main(void)
 		cmocka_unit_test(every_allocation_may_fail),
 		cmocka_unit_test(every_read_may_fail),
 		cmocka_unit_test(memory_keeps_to_the_size_of_the_file),
+		cmocka_unit_test(a_workload_may_be_written_tightly),
 		cmocka_unit_test(a_pipe_is_read_to_its_end),
 		cmocka_unit_test(what_is_no_file_is_refused),
 		cmocka_unit_test(a_file_that_is_too_large_is_refused),

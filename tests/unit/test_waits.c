@@ -99,6 +99,27 @@ static void they_are_counted_from_when_it_was_opened(void **state)
 	mls_waits_close(source);
 }
 
+/* What is offline is not in the file; who comes while it is open counts from there. */
+static void cpus_may_come_and_go(void **state)
+{
+	struct mls_waits_source *source;
+	struct mls_waits w;
+
+	(void)state;
+	write_in("schedstat", "cpu0 0 0 0 0 0 0 5 700 30\ncpu1 0 0 0 0 0 0 5 900 90\n");
+	source = mls_waits_open(proc);
+	/* As long as what was there, so that nothing of it is left. */
+	write_in("schedstat", "cpu0 0 0 0 0 0 0 5 750 31\ncpu7 0 0 0 0 0 0 5 800 80\n");
+	mls_waits_read(source, &w);
+	assert_int_equal(w.waited, 50);
+	assert_int_equal(w.turns, 1);
+	write_in("schedstat", "cpu0 0 0 0 0 0 0 5 760 33\ncpu7 0 0 0 0 0 0 5 815 85\n");
+	mls_waits_read(source, &w);
+	assert_int_equal(w.waited, 60 + 15);
+	assert_int_equal(w.turns, 3 + 5);
+	mls_waits_close(source);
+}
+
 /* A line of a domain is longer than any buffer, and holds what looks like a CPU. */
 static void long_lines_are_one(void **state)
 {
@@ -142,6 +163,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(they_are_counted_from_when_it_was_opened, clear),
+		cmocka_unit_test_teardown(cpus_may_come_and_go, clear),
 		cmocka_unit_test_teardown(long_lines_are_one, clear),
 		cmocka_unit_test_teardown(what_the_kernel_has_not_is_not_there, clear),
 	};
