@@ -32,7 +32,9 @@ exec 3>&1
 # there a stall is a stall; and not with $stall_is_meant.  Nor does it say anything of us if QEMU's
 # firmware, which runs before the kernel when a machine wakes up, loses its way.
 guest() {
-	local word before='' log=$tap_tmp/.console out='' exact='' tries=1 status
+	local word before='' log messages out='' exact='' tries=1 status
+	# Of its own: another guest may run beside.
+	log=$(mktemp "$tap_tmp/.console.XXXXXX") messages=$(mktemp "$tap_tmp/.messages.XXXXXX")
 	for word in "$@"; do
 		[ "$word" != -- ] || break
 		case $before in
@@ -43,10 +45,10 @@ guest() {
 		before=$word
 	done
 	while :; do
-		scripts/vm/run --limit 1800 -l "$log" "$@" 2>"$tap_tmp/.messages"
+		scripts/vm/run --limit 1800 -l "$log" "$@" 2>"$messages"
 		status=$?
-		cat "$tap_tmp/.messages" >&2
-		[ $status -eq 0 ] || [ ! -d "$out" ] || tail -n 3 "$tap_tmp/.messages" >"$out/failed"
+		cat "$messages" >&2
+		[ $status -eq 0 ] || [ ! -d "$out" ] || tail -n 3 "$messages" >"$out/failed"
 		if [ $tries -eq 3 ]; then
 			return $status
 		elif [ $status -eq 124 ] && is_asleep "$log"; then
