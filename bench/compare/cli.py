@@ -254,7 +254,9 @@ def command_page(args):
     runs = read_newest(args.file)
     built = page.Built(results.newest(results.read(args.compile)), name_of(args.compile))
     traced = page.Built(results.newest(results.read(args.traced)), name_of(args.traced))
-    (guests.ROOT / "docs/comparison.md").write_text(page.page(runs, name_of(args.file), built, traced), encoding="utf-8")
+    controls = page.Built(results.newest(results.read(args.controls)), name_of(args.controls))
+    (guests.ROOT / "docs/comparison.md").write_text(page.page(runs, name_of(args.file), built, traced, controls),
+                                                    encoding="utf-8")
     (guests.ROOT / "docs/comparison.svg").write_text(plot.svg(runs), encoding="utf-8")
 
 
@@ -328,6 +330,8 @@ def parser():
                                  help="of results of the load compile (%(default)s)")
             command.add_argument("--traced", default=guests.ROOT / "bench/results/vm-traced.jsonl", metavar="FILE",
                                  help="of results with --trace (%(default)s)")
+            command.add_argument("--controls", default=guests.ROOT / "bench/results/vm-controls.jsonl", metavar="FILE",
+                                 help="of results of controls with fewer seeds (%(default)s)")
         if name == "plot":
             command.add_argument("-o", "--output", metavar="FILE", help="instead of standard output")
             command.add_argument("--simulated", action="store_true", help="the file is what `mlsched sim --json` prints")

@@ -90,6 +90,17 @@ TRACED_AGAIN = """```
 bench/vm-compare run --trace --topologies {topologies} --profiles {profiles} --schedulers {names} --reps {reps} -o {file}
 ```"""
 
+CONTROLS = """## Controls
+What our mechanisms do by themselves (`--mechanisms all`, no model), what comes of keeping every thread at its last-level cache
+(a model that refuses each optional move to another one), and what somebody wins who knows the work of all threads beforehand and
+ties them by it, under EEVDF. Against EEVDF's own runs of the same seeds ({seeds}; from [{file}](../{file})), makespan, moves and
+moves to another last-level cache:
+"""
+
+CONTROLS_AGAIN = """```
+{commands}
+```"""
+
 WAKEUPS = """Of wake-ups, too, the 99th percentile is what is judged. Where it is longer than EEVDF's: {cells}. Who may not take the place
 of the running thread waits for the end of its turn, which is the first tick (they are 4 ms apart) behind 2.1 ms, as EEVDF's on 4
 CPUs (2.8 ms on 8); until November 2026 it was 3 ms, and the p99 of *make* a seventh longer. On *message* most run at once, since they
@@ -116,6 +127,17 @@ guest. Our schedulers run again when `mlsched` changed, the others' results stay
 """
 
 
+def other_builds(runs, name):
+    """Where what is in the guest beside a scheduler, or how it was built, is not the same on all machines."""
+    inputs = {}
+    for run in runs:
+        if run["scheduler"] == name:
+            inputs.setdefault(run["inputs"], {})[run["topology"]] = True
+    if len(inputs) < 2:
+        return ""
+    return "; by " + " and ".join(f"one build and guest on {', '.join(of)}" for of in inputs.values())
+
+
 def schedulers_part(runs, titles):
     lines = ["- Schedulers:"]
     meaning = {
@@ -134,7 +156,7 @@ def schedulers_part(runs, titles):
         text = meaning.get(name, "the published crate")
         builds = sorted({run["git"] for run in runs if run["scheduler"] == name})
         ours = name.split("-")[0] in ("heuristic", "mechanisms", "refuse", "accept", "model")
-        lines.append(f"  - {title}: {text}{', at ' + ', '.join(builds) if ours else ''}")
+        lines.append(f"  - {title}: {text}{', at ' + ', '.join(builds) if ours else ''}{other_builds(runs, name)}")
     return "\n".join(lines)
 
 
@@ -274,6 +296,32 @@ def lost_time(traced):
                                 reps=max(len(of) for cell in cells.values() for of in cell.values()))]
 
 
+def controls_parts(controls, runs):
+    """The section about controls, whose results are apart from the others' and of fewer seeds; nothing without results.
+
+    runs: those of the page, EEVDF's among them
+    """
+    def place_of(run):
+        return tuple(run[name] for name in ("kernel", "topology", "profile", "options", "seed"))
+
+    places = {place_of(run) for run in controls.runs}
+    base = [run for run in runs if run["scheduler"] == BASE and place_of(run) in places]
+    cells, titles = numbers.cells_of(base + list(controls.runs)), numbers.titles_of(base + list(controls.runs))
+    if not controls.runs:
+        return []
+    asked = {name: len({run["seed"] for run in controls.runs if run["scheduler"] == name}) for name in titles if name != BASE}
+    commands = []
+    for name, reps in asked.items():
+        mine = [run for run in controls.runs if run["scheduler"] == name]
+        topologies, profiles = (",".join(dict.fromkeys(run[what] for run in mine)) for what in ("topology", "profile"))
+        commands.append(f"bench/vm-compare run -o {controls.file} --schedulers {name} --topologies {topologies} "
+                        f"--profiles {profiles} --reps {reps}")
+    return [CONTROLS.format(file=controls.file, seeds=describe_seeds(cells)).strip(),
+            schedulers_part(controls.runs, {name: title for name, title in titles.items() if name != BASE}),
+            tables.makespan_matrix(cells, titles), tables.ratio_matrix(cells, titles, "moves"),
+            tables.ratio_matrix(cells, titles, "moves_caches"), CONTROLS_AGAIN.format(commands="\n".join(commands))]
+
+
 def again(file, cells, titles, more):
     """The commands that make these results: by default, and for what one has to ask for."""
     who = measured(cells, titles)
@@ -334,7 +382,7 @@ def compile_parts(built):
     return parts + [COMPILE_AGAIN.format(topologies=topologies, names=",".join(titles), file=built.file)]
 
 
-def page(runs, file, built=Built(), traced=Built()):
+def page(runs, file, built=Built(), traced=Built(), controls=Built()):
     every, titles = numbers.cells_of(runs), numbers.titles_of(runs)
     cells = numbers.usual(every)
     topologies = list(dict.fromkeys(topology for topology, _ in cells))
@@ -366,6 +414,7 @@ def page(runs, file, built=Built(), traced=Built()):
     parts += ["## What failed\n" + ("\n".join(bad) if bad else "Nothing: every scheduler was attached until the end.")]
     parts += ["## Cell by cell", "Median (smallest–largest); × is the median ratio to EEVDF with the same seed."]
     parts += tables.cell_parts(cells, titles)
+    parts += controls_parts(controls, runs)
     parts += compile_parts(built)
     parts.append(again(file, cells, titles, more_seeds(every, cells)))
     return "\n\n".join(parts) + "\n"

@@ -48,12 +48,12 @@ def append(file, run):
 
 
 def newest(runs):
-    """Of each scheduler only runs of the build that ran last (a file may hold older ones).
+    """Of each scheduler on each machine only runs of the build that ran last (a file may hold older ones).
 
     What a run depends on is hashed into its inputs: for the compile that is more, and another hash.
     """
     def who(run):
-        return run["scheduler"], run["profile"] == loads.COMPILE
+        return run["scheduler"], run["topology"], run["profile"] == loads.COMPILE
 
     last = {}
     for run in runs:

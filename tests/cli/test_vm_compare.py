@@ -26,7 +26,7 @@ def run_of(scheduler, seed, makespan=1000.0, moves=100, profile="make", topology
     return {"scheduler": scheduler, "title": scheduler.upper(), "topology": topology, "profile": profile, "seed": seed,
             "kernel": "6.18.15", "options": "", "command": scheduler, "inputs": inputs, "git": "x", "failed": failed,
             "load": dict(DURATIONS, makespan_ms=makespan, work_ms=3000.0, cpus=4, nodes=1, moves=moves,
-                         moves_caches=10, moves_nodes=0, refill_ms=5.0, **load)}
+                         moves_nodes=0, refill_ms=5.0, **{"moves_caches": 10, **load})}
 
 
 def write(runs, tail=""):
@@ -164,6 +164,9 @@ def only_the_newest_build_is_shown():
     runs = [run_of("eevdf", 1), run_of("heuristic", 1, 500, inputs="old"), run_of("heuristic", 1, 900, inputs="new")]
     shown = results.newest(runs)
     assert [run["load"]["makespan_ms"] for run in shown] == [1000, 900], shown
+    # On each machine by itself: there nobody else's runs are beside it.
+    runs.append(run_of("heuristic", 1, 700, topology="2x2x2", inputs="newest"))
+    assert [run["load"]["makespan_ms"] for run in results.newest(runs)] == [1000, 900, 700]
 
 
 def another_program_is_another_run():
@@ -429,15 +432,36 @@ def a_topology_that_was_asked_for_is_planned_and_those_of_always_are_the_default
         assert {job.run["topology"] for job in cli.plan(args, chosen, hashes, {"make": "load"})} == expected
 
 
+def another_build_on_another_machine_is_said():
+    runs = [run_of("rusty-1.1.4", 1), run_of("rusty-1.1.4", 2), run_of("rusty-1.1.4", 1, topology="2x2x2", inputs="b"), run_of("eevdf", 1)]
+    text = page.schedulers_part(runs, {"eevdf": "EEVDF", "rusty-1.1.4": "rusty"})
+    assert text.endswith("rusty: the published crate; by one build and guest on 1x2x2 and one build and guest on 2x2x2"), text
+    assert "EEVDF: the kernel's own\n" in text, text
+
+
+def controls_are_set_beside_the_same_seeds_of_eevdf():
+    runs = [run_of("eevdf", 1, 1000, moves_caches=20), run_of("eevdf", 2, 4000, moves_caches=20),
+            run_of("eevdf", 1, 500, topology="2x1x4", moves_caches=10), run_of("heuristic", 1, moves_caches=5)]
+    controls = [run_of("mechanisms", 1, 1100, 50, moves_caches=10), run_of("eevdf-home", 1, 900, 150, moves_caches=0)]
+    text = "\n\n".join(page.controls_parts(page.Built(controls, "file.jsonl"), runs))
+    assert "one repetition" in text and "2x1x4" not in text and "heuristic" not in text, text
+    assert "| 1000 ms |" in text and "| +10.0 % |" in text and "| -10.0 % |" in text, text
+    assert "| ×0.50 |" in text and "| ×1.50 |" in text and "| ×0.00 |" in text, text
+    assert "bench/vm-compare run -o file.jsonl --schedulers mechanisms --topologies 1x2x2 --profiles make --reps 1" in text, text
+    assert page.controls_parts(page.Built(), runs) == []
+
+
 def the_published_page_is_made_of_the_published_results():
     runs = results.newest(results.read(ROOT / "bench/results/vm-compare.jsonl"))
     built = "bench/results/vm-compile.jsonl"
     built = page.Built(results.newest(results.read(ROOT / built)), built)
-    for name in ("vm-compile", "vm-traced"):
+    for name in ("vm-compile", "vm-traced", "vm-controls"):
         assert (ROOT / f"bench/results/{name}.jsonl").exists(), f"{name}.jsonl is gone, and its part of the page with it"
     traced = "bench/results/vm-traced.jsonl"
     traced = page.Built(results.newest(results.read(ROOT / traced)), traced)
-    assert (ROOT / "docs/comparison.md").read_text() == page.page(runs, "bench/results/vm-compare.jsonl", built, traced), \
+    controls = "bench/results/vm-controls.jsonl"
+    controls = page.Built(results.newest(results.read(ROOT / controls)), controls)
+    assert (ROOT / "docs/comparison.md").read_text() == page.page(runs, "bench/results/vm-compare.jsonl", built, traced, controls), \
         "bench/vm-compare page bench/results/vm-compare.jsonl makes it anew"
     assert (ROOT / "docs/comparison.svg").read_text() == plot.svg(runs)
 
@@ -461,7 +485,9 @@ TESTS = [differences_are_between_the_same_seeds, each_criterion_fails_just_beyon
          what_refills_cost_is_a_share_of_all_cpu_time, time_lost_to_cold_caches_and_idle_cpus_is_a_share_of_all, traced_runs_have_a_file_of_their_own,
          a_traced_load_brings_what_the_kernel_saw_of_it, schedulers_take_turns, peers_are_found_by_where_they_are_built, mistakes_are_said_in_plain_words,
          tables_and_json_come_from_the_command, a_topology_on_which_some_were_not_measured_is_shown_as_that,
-         a_topology_that_was_asked_for_is_planned_and_those_of_always_are_the_default, the_published_page_is_made_of_the_published_results,
+         a_topology_that_was_asked_for_is_planned_and_those_of_always_are_the_default, another_build_on_another_machine_is_said,
+         controls_are_set_beside_the_same_seeds_of_eevdf,
+         the_published_page_is_made_of_the_published_results,
          the_published_validity_is_what_the_simulator_gives]
 
 
