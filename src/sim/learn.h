@@ -98,7 +98,8 @@ void sim_learn_options_init(struct sim_learn_options *o);
  * mls_trainer_create() returns.
  */
 int sim_learn(const struct sim_learn_options *o, struct sim_learn_round *rounds,
-	      struct sim_learn_round *none, u32 *best, struct mls_dataset *data, struct mlsched_error *err, struct mlsched_model **model);
+	      struct sim_learn_round *none, u32 *best, struct mls_dataset *data,
+	      struct mlsched_error *err, struct mlsched_model **model);
 
 void sim_learn_clear(struct mls_dataset *data);
 
