@@ -30,8 +30,12 @@ short() {
 	done <$noted
 }
 same "each campaign that is noted was of a target that there is, and of 30 minutes of a CPU" "" "$(short)"
-for target in "${targets[@]}"; do
-	name=${target##*/fuzz_} name=${name%.c}
-	cut -f3 $noted | grep -qx "$name" || echo "# $name: no campaign yet"
-done
+without() {
+	local target name
+	for target in "${targets[@]}"; do
+		name=${target##*/fuzz_} name=${name%.c}
+		cut -f3 $noted | grep -qx "$name" || echo "$name"
+	done
+}
+same "and every target has had one" "" "$(without)"
 finish
