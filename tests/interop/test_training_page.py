@@ -78,8 +78,7 @@ COMMANDS = {
     "build/tensorflow/bin/python src/model_dir/model_export.py --csv rows.csv --output model":
         Command(more="--epochs 2", needs="tensorflow"),
     "build/mlsched inspect model": Command(),
-    "build/mlsched convert model.h5 model":
-        Command(by="transfer", needs="tensorflow"),
+    "build/mlsched convert model.h5 model": Command(more="--json", by="convert"),
     "build/mlsched label own.db -o own": Command(needs="kernel"),
     "build/mlsched train own/train.csv -o model": Command(more="--epochs 2", needs="kernel"),
     "build/mlsched eval model own/time.csv": Command(needs="kernel"),
@@ -205,7 +204,7 @@ class Reader:
             said = "".join(process.communicate())
         return process.returncode, said
 
-    def transfer(self, line: str) -> tuple[int, str]:
+    def convert(self, line: str) -> tuple[int, str]:
         """A Keras model that exists already."""
         shutil.copy(KERAS_MODEL, self.top / "model.h5")
         return self.run(line)
@@ -237,6 +236,8 @@ def outputs(line: str, top: Path) -> dict[Path, int | None]:
     names = re.findall(r"(?:-o|--output|--write-csv|--checkpoint|--record) (\S+)", line)
     # Of a training that was done nothing is left to be kept.
     names = [name for name in names if not (name.endswith(".ckpt") and "--resume" in line)]
+    if line.split()[1] == "convert":
+        names.append(line.split()[-1])
     if line.startswith("make model"):
         names.append("src/model_dir/model_path")
     found: dict[Path, int | None] = {}
