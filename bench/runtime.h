@@ -118,13 +118,10 @@ int bench_runtime_save(const struct bench_runtime_type *type, const struct mlsch
 void bench_runtime_unsave(const struct bench_saved *saved);
 
 /**
- * bench_directory_make() - a directory of our own below $TMPDIR
+ * bench_directory_make() - a directory of our own below $TMPDIR, for mls_temporary_remove()
  * @path: [@size], receives its path
  */
 int bench_directory_make(char *path, size_t size, struct mlsched_error *err);
-
-/** bench_directory_remove() - and all that is in it */
-void bench_directory_remove(const char *path);
 
 /**
  * bench_litert_write() - a model as a LiteRT file (.tflite)

@@ -191,20 +191,14 @@ def command_run(args):
         chosen = choose(args, directory)
         load_of = loads_of(args, directory)
         programs, matters, inputs = {}, {}, {}
-
-        def place_for(number):
-            place = pathlib.Path(directory) / str(number)
-            place.mkdir()
-            return place
-
         for s in chosen:
             if s.program and s.program not in programs:
-                place = place_for(len(matters))
+                place = tempfile.mkdtemp(dir=directory)
                 programs[s.program] = schedulers.stripped(s.program, place)
                 matters[s.program] = (schedulers.schedules_in if s.ours else schedulers.named_in)(s.program, place)
             for model in s.models:
                 if model not in matters:
-                    matters[model] = schedulers.decides_in(model, place_for(len(matters)))
+                    matters[model] = schedulers.decides_in(model, tempfile.mkdtemp(dir=directory))
             for load in set(load_of.values()):
                 inputs[s.name, load] = schedulers.digest_of(
                     load.inputs + MACHINE + [matters[of] for of in ([s.program] if s.program else []) + list(s.models)])

@@ -301,14 +301,15 @@ def controls_parts(controls, runs):
 
     runs: those of the page, EEVDF's among them
     """
+    if not controls.runs:
+        return []
+
     def place_of(run):
         return tuple(run[name] for name in ("kernel", "topology", "profile", "options", "seed"))
 
     places = {place_of(run) for run in controls.runs}
     base = [run for run in runs if run["scheduler"] == BASE and place_of(run) in places]
     cells, titles = numbers.cells_of(base + list(controls.runs)), numbers.titles_of(base + list(controls.runs))
-    if not controls.runs:
-        return []
     asked = {name: len({run["seed"] for run in controls.runs if run["scheduler"] == name}) for name in titles if name != BASE}
     commands = []
     for name, reps in asked.items():

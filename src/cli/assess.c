@@ -323,19 +323,30 @@ static const char *verdict(const struct found *f)
 	       "simulator says (mlsched train --from sim), and in the end a comparison on this load.";
 }
 
+/* Percent of the time in which some thread waited, where sessions say so. */
+static double some_waited(const struct found *f)
+{
+	return f->some / f->some_of / 1e7;
+}
+
+/* ms that a turn was waited for, where sessions say so. */
+static double turn_wait(const struct found *f)
+{
+	return (double)f->waited / (double)f->turns / 1e6;
+}
+
 /* Of all threads, by the kernel's own count: what moves do not tell. */
 static void print_waits(const struct assess_options *o, const struct found *f)
 {
-	double some = f->some_of > 0 ? f->some / f->some_of / 1e7 : 0;
 	double idle = f->n_cpus - f->busy / 1e9 / f->seconds;
 
 	if (f->turns)
-		printf("waits of all threads: mean %.3f ms, %.0f turns a second\n",
-		       (double)f->waited / (double)f->turns / 1e6, (double)f->turns / f->turns_of);
+		printf("waits of all threads: mean %.3f ms, %.0f turns a second\n", turn_wait(f),
+		       (double)f->turns / f->turns_of);
 	if (f->some_of <= 0)
 		return;
-	printf("some thread waited for a CPU in %.1f %% of the time", some);
-	if (f->busy > 0 && idle > IDLE_SHARE * f->n_cpus && some > WAITING)
+	printf("some thread waited for a CPU in %.1f %% of the time", some_waited(f));
+	if (f->busy > 0 && idle > IDLE_SHARE * f->n_cpus && some_waited(f) > WAITING)
 		printf(", while %.1f CPUs were idle in the mean:\n"
 		       "what a better place would win there no refill tells, and `mlsched sim -w %s -p "
 		       "eevdf,mlsched` may",
@@ -395,17 +406,16 @@ static void print_json(const struct assess_options *o, const struct found *f)
 		json_array_append_new(refill, json_pack("{s:i, s:f, s:o}", "kib", (int)sizes[i],
 							"ms", f->refill[i] / 1e6, "percent_of_busy",
 							if_busy(f, share(f, i))));
-	cli_json(json_pack(
-		"{s:s, s:f, s:i, s:o, s:o, s:I, s:I, s:f, s:f, s:o, s:o, s:s, s:o, s:s}",
-		"recording", o->recording, "seconds", f->seconds, "cpus", (int)f->n_cpus,
-		"busy_cpus", if_busy(f, f->busy / 1e9 / f->seconds), "moves", moves, "moved_back",
-		(json_int_t)f->back, "others", (json_int_t)f->other, "wait_p50_ms",
-		(double)sim_durations_at(&f->wait, 0.5) / 1e6, "wait_p99_ms",
-		(double)sim_durations_at(&f->wait, 0.99) / 1e6, "some_waited_percent",
-		f->some_of > 0 ? json_real(f->some / f->some_of / 1e7) : json_null(),
-		"turn_wait_ms",
-		f->turns ? json_real((double)f->waited / (double)f->turns / 1e6) : json_null(),
-		"costs", o->costs, "refill", refill, "verdict", verdict(f)));
+	cli_json(json_pack("{s:s, s:f, s:i, s:o, s:o, s:I, s:I, s:f, s:f, s:o, s:o, s:s, s:o, s:s}",
+			   "recording", o->recording, "seconds", f->seconds, "cpus", (int)f->n_cpus,
+			   "busy_cpus", if_busy(f, f->busy / 1e9 / f->seconds), "moves", moves,
+			   "moved_back", (json_int_t)f->back, "others", (json_int_t)f->other,
+			   "wait_p50_ms", (double)sim_durations_at(&f->wait, 0.5) / 1e6,
+			   "wait_p99_ms", (double)sim_durations_at(&f->wait, 0.99) / 1e6,
+			   "some_waited_percent",
+			   f->some_of > 0 ? json_real(some_waited(f)) : json_null(), "turn_wait_ms",
+			   f->turns ? json_real(turn_wait(f)) : json_null(), "costs", o->costs,
+			   "refill", refill, "verdict", verdict(f)));
 }
 
 int cli_assess(int argc, char **argv)

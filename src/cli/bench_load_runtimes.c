@@ -19,6 +19,7 @@
 #include "src/cli/bench_load.h"
 #include "src/util/clock.h"
 #include "src/util/error.h"
+#include "src/util/temporary.h"
 
 /* Loading again and again ends after so long. */
 #define LOADS_NS 2000000000u
@@ -337,7 +338,7 @@ static int measure_shape(const struct cli_common *common, const struct bench_cho
 	ret = mlsched_model_save(subject.model, path, MLSCHED_SAVEDMODEL_VARIABLES, err);
 	if (!ret)
 		ret = measure_model(common, choice, path, subject.name, n_loads, err);
-	bench_directory_remove(directory);
+	mls_temporary_remove(directory);
 	bench_subject_free(&subject);
 	return ret;
 }

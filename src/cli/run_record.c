@@ -62,9 +62,7 @@ int run_record_open(const struct cli_common *common, const struct run_record_opt
 	r->common = common;
 	r->path = o->path;
 	n = mls_record_session(topology, source, schema, window, since, &session, cpus);
-	ret = o->append ? mls_recording_takes(o->path, schema, &err) : 0;
-	if (!ret)
-		ret = mls_recording_create(o->path, o->append, &err, &recording);
+	ret = mls_recording_create(o->path, o->append, &err, &recording);
 	if (!ret)
 		ret = mls_recording_begin(recording, &session, cpus, n, &err);
 	free(cpus);
@@ -83,9 +81,16 @@ int run_record_open(const struct cli_common *common, const struct run_record_opt
 int run_record_open_moves(const struct cli_common *common, const struct run_record_options *o,
 			  const struct mls_recorder *recorder, struct run_record **record)
 {
-	int status = run_record_open(common, o, mls_recorder_topology(recorder), "shadow", "seed10",
-				     mls_recorder_window(recorder), mls_recorder_since(recorder),
-				     record);
+	static const char schema[] = "seed10";
+	struct mlsched_error err;
+	int status;
+
+	*record = NULL;
+	if (o->path && o->append && mls_recording_takes(o->path, schema, &err) != 0)
+		return cli_fail(common, "%s", err.message);
+	status = run_record_open(common, o, mls_recorder_topology(recorder), "shadow", schema,
+				 mls_recorder_window(recorder), mls_recorder_since(recorder),
+				 record);
 
 	if (*record)
 		(*record)->waits = mls_waits_open("/proc");

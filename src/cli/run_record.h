@@ -26,7 +26,7 @@ int run_record_check(const struct cli_common *common, const struct run_record_op
 
 /**
  * run_record_open() - the file, and a session in it
- * @schema: of the inputs
+ * @schema: of the inputs; with --append mls_recording_takes() has said yes to it
  * @since:  mls_now_ns() of the beginning: no decision is older
  * @record: receives it; NULL when nothing is to be recorded
  *

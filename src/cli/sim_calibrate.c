@@ -250,6 +250,7 @@ int cli_sim_calibrate(int argc, char **argv)
 	struct mlsched_error err;
 	struct sim_costs costs;
 	json_t *document;
+	double spread;
 	int status = CLI_OK;
 
 	if (cli_parse(&argp, argc, argv, &o) != 0)
@@ -267,9 +268,10 @@ int cli_sim_calibrate(int argc, char **argv)
 	if (status)
 		goto out;
 	costs = costs_of(m);
+	spread = spread_of(m);
 	document = json_pack("{s:o, s:o, s:f, s:o}", "costs", cli_sim_costs_json(&costs),
-			     "distances", distances_json(m), "spread_percent", spread_of(m),
-			     "measured", rows_json(m));
+			     "distances", distances_json(m), "spread_percent", spread, "measured",
+			     rows_json(m));
 	if (o.output && json_dump_file(document, o.output, JSON_INDENT(1)) != 0)
 		status = cli_fail(&o.common, "%s: %s", o.output, strerror(errno));
 	if (!status && o.common.json)
@@ -277,13 +279,13 @@ int cli_sim_calibrate(int argc, char **argv)
 	else if (!status)
 		print_table(m, &costs);
 	json_decref(document);
-	if (!status && spread_of(m) > DISTURBED)
+	if (!status && spread > DISTURBED)
 		cli_note(
 			&o.common,
 			"other work ran beside: a quarter of the moves took more than %.0f %% of a "
 			"refill longer than what counts; these costs may be too high, measure again "
 			"on a quiet machine",
-			spread_of(m));
+			spread);
 out:
 	free(m);
 	free(topology);

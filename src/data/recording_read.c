@@ -329,26 +329,35 @@ int mls_recording_cpus(struct mls_recording_reader *r, uint32_t session, uint32_
 	return ret;
 }
 
-int mls_recording_value(struct mls_recording_reader *r, uint32_t session, const char *name,
-			uint64_t *value, struct mlsched_error *err)
+/* The first column of the first row about counters of a session, and of this name where @name is one. */
+static int read_counter(struct mls_recording_reader *r, const char *sql, uint32_t session,
+			const char *name, const char *what, uint64_t *value,
+			struct mlsched_error *err)
 {
 	struct place p = { .r = r, .table = "counters", .err = err };
-	int ret = mls_sql_prepare(r->db, r->path,
-				  "SELECT value FROM counters WHERE session=? AND name=? "
-				  "ORDER BY time DESC, rowid DESC LIMIT 1",
-				  &p.s, err);
+	int ret = mls_sql_prepare(r->db, r->path, sql, &p.s, err);
 
 	if (ret)
 		return ret;
 	sqlite3_bind_int64(p.s, 1, session);
-	sqlite3_bind_text(p.s, 2, name, -1, SQLITE_TRANSIENT);
+	if (name)
+		sqlite3_bind_text(p.s, 2, name, -1, SQLITE_TRANSIENT);
 	ret = step(r, p.s, "counters", err);
 	if (ret == 1) {
-		*value = (uint64_t)whole(&p, 0, name, 0, INT64_MAX);
+		*value = (uint64_t)whole(&p, 0, what, 0, INT64_MAX);
 		ret = p.failed ? p.failed : 1;
 	}
 	sqlite3_finalize(p.s);
 	return ret;
+}
+
+int mls_recording_value(struct mls_recording_reader *r, uint32_t session, const char *name,
+			uint64_t *value, struct mlsched_error *err)
+{
+	return read_counter(r,
+			    "SELECT value FROM counters WHERE session=? AND name=? "
+			    "ORDER BY time DESC, rowid DESC LIMIT 1",
+			    session, name, name, value, err);
 }
 
 int mls_recording_takes(const char *path, const char *schema, struct mlsched_error *err)
@@ -377,22 +386,9 @@ int mls_recording_takes(const char *path, const char *schema, struct mlsched_err
 int mls_recording_seen(struct mls_recording_reader *r, uint32_t session, uint64_t *time,
 		       struct mlsched_error *err)
 {
-	struct place p = { .r = r, .table = "counters", .err = err };
-	int ret = mls_sql_prepare(r->db, r->path,
-				  "SELECT time FROM counters WHERE session=? "
-				  "ORDER BY time DESC LIMIT 1",
-				  &p.s, err);
-
-	if (ret)
-		return ret;
-	sqlite3_bind_int64(p.s, 1, session);
-	ret = step(r, p.s, "counters", err);
-	if (ret == 1) {
-		*time = (uint64_t)whole(&p, 0, "time", 0, INT64_MAX);
-		ret = p.failed ? p.failed : 1;
-	}
-	sqlite3_finalize(p.s);
-	return ret;
+	return read_counter(r,
+			    "SELECT time FROM counters WHERE session=? ORDER BY time DESC LIMIT 1",
+			    session, NULL, "time", time, err);
 }
 
 /* ---- decisions -------------------------------------------------------------------------------- */

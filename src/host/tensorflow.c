@@ -4,18 +4,17 @@
  * TensorFlow itself.
  */
 #include <errno.h>
-#include <ftw.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "src/formats/format.h"
 #include "src/formats/savedmodel.h"
 #include "src/host/engine.h"
 #include "src/host/tensorflow_api.h"
 #include "src/util/error.h"
+#include "src/util/temporary.h"
 
 /*
  * A serialised ConfigProto: one thread within an operation (field 2), the
@@ -225,14 +224,6 @@ static int compare(struct tensorflow *t, struct mlsched_error *err)
 	return ret;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-	(void)st;
-	(void)kind;
-	(void)where;
-	return remove(path);
-}
-
 /* What stands at a path as TensorFlow can load it: itself, or a SavedModel made of the model. */
 struct loadable {
 	char made[256]; /* a directory of ours with that, or an empty string */
@@ -242,24 +233,19 @@ struct loadable {
 static void remove_loadable(const struct loadable *l)
 {
 	if (l->made[0])
-		nftw(l->made, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+		mls_temporary_remove(l->made);
 }
 
 static int make_loadable(const struct mlsched_model *model, struct loadable *l,
 			 struct mlsched_error *err)
 {
-	const char *top = getenv("TMPDIR");
-	int ret, n;
+	int ret = mls_temporary_make("mlsched-tensorflow", l->made, sizeof(l->made));
 
-	n = snprintf(l->made, sizeof(l->made), "%s/mlsched-tensorflow-XXXXXX",
-		     top && *top ? top : "/tmp");
-	if ((size_t)n >= sizeof(l->made))
-		errno = ENAMETOOLONG;
-	if ((size_t)n >= sizeof(l->made) || !mkdtemp(l->made)) {
-		ret = mls_error(err, -errno,
+	if (ret) {
+		ret = mls_error(err, ret,
 				"TensorFlow reads SavedModels only, and %.200s, for one that is "
 				"made of this model, cannot be made: %s",
-				l->made, strerror(errno));
+				l->made, strerror(-ret));
 		l->made[0] = '\0';
 		return ret;
 	}

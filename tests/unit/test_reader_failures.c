@@ -294,28 +294,26 @@ static long let_each_fail(size_t k, long *left, int expected)
 	return n - 1;
 }
 
-static void every_allocation_may_fail(void **state)
+/* The same of all readers; @least: so many there are of each. */
+static void let_all_fail(long *left, int expected, const long least[N_READERS])
 {
-	static const long least[N_READERS] = { 60, 30, 300 };
-
-	(void)state;
 	for (size_t k = 0; k < N_READERS; k++) {
 		readers[k].write();
-		assert_true(let_each_fail(k, &allocations_left, -ENOMEM) >= least[k]);
+		assert_true(let_each_fail(k, left, expected) >= least[k]);
 		unlink(path);
 	}
 }
 
+static void every_allocation_may_fail(void **state)
+{
+	(void)state;
+	let_all_fail(&allocations_left, -ENOMEM, (const long[]){ 60, 30, 300 });
+}
+
 static void every_read_may_fail(void **state)
 {
-	static const long least[N_READERS] = { 2, 2, 1 };
-
 	(void)state;
-	for (size_t k = 0; k < N_READERS; k++) {
-		readers[k].write();
-		assert_true(let_each_fail(k, &calls_left, -EIO) >= least[k]);
-		unlink(path);
-	}
+	let_all_fail(&calls_left, -EIO, (const long[]){ 2, 2, 1 });
 }
 
 /* ---- limits ------------------------------------------------------------------------------------- */

@@ -29,9 +29,10 @@ import statistics
 import sys
 
 # How far one more run of the same scheduler may be from the mean of the golden seeds, in their
-# standard deviations, all of it in logarithms: half as many moves are as far as twice as many.  A ninth draw of the same normal distribution is farther than 7 with a
-# chance of 0.03 % (Student's t, seven degrees of freedom, 7 / sqrt(1 + 1/8)); 15 numbers of two
-# schedulers, which hang together, are looked at.
+# standard deviations, all of it in logarithms: half as many moves are as far as twice as many.
+# A ninth draw of the same normal distribution is farther than 7 with a chance of 0.03 %
+# (Student's t, seven degrees of freedom, 7 / sqrt(1 + 1/8)); 15 numbers of two schedulers,
+# which hang together, are looked at.
 LIMIT = 7
 # A few moves more or less are nothing.
 LITTLE = 5
