@@ -97,7 +97,9 @@ vm_unpack_locked() {
 	done <<<"$packages"
 	mkdir "$work/kept"
 	(cd "$work" && "$arrange") || die "a package does not hold what it should: $packages"
-	(cd "$work/kept" && find . -type f -print0 | sort -z | xargs -0 sha256sum >hashes)
+	# Not into what is searched: find would see the list, or not.
+	(cd "$work/kept" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum >../hashes &&
+		mv ../hashes .) || die "cannot write to $work"
 	echo "$packages" >"$work/kept/packages"
 	rm -rf "$target"
 	mv "$work/kept" "$target"
